@@ -1,0 +1,1 @@
+"""Backends: where agents run, where issues live, which agent works."""

@@ -1,0 +1,1 @@
+"""Which agent command line does the work."""

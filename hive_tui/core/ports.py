@@ -1,0 +1,450 @@
+"""The protocols that backends implement, and what they may raise.
+
+Every write is idempotent and safe to repeat: whoever lost an answer asks again. Every write that
+competes (claims, slots, a run's registration) is compare-and-swap and raises when it lost.
+Backends raise `SourceError` for "not now" and the other errors of `core.errors` where named.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+from threading import Event as ThreadEvent
+from typing import Protocol
+
+import msgspec
+
+from hive_tui.core.events import AgentResult, AnyEvent, LogLine
+from hive_tui.core.ids import AgentName, IssueKey, PullKey, RepoName, RunId, WorkerName
+from hive_tui.core.model import (
+    Actor,
+    Budget,
+    Check,
+    Claim,
+    Comment,
+    Control,
+    ControlKind,
+    Event,
+    Issue,
+    Paused,
+    PullRequest,
+    Quota,
+    RunSpec,
+    RunStatus,
+    Verdict,
+)
+from hive_tui.core.settings import FleetSettings
+from hive_tui.core.sources import SourceEvent
+
+Emit = Callable[[SourceEvent], None]
+
+
+class Capability(enum.Enum):
+    """What a backend can do beyond the minimum; a key or command exists only where it is there."""
+
+    KILL = "kill"
+    MESSAGE = "message"
+    LOGS = "logs"
+    MERGE = "merge"
+    LEASE = "lease"
+    CREATE_ISSUE = "create-issue"
+    EDIT_ISSUE = "edit-issue"
+    COMMENT = "comment"
+    ATTACH = "attach"
+
+
+class BackendContext(msgspec.Struct, frozen=True):
+    """What a cluster or forge backend is made from."""
+
+    fleet: str
+    home: Path
+    """The fleet's own data folder; it need not exist for reading."""
+    settings: FleetSettings
+    user: str
+    """The login of the person on whose behalf this process acts."""
+
+
+# Where agents run
+
+
+class RepoJob(msgspec.Struct, frozen=True):
+    """What a runner must know of the repository."""
+
+    name: RepoName
+    source: str
+    """Where to fetch from and push to: a path (local) or a URL without any credential."""
+    base: str
+
+
+class AgentJob(msgspec.Struct, frozen=True):
+    """How the agent is to be called."""
+
+    name: AgentName
+    backend: str
+    """The entry point's name in `hive.agents`."""
+    command: str | None = None
+    """Path of the CLI, None for its usual name on PATH."""
+    model: str | None = None
+    permission_mode: str = "acceptEdits"
+    allowed_tools: tuple[str, ...] = ()
+    max_turns: int | None = None
+    options: dict[str, str] = {}
+    """Settings of this backend alone, such as the scripted agent's scenario folder and speed."""
+
+
+class Job(msgspec.Struct, frozen=True):
+    """Everything a runner gets: the work order, the text it was given, and its limits."""
+
+    fleet: str
+    spec: RunSpec
+    repo: RepoJob
+    agent: AgentJob
+    title: str
+    body: str
+    """The issue's text as it was when the run was created."""
+    deadline_seconds: float = 3600.0
+    max_rounds: int = 3
+    stalled_after_seconds: float = 600.0
+    resume: RunStatus | None = None
+    """Set when the same run goes on after waiting: its session and usage so far."""
+
+
+class Cluster(Protocol):
+    """Where agents run, and where claims, slots and switches are true. Thread-safe."""
+
+    name: str
+    """The source name shown to people, such as `local`."""
+    capabilities: frozenset[Capability]
+
+    # Reading
+    def read(self) -> Iterator[SourceEvent]:
+        """The full state once (Fleet, Run, Claim, Event), for `--once` and one-shot commands."""
+        ...
+
+    def watch(self, emit: Emit, stop: ThreadEvent) -> None:
+        """Full state, then changes, until `stop` is set. Blocks; it never raises SourceError but
+        emits SourceFailed and goes on. Says Alive at least every 15 s."""
+        ...
+
+    # Switches of the fleet
+    def set_paused(self, paused: Paused | None) -> None: ...
+    def set_slots(self, slots: int) -> None: ...
+    def set_agent_enabled(self, agent: AgentName, enabled: bool) -> None: ...
+    def set_quota(self, agent: AgentName, quota: Quota) -> None: ...
+    def set_budget(self, budget: Budget) -> None: ...
+
+    # Claims: compare-and-swap on `version`
+    def get_claim(self, key: IssueKey) -> Claim | None: ...
+    def put_claim(self, claim: Claim, *, expected: int | None) -> Claim:
+        """Write `claim` if the stored version is `expected` (None: there is none yet).
+
+        Returns it with its new version; raises ClaimLost when the stored version differs.
+        """
+        ...
+
+    # Slots
+    def take_slot(self, worker: WorkerName, run: RunId) -> None:
+        """Take a slot for `run`; taking it again for the same run is no change.
+
+        Raises NoSlot when the fleet is paused, all slots are used, or the worker name is taken.
+        """
+        ...
+
+    def release_slot(self, run: RunId) -> None: ...
+
+    # Runs
+    def create_run(self, job: Job) -> None:
+        """Record a run as queued; creating the same id again is no change."""
+        ...
+
+    def get_job(self, run: RunId) -> Job: ...
+
+    def start_run(self, run: RunId) -> bool:
+        """Start the runner of a queued (or waiting and due) run, unless it is alive already.
+
+        Returns whether a process was started. The process refuses by itself to work twice.
+        """
+        ...
+
+    def recover_run(self, run: RunId) -> bool:
+        """Make good for a runner that died: end whatever carries its HIVE_RUN, push its work in
+        progress, write its final record (`lost`). Returns at once; True if a recovery was started."""
+        ...
+
+    def settle_run(self, run: RunId) -> None:
+        """Mark that the dispatcher has drawn all consequences of a run's end."""
+        ...
+
+    def control(self, run: RunId, kind: ControlKind, actor: Actor, text: str = "") -> None:
+        """Append an order and wake the run. Raises RunEnded when it has ended."""
+        ...
+
+    def logs(
+        self, run: RunId, *, after: int = 0, follow: bool = False, stop: ThreadEvent | None = None
+    ) -> Iterator[LogLine]:
+        """The run's event log from number `after` + 1 on, also of runs that ended long ago."""
+        ...
+
+    def host(self, run: RunId) -> RunHost:
+        """The runner's own link, made inside the runner's process."""
+        ...
+
+    # The fleet's log
+    def record(self, event: Event) -> None:
+        """Append to the event log; `seq` is given by the store."""
+        ...
+
+    # One dispatcher at a time
+    def hold_dispatch(self, version: str) -> DispatchLease:
+        """Become the fleet's dispatcher; raises Refused naming the one that is."""
+        ...
+
+    def gc(self, *, before: datetime, dry_run: bool) -> list[str]:
+        """Remove what settled runs that ended before that moment left behind (clones, not logs).
+        Returns a line for each thing removed."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class DispatchLease(Protocol):
+    """The right to dispatch; whoever holds it is the fleet's only dispatcher."""
+
+    def beat(self, *, decided_at: datetime | None = None) -> None: ...
+    def release(self) -> None: ...
+
+
+# Where issues and pull requests live
+
+
+class NewPull(msgspec.Struct, frozen=True):
+    repo: RepoName
+    title: str
+    body: str
+    author: str
+    branch: str
+    base: str
+    issue: int | None
+    run: RunId | None
+
+
+class Forge(Protocol):
+    """Where issues and pull requests live. Thread-safe."""
+
+    name: str
+    identity: str
+    """What tells equal repository names of two trackers apart: `local`, `github.com`."""
+    capabilities: frozenset[Capability]
+
+    def read(self) -> Iterator[SourceEvent]:
+        """The full state once (Issue, PullRequest)."""
+        ...
+
+    def watch(self, emit: Emit, stop: ThreadEvent, wake: ThreadEvent) -> None:
+        """Full state, then changes, until `stop`. A set `wake` asks for a read at once (and is cleared)."""
+        ...
+
+    def refresh(self) -> None:
+        """Bring what people may have changed behind hive's back (heads, mergeability) up to date.
+        Only the dispatcher calls it."""
+        ...
+
+    # Issues
+    def create_issue(
+        self, repo: RepoName, *, title: str, body: str, author: str, labels: Sequence[str] = ()
+    ) -> Issue: ...
+    def get_issue(self, key: IssueKey) -> Issue:
+        """Raises UsageError naming the nearest when there is none."""
+        ...
+
+    def edit_issue(
+        self, key: IssueKey, *, by: str, title: str | None = None, body: str | None = None
+    ) -> Issue: ...
+    def set_labels(
+        self, key: IssueKey, *, add: Sequence[str] = (), remove: Sequence[str] = (), by: str
+    ) -> Issue:
+        """Add and remove in one step; the rest of the set is never touched."""
+        ...
+
+    def set_open(self, key: IssueKey, is_open: bool, *, by: str) -> Issue: ...
+    def approve_issue(self, key: IssueKey, *, by: str) -> Issue: ...
+    def comment(self, key: IssueKey, *, author: str, body: str, marker: str | None = None) -> None:
+        """Add a comment; with a `marker`, replace the comment that carries the same marker."""
+        ...
+
+    def comments(self, key: IssueKey) -> list[Comment]: ...
+
+    # Pull requests
+    def open_pull(self, new: NewPull) -> PullRequest:
+        """Open a pull request; one that is open for the same head branch is returned instead."""
+        ...
+
+    def get_pull(self, key: PullKey) -> PullRequest: ...
+    def diff(self, key: PullKey) -> str: ...
+    def set_check(self, key: PullKey, check: Check) -> PullRequest: ...
+    def set_verdict(self, key: PullKey, verdict: Verdict) -> PullRequest: ...
+    def set_lease(self, key: PullKey, worker: WorkerName | None, until: datetime | None) -> PullRequest:
+        """Raises Refused when another worker's lease is still valid."""
+        ...
+
+    def close_pull(self, key: PullKey, *, by: str) -> PullRequest: ...
+    def merge(self, key: PullKey, *, head: str, by: str, message: str) -> PullRequest:
+        """Squash `head` onto the base and delete the branch.
+
+        Raises Refused with the reason (conflict, moved head, dirty checkout). Merging again what is
+        merged is no change.
+        """
+        ...
+
+    def close(self) -> None: ...
+
+
+# Which agent works
+
+
+class AgentProbe(msgspec.Struct, frozen=True):
+    """What `doctor` and `init` find out about an agent's CLI on this machine."""
+
+    found: bool
+    version: str | None = None
+    logged_in: bool | None = None
+    """None when it cannot be told without a call."""
+    problem: str | None = None
+    hint: str | None = None
+
+
+class Launch(msgspec.Struct, frozen=True):
+    """How to start an agent's process in its work tree."""
+
+    argv: tuple[str, ...]
+    env: dict[str, str]
+    """Added to the scrubbed environment."""
+    stdin: bytes = b""
+    """Written at once after the start."""
+    keep_stdin: bool = False
+    """Leave standard input open for messages; the parser says when to close it."""
+
+
+class StreamParser(Protocol):
+    """Turns one agent process's output into events. Never raises on anything it is fed."""
+
+    wants_stdin_closed: bool
+    """The agent is done and waits for the end of its input."""
+
+    def feed(self, data: bytes) -> list[AnyEvent]:
+        """Events of all complete lines; an unterminated tail is kept for the next call."""
+        ...
+
+    def finish(self, exit_code: int | None, stderr: str = "") -> AgentResult:
+        """How it ended; `exit_code` None means not known (a replayed file). Negative is a signal."""
+        ...
+
+
+class Agent(Protocol):
+    """An agent CLI."""
+
+    name: str
+    can_message: bool
+    can_resume: bool
+    credentials: tuple[str, ...]
+    """Names of the environment variables that this agent, and only it, may inherit."""
+
+    def probe(self, command: str | None) -> AgentProbe: ...
+    def launch(self, job: AgentJob, prompt: str, *, session: str | None, workdir: Path) -> Launch:
+        """`session` continues an earlier one."""
+        ...
+
+    def message(self, text: str) -> bytes:
+        """What to write to standard input to tell the agent something while it works."""
+        ...
+
+    def parser(self, *, before: AgentResult | None = None) -> StreamParser:
+        """`before`: the result of the session that is resumed, whose totals must not count twice."""
+        ...
+
+
+# What a runner needs from the place where it runs
+
+
+class ProcessHandle(Protocol):
+    """A process on the agent's side, in a session of its own."""
+
+    def poll(self) -> int | None: ...
+    def wait(self, timeout: float) -> int | None: ...
+    def signal(self, number: int) -> None:
+        """To the whole group."""
+        ...
+
+    def write(self, data: bytes) -> None: ...
+    def close_stdin(self) -> None: ...
+
+
+class Sandbox(Protocol):
+    """The agent's side: where its CLI, its tests and whatever it wrote run. On a laptop processes of
+    the same user with a scrubbed environment; in a pod the container without tokens."""
+
+    workdir: Path
+    """The agent's clone, as that side sees it."""
+
+    def start(
+        self,
+        argv: Sequence[str],
+        *,
+        env: Mapping[str, str],
+        stdout: Path,
+        stderr: Path,
+        inherit: Sequence[str] = (),
+        stdin: bool = False,
+    ) -> ProcessHandle:
+        """Start in the work tree with output appended to files by the kernel."""
+        ...
+
+    def stream(self, argv: Sequence[str], *, stdin: bytes, limit: int, timeout: float) -> bytes:
+        """Run a short command there and return at most `limit` bytes of its output; raises
+        WorkRejected when it is more, GitError when the command fails."""
+        ...
+
+    def clone(self, bare: Path, sha: str, branch: str) -> None:
+        """Make the work tree, on `branch` at commit `sha`, from the runner's bare directory (on a
+        laptop a clone that shares its objects, in a pod a bundle through standard input)."""
+        ...
+
+    def end_everything(self, *, grace: timedelta) -> None:
+        """End every process on that side that carries this run's HIVE_RUN, but the runner."""
+        ...
+
+
+class RunHost(Protocol):
+    """The runner's link to its place: identity, record, log, orders, repository."""
+
+    home: Path
+    """The runner's own folder: its git directory, the log, its files."""
+    sandbox: Sandbox
+
+    def register(self) -> Job:
+        """Become this run's process, before any side effect. Raises RunEnded when the run is not
+        startable: it has ended, or another process is it."""
+        ...
+
+    def report(self, status: RunStatus) -> None:
+        """Publish how far the run is. A store that is busy or full delays it, never fails the run."""
+        ...
+
+    def append(self, lines: Sequence[LogLine]) -> None:
+        """Append to the event log, durably enough that a kill of the runner loses nothing written."""
+        ...
+
+    def controls(self, after: int) -> list[Control]:
+        """Orders with a higher `seq` than `after`."""
+        ...
+
+    def fetch(self, bare: Path, repo: RepoJob) -> str:
+        """Bring the base branch into the runner's bare directory; returns its SHA."""
+        ...
+
+    def push(self, bare: Path, repo: RepoJob, sha: str, branch: str) -> None:
+        """Push to a branch of this attempt; forced only for `hive/wip/…`, else it must not exist or
+        be an ancestor."""
+        ...

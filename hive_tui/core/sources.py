@@ -1,0 +1,91 @@
+"""What backends tell the store: full state first, then changes, and how fresh it is."""
+
+from __future__ import annotations
+
+import enum
+from datetime import datetime
+
+import msgspec
+
+from hive_tui.core.ids import IssueKey, PullKey, RunId
+from hive_tui.core.model import Claim, Event, Fleet, Issue, PullRequest, Run
+
+Item = Fleet | Run | Claim | Event | Issue | PullRequest
+
+
+class Kind(enum.Enum):
+    """The tables of a snapshot."""
+
+    FLEET = "fleet"
+    RUN = "run"
+    CLAIM = "claim"
+    EVENT = "event"
+    ISSUE = "issue"
+    PULL = "pull"
+
+
+KIND_OF: dict[type, Kind] = {
+    Fleet: Kind.FLEET,
+    Run: Kind.RUN,
+    Claim: Kind.CLAIM,
+    Event: Kind.EVENT,
+    Issue: Kind.ISSUE,
+    PullRequest: Kind.PULL,
+}
+
+Key = IssueKey | PullKey | RunId | int | str
+"""Of an issue or claim, a pull request, a run, an event (its seq), a fleet (its name)."""
+
+
+class Listed(msgspec.Struct, frozen=True):
+    """The whole of these kinds, as this source knows it now: what is not in `items` is gone."""
+
+    source: str
+    kinds: tuple[Kind, ...]
+    items: tuple[Item, ...]
+
+
+class Changed(msgspec.Struct, frozen=True):
+    """Items that are new or different, and keys that are gone."""
+
+    source: str
+    items: tuple[Item, ...] = ()
+    gone: tuple[tuple[Kind, Key], ...] = ()
+
+
+class Alive(msgspec.Struct, frozen=True):
+    """The source answered and nothing changed (a bookmark, a 304, a quiet poll)."""
+
+    source: str
+
+
+class SourceFailed(msgspec.Struct, frozen=True):
+    """The source cannot be read; what it said before stays, marked."""
+
+    source: str
+    why: str
+    retry_at: datetime | None = None
+
+
+SourceEvent = Listed | Changed | Alive | SourceFailed
+
+
+class Health(enum.Enum):
+    FRESH = "fresh"
+    STALE = "stale"
+    FAILED = "failed"
+
+
+class Freshness(msgspec.Struct, frozen=True):
+    """How far a source can be trusted at a given moment."""
+
+    name: str
+    state: Health
+    heard_at: datetime | None
+    """When it last answered."""
+    why: str | None = None
+    retry_at: datetime | None = None
+
+    @property
+    def ok(self) -> bool:
+        return self.state is Health.FRESH

@@ -1,0 +1,208 @@
+"""The store: backend events in, immutable snapshots and diffs out.
+
+It knows how fresh each source is, and never forgets what a source said because a later read failed.
+It has no clock: the caller passes `now`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from types import MappingProxyType
+from typing import Any, cast
+
+import msgspec
+
+from hive_tui.core.ids import IssueKey, PullKey, RunId
+from hive_tui.core.model import Claim, Event, Fleet, Issue, PullRequest, Run
+from hive_tui.core.sources import (
+    KIND_OF,
+    Alive,
+    Changed,
+    Freshness,
+    Health,
+    Item,
+    Key,
+    Kind,
+    Listed,
+    SourceEvent,
+    SourceFailed,
+)
+
+STALE_AFTER = timedelta(seconds=90)
+"""A source that said nothing for this long is stale."""
+
+MAX_EVENTS = 2_000
+"""Lines of the fleet's log kept in a snapshot, newest last."""
+
+_EMPTY: Mapping[Any, Any] = MappingProxyType({})
+
+
+class Snapshot(msgspec.Struct, frozen=True, eq=False):
+    """Everything known at one moment. `version` grows with every change of content."""
+
+    version: int = 0
+    fleet: Fleet | None = None
+    issues: Mapping[IssueKey, Issue] = _EMPTY
+    runs: Mapping[RunId, Run] = _EMPTY
+    claims: Mapping[IssueKey, Claim] = _EMPTY
+    pulls: Mapping[PullKey, PullRequest] = _EMPTY
+    events: tuple[Event, ...] = ()
+    sources: Mapping[str, Freshness] = _EMPTY
+
+    @property
+    def readable(self) -> bool:
+        """Every source is fresh: something may be started on this."""
+        return bool(self.sources) and all(source.ok for source in self.sources.values())
+
+
+class Diff(msgspec.Struct, frozen=True):
+    """What a batch of events changed, by kind; keys of new, different and gone items alike."""
+
+    changed: Mapping[Kind, frozenset[Key]]
+    sources: bool = False
+    """The health of a source changed."""
+
+    def __bool__(self) -> bool:
+        return self.sources or any(self.changed.values())
+
+    def keys(self, kind: Kind) -> frozenset[Key]:
+        return self.changed.get(kind, frozenset())
+
+
+class Store:
+    """Merges the events of a fixed set of sources. Not thread-safe: one owner applies batches."""
+
+    def __init__(self, sources: Iterable[str]) -> None:
+        self._tables: dict[Kind, dict[Key, Item]] = {kind: {} for kind in Kind}
+        self._sources: dict[str, Freshness] = {
+            name: Freshness(name, Health.STALE, None, "not read yet") for name in sources
+        }
+        self._snapshot = Snapshot(sources=MappingProxyType(dict(self._sources)))
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """The last snapshot; `refresh` brings the age of its sources up to date."""
+        return self._snapshot
+
+    @property
+    def complete(self) -> bool:
+        """Every source has answered at least once, or failed."""
+        return all(
+            source.heard_at is not None or source.state is Health.FAILED for source in self._sources.values()
+        )
+
+    def apply(self, events: Iterable[SourceEvent], now: datetime) -> Diff:
+        """Take in a batch; the new snapshot shares every table that did not change."""
+        changed: dict[Kind, set[Key]] = {}
+        health_before = {name: source.state for name, source in self._sources.items()}
+        for event in events:
+            match event:
+                case Listed():
+                    self._list(event, changed)
+                case Changed():
+                    self._change(event, changed)
+                case Alive() | SourceFailed():
+                    pass
+            self._hear(event, now)
+        self._age(now)
+        health = any(health_before.get(name) is not source.state for name, source in self._sources.items())
+        diff = Diff({kind: frozenset(keys) for kind, keys in changed.items() if keys}, health)
+        self._publish(diff)
+        return diff
+
+    def refresh(self, now: datetime) -> Diff:
+        """Let time pass: a source that was silent for too long becomes stale."""
+        return self.apply((), now)
+
+    def _list(self, event: Listed, changed: dict[Kind, set[Key]]) -> None:
+        fresh: dict[Kind, dict[Key, Item]] = {kind: {} for kind in event.kinds}
+        for item in event.items:
+            fresh[KIND_OF[type(item)]][key_of(item)] = item
+        for kind, table in fresh.items():
+            old = self._tables[kind]
+            different = {key for key, item in table.items() if old.get(key) != item}
+            different |= old.keys() - table.keys()
+            if different:
+                changed.setdefault(kind, set()).update(different)
+                # Items that are equal stay the same object, so that caches by identity hold.
+                self._tables[kind] = {
+                    key: item if key in different else old[key] for key, item in table.items()
+                }
+
+    def _change(self, event: Changed, changed: dict[Kind, set[Key]]) -> None:
+        for item in event.items:
+            kind, key = KIND_OF[type(item)], key_of(item)
+            if self._tables[kind].get(key) != item:
+                self._own(kind, changed)[key] = item
+                changed[kind].add(key)
+        for kind, key in event.gone:
+            if key in self._tables[kind]:
+                del self._own(kind, changed)[key]
+                changed[kind].add(key)
+
+    def _own(self, kind: Kind, changed: dict[Kind, set[Key]]) -> dict[Key, Item]:
+        """The table of `kind`, copied once per batch, since the snapshot out there shares the old one."""
+        if kind not in changed:
+            changed[kind] = set()
+            self._tables[kind] = dict(self._tables[kind])
+        return self._tables[kind]
+
+    def _hear(self, event: SourceEvent, now: datetime) -> None:
+        known = self._sources.get(event.source)
+        heard_at = known.heard_at if known else None
+        if isinstance(event, SourceFailed):
+            self._sources[event.source] = Freshness(
+                event.source, Health.FAILED, heard_at, event.why, event.retry_at
+            )
+        elif isinstance(event, Alive) and known is not None and heard_at is None:
+            return  # it lives, but has not said anything that could be shown as the full state
+        else:
+            self._sources[event.source] = Freshness(event.source, Health.FRESH, now)
+
+    def _age(self, now: datetime) -> None:
+        for name, source in self._sources.items():
+            silent = source.state is Health.FRESH and source.heard_at is not None
+            if silent and now - cast(datetime, source.heard_at) > STALE_AFTER:
+                self._sources[name] = Freshness(name, Health.STALE, source.heard_at, "silent")
+
+    def _publish(self, diff: Diff) -> None:
+        old, tables = self._snapshot, self._tables
+        if Kind.EVENT in diff.changed and len(tables[Kind.EVENT]) > MAX_EVENTS:
+            newest = sorted(tables[Kind.EVENT].items(), key=_first)[-MAX_EVENTS:]
+            tables[Kind.EVENT] = dict(newest)
+
+        def table(kind: Kind, before: Mapping[Any, Any]) -> Mapping[Any, Any]:
+            return MappingProxyType(tables[kind]) if kind in diff.changed else before
+
+        events = old.events
+        if Kind.EVENT in diff.changed:
+            events = tuple(cast(Event, item) for _, item in sorted(tables[Kind.EVENT].items(), key=_first))
+        fleets = tables[Kind.FLEET]
+        self._snapshot = Snapshot(
+            version=old.version + 1 if diff else old.version,
+            fleet=cast(Fleet, next(iter(fleets.values()))) if fleets else None,
+            issues=table(Kind.ISSUE, old.issues),
+            runs=table(Kind.RUN, old.runs),
+            claims=table(Kind.CLAIM, old.claims),
+            pulls=table(Kind.PULL, old.pulls),
+            events=events,
+            sources=MappingProxyType(dict(self._sources)),
+        )
+
+
+def key_of(item: Item) -> Key:
+    """The key under which a snapshot keeps an item."""
+    match item:
+        case Fleet():
+            return item.name
+        case Run():
+            return item.id
+        case Event():
+            return item.seq
+        case Issue() | Claim() | PullRequest():
+            return item.key
+
+
+def _first(pair: tuple[Key, Item]) -> int:
+    return cast(int, pair[0])

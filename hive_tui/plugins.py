@@ -1,0 +1,64 @@
+"""Backends by name: the built-in ones directly, third-party ones through their entry points.
+
+Scanning entry points costs tens of milliseconds, so it happens only for names that are not built in;
+a test holds this table equal to the entry points in pyproject.toml.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any, cast
+
+from hive_tui.core.errors import ConfigError, unknown
+from hive_tui.core.ports import Agent, BackendContext, Cluster, Forge
+
+BUILT_IN: dict[str, dict[str, str]] = {
+    "hive.clusters": {"local": "backends.clusters.local:LocalCluster"},
+    "hive.forges": {"local": "backends.forges.local:LocalForge"},
+    "hive.agents": {
+        "claude": "backends.agents.claude:ClaudeAgent",
+        "codex": "backends.agents.codex:CodexAgent",
+        "scripted": "backends.agents.scripted:ScriptedAgent",
+    },
+}
+
+
+def names(group: str) -> list[str]:
+    """All backends of a group that are installed."""
+    from importlib.metadata import entry_points
+
+    return sorted({*BUILT_IN[group], *(point.name for point in entry_points(group=group))})
+
+
+def _load(group: str, name: str) -> Any:
+    target = BUILT_IN[group].get(name)
+    if target is None:
+        from importlib.metadata import entry_points
+
+        found = [point for point in entry_points(group=group) if point.name == name]
+        if not found:
+            raise unknown(f"backend in {group}", name, names(group))
+        target = found[0].value
+    module, _, attribute = target.partition(":")
+    try:
+        return getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError) as error:
+        raise ConfigError(
+            f"Backend {name!r} ({target}) cannot be loaded: {error}.",
+            "Reinstall the package that it comes from, or choose another backend in the configuration.",
+        ) from error
+
+
+def cluster(name: str, context: BackendContext) -> Cluster:
+    """The cluster backend `name` of a fleet. Raises UsageError for an unknown name."""
+    return cast(Cluster, _load("hive.clusters", name)(context))
+
+
+def forge(name: str, context: BackendContext) -> Forge:
+    """The forge backend `name` of a fleet. Raises UsageError for an unknown name."""
+    return cast(Forge, _load("hive.forges", name)(context))
+
+
+def agent(name: str) -> Agent:
+    """The agent backend `name`. Raises UsageError for an unknown name."""
+    return cast(Agent, _load("hive.agents", name)())

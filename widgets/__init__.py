@@ -1,0 +1,1 @@
+"""Reusable Textual widgets; they know the core and Textual, nothing else."""
