@@ -370,6 +370,17 @@ class Hold(msgspec.Struct, frozen=True):
     why: str
 
 
+class Fire(msgspec.Struct, frozen=True):
+    """A person's wish to start an issue ahead of its turn; gone once a run was made from it."""
+
+    by: Actor
+    at: datetime
+    agent: AgentName | None = None
+    model: str | None = None
+    budget_micros: int | None = None
+    mode: Mode | None = None
+
+
 class Claim(msgspec.Struct, frozen=True):
     """The exclusive right to work on an issue; never deleted while the issue is open.
 
@@ -391,6 +402,7 @@ class Claim(msgspec.Struct, frozen=True):
     not_before: datetime | None = None
     """Back-off: the next attempt starts no earlier."""
     hold: Hold | None = None
+    fire: Fire | None = None
 
     @property
     def key(self) -> IssueKey:
