@@ -156,7 +156,11 @@ class Cluster(Protocol):
 
     # Runs
     def create_run(self, job: Job) -> None:
-        """Record a run as queued; creating the same id again is no change."""
+        """Record a run as queued; creating the same id again is no change.
+
+        This is the fence of a start: raises ClaimLost unless the issue's claim names this run, and
+        NoSlot unless the run has a slot, both looked at in the same step that writes.
+        """
         ...
 
     def get_job(self, run: RunId) -> Job: ...
@@ -408,7 +412,13 @@ class Sandbox(Protocol):
 
     def clone(self, bare: Path, sha: str, branch: str) -> None:
         """Make the work tree, on `branch` at commit `sha`, from the runner's bare directory (on a
-        laptop a clone that shares its objects, in a pod a bundle through standard input)."""
+        laptop a clone that shares its objects, in a pod a bundle through standard input). It is there
+        wholly or not at all; one that is there already is kept as it is."""
+        ...
+
+    def populate(self, bare: Path, sha: str, source: str) -> list[str]:
+        """Fill the submodules of commit `sha` from what `source` (a repository) has of them, before the
+        agent starts. Returns a line for each that could not be had."""
         ...
 
     def end_everything(self, *, grace: timedelta) -> None:
@@ -423,9 +433,13 @@ class RunHost(Protocol):
     """The runner's own folder: its git directory, the log, its files."""
     sandbox: Sandbox
 
-    def register(self) -> Job:
+    def register(self, *, recover: bool = False) -> Job:
         """Become this run's process, before any side effect. Raises RunEnded when the run is not
-        startable: it has ended, or another process is it."""
+        startable: it has ended, or another process is it.
+
+        With `recover`, take the place of a runner that died: any run without a final record will do,
+        and `Job.resume` is then the last status that was reported.
+        """
         ...
 
     def report(self, status: RunStatus) -> None:
@@ -433,7 +447,8 @@ class RunHost(Protocol):
         ...
 
     def append(self, lines: Sequence[LogLine]) -> None:
-        """Append to the event log, durably enough that a kill of the runner loses nothing written."""
+        """Append to the event log (`home / "events.jsonl"`), durably enough that a kill of the runner
+        loses nothing written; a half line that a kill left at the end is cut off first."""
         ...
 
     def controls(self, after: int) -> list[Control]:
