@@ -327,6 +327,11 @@ class RunStatus(msgspec.Struct, frozen=True):
     changed_files: int | None = None
     """Files that differ from the base in the agent's work tree, committed or not."""
 
+    @property
+    def parked(self) -> bool:
+        """It waits without a process, on purpose: for a quota, or for a person to mend the agent."""
+        return self.phase is Phase.WAITING and self.agent_problem is not None
+
 
 class Run(msgspec.Struct, frozen=True):
     """One attempt of one agent at one issue."""
@@ -428,7 +433,10 @@ class QuotaState(enum.Enum):
 class Quota(msgspec.Struct, frozen=True):
     state: QuotaState = QuotaState.UNKNOWN
     until: datetime | None = None
+    """When it comes back; None for a limit that lasts until a person lifts it."""
     why: str | None = None
+    at: datetime | None = None
+    """When this was found or set: an older limit of a run says nothing against it."""
 
 
 class AgentState(msgspec.Struct, frozen=True):

@@ -1,0 +1,450 @@
+"""What to do next: `decide(snapshot, settings, now)`, pure.
+
+A decision is data, so it can be tested, logged, shown and executed by any backend. Everything a
+decision needs is in the snapshot, and every decision may be executed twice: what is done already is
+seen in the next snapshot, and what competes is compare-and-swap.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from operator import itemgetter
+
+import msgspec
+
+from hive_tui.core import gates, workflow, world
+from hive_tui.core.gates import Gate
+from hive_tui.core.ids import AgentName, IssueKey, RunId, WorkerName, worker_name
+from hive_tui.core.model import (
+    Actor,
+    Claim,
+    Issue,
+    Mode,
+    Phase,
+    Process,
+    PullState,
+    Quota,
+    QuotaState,
+    Run,
+    RunStatus,
+)
+from hive_tui.core.settings import FleetSettings
+from hive_tui.core.store import Snapshot
+from hive_tui.core.workflow import IssueState
+from hive_tui.core.world import World
+
+LAUNCH_AGAIN_AFTER = timedelta(seconds=10)
+"""A queued run without a process for this long is started again (its dispatcher died in between)."""
+
+
+class Start(msgspec.Struct, frozen=True, tag=True):
+    """Claim an issue and start a run on it."""
+
+    issue: Issue
+    claim: Claim | None
+    """As it was seen: what compare-and-swap expects."""
+    attempt: int
+    worker: WorkerName
+    agent: AgentName
+    mode: Mode
+    by: Actor | None = None
+    """The person who fired it; None when it was its turn."""
+    model: str | None = None
+    budget_micros: int | None = None
+
+    @property
+    def key(self) -> IssueKey:
+        return self.issue.key
+
+
+class Launch(msgspec.Struct, frozen=True, tag=True):
+    """Start the process of a run that has none: it was only recorded, or its wait is over."""
+
+    run: Run
+    why: str
+
+
+class Recover(msgspec.Struct, frozen=True, tag=True):
+    """Save the work of a run whose process is gone."""
+
+    run: Run
+
+
+class Settle(msgspec.Struct, frozen=True, tag=True):
+    """Draw the consequences of a run's end: pull request, labels, back-off, slot."""
+
+    run: Run
+    gives_up: bool
+    """It was the last attempt that the issue gets."""
+    not_before: datetime | None = None
+
+
+class ReleaseSlot(msgspec.Struct, frozen=True, tag=True):
+    """A slot whose run waits, has ended, or never came to be."""
+
+    run: RunId
+
+
+class ReleaseClaim(msgspec.Struct, frozen=True, tag=True):
+    """A claim for a run that was never recorded: the dispatcher died in between."""
+
+    claim: Claim
+
+
+class LimitAgent(msgspec.Struct, frozen=True, tag=True):
+    """Stop new starts of an agent whose account or installation stopped a run."""
+
+    agent: AgentName
+    quota: Quota
+
+
+class RestoreAgent(msgspec.Struct, frozen=True, tag=True):
+    """The limit's time has passed."""
+
+    agent: AgentName
+
+
+class CloseIssue(msgspec.Struct, frozen=True, tag=True):
+    """Its pull request is merged, whoever merged it."""
+
+    issue: Issue
+    pull: int
+
+
+Decision = (
+    Start | Launch | Recover | Settle | ReleaseSlot | ReleaseClaim | LimitAgent | RestoreAgent | CloseIssue
+)
+
+
+class Plan:
+    """The decisions on a snapshot, and for every issue that is not started the reason."""
+
+    def __init__(
+        self, decisions: tuple[Decision, ...], planner: Planner, current: World, now: datetime
+    ) -> None:
+        self.decisions = decisions
+        self._planner = planner
+        self._now = now
+        self._world = current
+        self._issues = planner.issues
+        self._started = {d.key for d in decisions if isinstance(d, Start)}
+
+    def gate(self, key: IssueKey) -> Gate | None:
+        """Why this issue is not started; None if it is being started, or is unknown."""
+        issue = self._issues.get(key)
+        if issue is None or key in self._started:
+            return None
+        gate = self._planner.gate(issue, self._world, self._now)
+        # Nothing of its own holds it, yet it was not started: others took what was free.
+        return gate or gates.fleet_gate(self._world, self._planner.settings) or _OTHERS_FIRST
+
+
+_OTHERS_FIRST = Gate("slots", "others are before it: `hive slots +1` adds a slot, `hive fire` puts it first")
+
+
+def decide(snapshot: Snapshot, settings: FleetSettings, now: datetime) -> Plan:
+    """All decisions on a snapshot, from nothing. `Planner` does the same, remembering issues."""
+    return Planner(settings).decide(snapshot, now)
+
+
+class Planner:
+    """`decide` for one that decides again and again: what only depends on an unchanged issue is kept.
+
+    Pure all the same: equal snapshots and times give equal plans, whatever was asked before.
+    """
+
+    def __init__(self, settings: FleetSettings) -> None:
+        self.settings = settings
+        self.issues: Mapping[IssueKey, Issue] = {}
+        self._text_gates: dict[IssueKey, Gate | None] = {}
+        self._queue: list[tuple[_Rank, Issue]] = []
+
+    def decide(self, snapshot: Snapshot, now: datetime) -> Plan:
+        """Upkeep first (it frees slots for the next round), then starts in order."""
+        self._look_at(snapshot.issues)
+        current = world.build(snapshot, now)
+        decisions: list[Decision] = []
+        # What a broken source says about runs and claims may be old; acting on it could do harm.
+        if not current.broken_sources:
+            decisions += _quotas(snapshot, current, now)
+            current = _with_limits(current, decisions)
+            decisions += self._upkeep(snapshot, current, now)
+            resumed = sum(isinstance(decision, Launch) for decision in decisions)
+            decisions += self._starts(current, snapshot, now, resumed)
+        return Plan(tuple(decisions), self, current, now)
+
+    def gate(self, issue: Issue, current: World, now: datetime) -> Gate | None:
+        """The first gate of the issue's own; the fleet's gates are asked by the callers."""
+        return (
+            self._text_gates.get(issue.key)
+            or gates.unreadable_gate(current)
+            or gates.world_gate(issue, current, self.settings, now)
+        )
+
+    def _look_at(self, issues: Mapping[IssueKey, Issue]) -> None:
+        """Evaluate the issues that are new or different since the last time."""
+        before = self.issues
+        if issues is before:
+            return
+        touched = [key for key, issue in issues.items() if before.get(key) is not issue]
+        gone = before.keys() - issues.keys() if len(before) + len(touched) > len(issues) else set()
+        self.issues = issues
+        for key in touched:
+            self._text_gates[key] = gates.text_gate(issues[key], self.settings)
+        for key in gone:
+            del self._text_gates[key]
+        if touched or gone:
+            dirty = gone.union(touched)
+            queue = [entry for entry in self._queue if entry[1].key not in dirty]
+            queue += [
+                (_rank(issues[key], self.settings), issues[key])
+                for key in touched
+                if self._text_gates[key] is None
+            ]
+            queue.sort(key=itemgetter(0))
+            self._queue = queue
+
+    def _starts(self, current: World, snapshot: Snapshot, now: datetime, resumed: int) -> list[Start]:
+        fleet = current.fleet
+        if fleet is None or gates.fleet_gate(current, self.settings) is not None:
+            return []
+        free = fleet.slots - len(fleet.slots_used) - resumed
+        if self.settings.review_limit is not None:
+            free = min(free, self.settings.review_limit - len(current.open_pulls))
+        agents = [agent.name for agent in current.agents.values() if gates.available(agent, now)]
+        if not agents:
+            return []
+        turns = _Turns(snapshot, agents)
+        starts: list[Start] = []
+        for issue in self._candidates(current):
+            if len(starts) >= free:
+                break
+            if self.gate(issue, current, now) is not None:
+                continue
+            start = self._start(issue, current, turns)
+            starts.append(start)
+            self._reserve(start, current)
+        return starts
+
+    def _candidates(self, current: World) -> list[Issue]:
+        """Fired issues first, by when they were fired; then the queue in its order."""
+        fired = sorted(
+            (claim.fire.at, claim.key)
+            for claim in current.claims.values()
+            if claim.fire is not None and claim.key in self.issues
+        )
+        if not fired:
+            return [issue for _, issue in self._queue]
+        first = [self.issues[key] for _, key in fired if self._text_gates[key] is None]
+        keys = {key for _, key in fired}
+        return first + [issue for _, issue in self._queue if issue.key not in keys]
+
+    def _start(self, issue: Issue, current: World, turns: _Turns) -> Start:
+        claim = current.claims.get(issue.key)
+        fire = claim.fire if claim is not None else None
+        agent = gates.wanted_agent(issue, current) or turns.next()
+        budget = current.fleet.budget if current.fleet is not None else None
+        limit = budget.run_micros if budget is not None else None
+        return Start(
+            issue=issue,
+            claim=claim,
+            attempt=(claim.attempt if claim is not None else 0) + 1,
+            worker=turns.worker(agent),
+            agent=agent,
+            mode=(fire.mode if fire is not None else None) or workflow.mode(issue.labels),
+            by=fire.by if fire is not None else None,
+            model=fire.model if fire is not None else None,
+            budget_micros=_least(fire.budget_micros if fire is not None else None, limit),
+        )
+
+    def _reserve(self, start: Start, current: World) -> None:
+        """A start's own budget counts at once, so that a batch of starts cannot pass a limit together."""
+        if start.budget_micros is None:
+            return
+        for scope in (start.key, start.key.repo, "day", "fleet"):
+            if scope in current.spending:
+                current.spending[scope].reserved += start.budget_micros
+
+    def _upkeep(self, snapshot: Snapshot, current: World, now: datetime) -> list[Decision]:
+        decisions: list[Decision] = []
+        fleet = current.fleet
+        if fleet is None:
+            return decisions
+        slots = {slot.run for slot in fleet.slots_used}
+        free = fleet.slots - len(slots)
+        for run in snapshot.runs.values():
+            decision = None if run.settled else self._keep_up(run, current, now)
+            if isinstance(decision, Launch):
+                needs_slot = run.id not in slots
+                if fleet.paused is not None or (needs_slot and free <= 0):
+                    continue
+                free -= needs_slot
+            if decision is not None:
+                decisions.append(decision)
+        for slot in sorted(slots):
+            holder = snapshot.runs.get(slot)
+            if holder is None or _needs_no_slot(holder):
+                decisions.append(ReleaseSlot(slot))
+        for claim in current.claims.values():
+            if claim.run is not None and claim.run not in snapshot.runs:
+                decisions.append(ReleaseClaim(claim))
+        decisions += self._merged(snapshot)
+        return decisions
+
+    def _keep_up(self, run: Run, current: World, now: datetime) -> Decision | None:
+        status = run.status
+        if status.phase.final:
+            return self._settle(run, current)
+        if run.process is Process.GONE:
+            return Recover(run)
+        if run.process is not Process.NONE:
+            return None
+        if run.stop_requested:
+            return Recover(run)
+        if status.phase is Phase.QUEUED:
+            waited = now - (status.since or run.spec.created_at)
+            # A wait of less than nothing is a clock that was set back, not a start that is under way.
+            overdue = waited > LAUNCH_AGAIN_AFTER or waited < timedelta(0)
+            return Launch(run, "it was recorded but never started") if overdue else None
+        agent = current.agents.get(run.spec.agent)
+        if not status.parked or agent is None or not gates.available(agent, now):
+            return None
+        over = status.until is None or now >= status.until or _lifted(agent.quota, status)
+        return Launch(run, "its wait is over") if over else None
+
+    def _settle(self, run: Run, current: World) -> Settle:
+        claim = current.claims.get(run.spec.key)
+        failed = run.status.phase in (Phase.FAILED, Phase.LOST)
+        if not failed or claim is None or run.status.agent_problem is not None:
+            return Settle(run, gives_up=False)
+        backoff = self.settings.backoff
+        used = max(1, claim.attempts_used)
+        wait = timedelta(seconds=min(backoff.most, backoff.first * 2 ** min(used - 1, 32)))
+        ended = run.status.ended_at or run.spec.created_at
+        return Settle(run, gives_up=used >= self.settings.max_attempts, not_before=ended + wait)
+
+    def _merged(self, snapshot: Snapshot) -> list[Decision]:
+        decisions: list[Decision] = []
+        for pull in snapshot.pulls.values():
+            key = pull.issue_key
+            if pull.state is not PullState.MERGED or key is None:
+                continue
+            issue = snapshot.issues.get(key)
+            # Only what hive itself put in review: an issue that a person reopened stays open.
+            state = workflow.state(issue.labels, self.settings.labels) if issue is not None else None
+            if issue is not None and issue.open and state is IssueState.IN_REVIEW:
+                decisions.append(CloseIssue(issue, pull.number))
+        return decisions
+
+
+_Rank = tuple[bool, int, datetime, str, int]
+
+
+def _rank(issue: Issue, settings: FleetSettings) -> _Rank:
+    """Review before ready, then priority, then the oldest; the key makes the order total."""
+    state = workflow.state(issue.labels, settings.labels)
+    in_review = state is IssueState.IN_REVIEW
+    return (not in_review, workflow.priority(issue.labels), issue.created_at, issue.repo, issue.number)
+
+
+class _Turns:
+    """Whose turn it is among the agents that may start, and the worker names they get."""
+
+    def __init__(self, snapshot: Snapshot, agents: list[AgentName]) -> None:
+        fleet = snapshot.fleet
+        assert fleet is not None
+        at_work = {slot.worker for slot in fleet.slots_used}
+        self._taken = at_work | {
+            run.spec.worker for run in snapshot.runs.values() if not run.status.phase.final
+        }
+        self._agents = agents
+        self._load = dict.fromkeys(agents, 0)
+        self._last = dict.fromkeys(agents, "")
+        for run in snapshot.runs.values():
+            agent = run.spec.agent
+            if agent in self._load:
+                self._load[agent] += not run.status.phase.final
+                self._last[agent] = max(self._last[agent], run.spec.created_at.isoformat())
+
+    def next(self) -> AgentName:
+        """The agent with the fewest runs; among equals the one that had no turn for longest."""
+        return min(self._agents, key=lambda name: (self._load[name], self._last[name]))
+
+    def worker(self, agent: AgentName) -> WorkerName:
+        """The lowest free name, counted as taken from now on."""
+        name = worker_name(agent, frozenset(self._taken))
+        self._taken.add(name)
+        if agent in self._load:
+            self._load[agent] += 1
+        return name
+
+
+def _needs_no_slot(run: Run) -> bool:
+    return run.process is not Process.ALIVE and (run.settled or run.status.parked)
+
+
+def _quotas(snapshot: Snapshot, current: World, now: datetime) -> list[Decision]:
+    """Agents whose limit a run has just met, and agents whose limit is over."""
+    met: dict[AgentName, Quota] = {}
+    for run in snapshot.runs.values():
+        status = run.status
+        agent = current.agents.get(run.spec.agent)
+        if status.agent_problem is None or run.settled or agent is None:
+            continue
+        over = status.until is not None and status.until <= now
+        if over or _lifted(agent.quota, status):
+            continue
+        quota = Quota(QuotaState.LIMITED, status.until, status.agent_problem, status.since)
+        if not _covers(met.get(agent.name, agent.quota), quota):
+            met[agent.name] = quota
+    decisions: list[Decision] = [LimitAgent(name, quota) for name, quota in met.items()]
+    for agent in current.agents.values():
+        past = agent.quota.until is not None and agent.quota.until <= now
+        if agent.quota.state is QuotaState.LIMITED and past and agent.name not in met:
+            decisions.append(RestoreAgent(agent.name))
+    return decisions
+
+
+def _with_limits(current: World, decisions: list[Decision]) -> World:
+    """The world in which the limits just met hold already."""
+    agents = dict(current.agents)
+    for decision in decisions:
+        if isinstance(decision, LimitAgent):
+            agents[decision.agent] = msgspec.structs.replace(agents[decision.agent], quota=decision.quota)
+    return msgspec.structs.replace(current, agents=agents)
+
+
+def _lifted(quota: Quota, status: RunStatus) -> bool:
+    """What is known of the agent is newer than this run's limit and says that it can work."""
+    newer = quota.at is not None and status.since is not None and quota.at > status.since
+    return newer and quota.state is QuotaState.OK
+
+
+def _covers(known: Quota, new: Quota) -> bool:
+    """The known limit already lasts as long as the new one."""
+    if known.state is not QuotaState.LIMITED:
+        return False
+    return known.until is None or (new.until is not None and known.until >= new.until)
+
+
+def _least(*limits: int | None) -> int | None:
+    return min((limit for limit in limits if limit is not None), default=None)
+
+
+__all__ = [
+    "CloseIssue",
+    "Decision",
+    "Gate",
+    "Launch",
+    "LimitAgent",
+    "Plan",
+    "Planner",
+    "Recover",
+    "ReleaseClaim",
+    "ReleaseSlot",
+    "RestoreAgent",
+    "Settle",
+    "Start",
+    "decide",
+]

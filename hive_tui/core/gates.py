@@ -1,0 +1,253 @@
+"""Why an issue is not started: the first gate that fails, in the order of product.md section 5.
+
+All pure. `text_gate` looks at the issue alone and may be cached for as long as the issue is the same
+object; `world_gate` looks at what else is going on; `fleet_gate` holds every issue alike.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+
+import msgspec
+
+from hive_tui.core import text, workflow
+from hive_tui.core.ids import AgentName, IssueKey
+from hive_tui.core.model import AgentState, Issue, IssueType, Quota, QuotaState, body_sha
+from hive_tui.core.settings import FleetSettings, PlanRule
+from hive_tui.core.workflow import IssueState
+from hive_tui.core.world import World
+
+
+class Gate(msgspec.Struct, frozen=True):
+    """What holds an issue: a stable name, and a sentence that says what to do about it."""
+
+    name: str
+    detail: str
+
+
+DISPATCHABLE = (IssueState.READY,)
+"""States from which work is started."""
+
+
+def text_gate(issue: Issue, settings: FleetSettings) -> Gate | None:
+    """The gates that the issue itself decides: closed, state, author, edits, the two headings."""
+    if not issue.open:
+        return Gate("closed", "the issue is closed")
+    if (gate := _state_gate(issue, settings)) is not None:
+        return gate
+    if issue.author not in settings.allowed_authors:
+        if not settings.allowed_authors:
+            return Gate("author", "nobody's issues are started: list yourself in allowed_authors")
+        if not _approved(issue, settings):
+            return Gate(
+                "author", f"{issue.author} is not in allowed_authors: `hive issue approve` lets it in"
+            )
+    editor = issue.edited_by
+    if editor is not None and editor not in settings.allowed_authors and not _approved(issue, settings):
+        return Gate(
+            "edited", f"{editor} changed the text since it was approved: read it, `hive issue approve`"
+        )
+    kind = workflow.issue_type(issue.labels)
+    needs_done = kind is not IssueType.RESEARCH or settings.definition_of_done_for_research
+    if needs_done and not has_definition_of_done(issue.body):
+        return Gate("definition-of-done", "add `## Definition of Done` with at least one `- [ ]` line")
+    if settings.plan is PlanRule.ISSUE and kind is not IssueType.QA_FEEDBACK and not has_plan(issue.body):
+        return Gate("plan", "add a `## Plan`")
+    return None
+
+
+def _state_gate(issue: Issue, settings: FleetSettings) -> Gate | None:
+    found = workflow.states(issue.labels, settings.labels)
+    ready = workflow.label(IssueState.READY, settings.labels)
+    if len(found) > 1:
+        names = " and ".join(workflow.label(state, settings.labels) for state in found)
+        return Gate("state", f"it has {names} at once: keep one")
+    if not found:
+        return Gate("state", f"it has no status: `hive status {issue.number} ready` adds {ready}")
+    if found[0] in DISPATCHABLE:
+        return None
+    return Gate("state", _STATE_WORDS[found[0]].format(number=issue.number))
+
+
+_STATE_WORDS = {
+    IssueState.IN_PROGRESS: "it is in progress",
+    IssueState.IN_REVIEW: "its pull request waits for review: `hive merge {number}`",
+    IssueState.CHANGES_REQUESTED: "changes were asked for: `hive retry {number}` starts another attempt",
+    IssueState.NEEDS_HUMAN: "it needs a human: `hive retry {number}` hands it back",
+    IssueState.DONE: "it is done",
+}
+
+
+def _approved(issue: Issue, settings: FleetSettings) -> bool:
+    """Somebody who may has consented to exactly this text."""
+    approval = issue.approval
+    if approval is None or approval.by not in settings.allowed_authors:
+        return False
+    return approval.body_sha == body_sha(issue.body)
+
+
+_FENCE = re.compile(r"^ {0,3}(`{3,}|~{3,})", re.MULTILINE)
+_PLAN = re.compile(r"^## Plan[ \t]*$", re.MULTILINE)
+_DONE = re.compile(r"^## Definition of Done[ \t]*\n(?:(?!#{1,2} ).*\n)*?[ \t]*- \[ \](?: |$)", re.MULTILINE)
+
+
+def has_plan(body: str) -> bool:
+    """Whether there is a `## Plan` heading, exactly so, outside of code fences."""
+    return _PLAN.search(_outside_fences(body)) is not None
+
+
+def has_definition_of_done(body: str) -> bool:
+    """Whether `## Definition of Done` has an open `- [ ]` item, outside of code fences."""
+    return _DONE.search(_outside_fences(body)) is not None
+
+
+def _outside_fences(body: str) -> str:
+    if "```" not in body and "~~~" not in body:
+        return body
+    kept, fence = [], ""
+    for line in body.splitlines():
+        match = _FENCE.match(line)
+        if fence:
+            closes = match and match[1].startswith(fence) and not line.strip().strip(fence[0])
+            fence = "" if closes else fence
+        elif match:
+            fence = match[1]
+        else:
+            kept.append(line)
+    return "\n".join(kept)
+
+
+def unreadable_gate(world: World) -> Gate | None:
+    """Fail closed: nothing is started on what a source said some time ago."""
+    if not world.broken_sources:
+        return None
+    source = world.broken_sources[0]
+    why = f": {source.why}" if source.why else ""
+    return Gate("source", f"{source.name} is {source.state.value}{why}; see `hive doctor`")
+
+
+def world_gate(issue: Issue, world: World, settings: FleetSettings, now: datetime) -> Gate | None:
+    """The gates that depend on this issue's runs, claim, repository and agent."""
+    key = issue.key
+    return (
+        _work_gate(key, world)
+        or _claim_gate(key, world, settings, now)
+        or budget_gate(key, world)
+        or _agent_gate(issue, world, now)
+    )
+
+
+def _work_gate(key: IssueKey, world: World) -> Gate | None:
+    run = world.live_runs.get(key)
+    if run is not None:
+        return Gate("in-work", f"{run.spec.worker} works on it (attempt {run.spec.attempt})")
+    pull = world.open_pulls.get(key)
+    if pull is not None:
+        return Gate("in-work", f"pull request !{pull.number} is open for it: merge or close that")
+    claim = world.claims.get(key)
+    if claim is not None and claim.run is not None:
+        return Gate("in-work", f"{claim.run} holds its claim")
+    return None
+
+
+def _claim_gate(key: IssueKey, world: World, settings: FleetSettings, now: datetime) -> Gate | None:
+    claim = world.claims.get(key)
+    if claim is None:
+        return None
+    if claim.hold is not None:
+        return Gate("killed", f"{claim.hold.why}: `hive retry {key.number}` starts it again")
+    if claim.attempts_used >= settings.max_attempts:
+        detail = f"{claim.attempts_used} attempts failed: `hive retry {key.number}` allows more"
+        return Gate("attempts", detail)
+    # A clock that was set back must not stretch a wait: before `failed_at` there was nothing to wait for.
+    waits = claim.not_before is not None and now < claim.not_before
+    if waits and claim.fire is None and not (claim.failed_at is not None and now < claim.failed_at):
+        assert claim.not_before is not None
+        wait = text.age(claim.not_before - now)
+        return Gate("back-off", f"tries again in {wait}, after attempt {claim.attempt}")
+    return None
+
+
+def budget_gate(key: IssueKey, world: World) -> Gate | None:
+    """Money fails closed: what is spent, and what runs at work may still spend, counts."""
+    for scope, name in ((key, "issue"), (key.repo, "repo"), ("day", "day"), ("fleet", "fleet")):
+        limit = world.limit(name)
+        if limit is None:
+            continue
+        spent = world.spending.get(scope)
+        if spent is None:
+            continue
+        if spent.unknown:
+            detail = f"the cost of {spent.unknown} is unknown, so the {name} budget cannot be kept"
+            return Gate("budget", f"{detail}: set a run budget, or lift this one")
+        if spent.micros + spent.reserved >= limit:
+            rest = f" ({text.money(spent.reserved)} of it reserved by runs at work)" if spent.reserved else ""
+            used = text.money(spent.micros + spent.reserved)
+            return Gate("budget", f"{used} of the {name} budget {text.money(limit)} is used{rest}")
+    return None
+
+
+def _agent_gate(issue: Issue, world: World, now: datetime) -> Gate | None:
+    wanted = wanted_agent(issue, world)
+    if wanted is not None:
+        agent = world.agents.get(wanted)
+        if agent is None:
+            known = ", ".join(sorted(world.agents)) or "none"
+            return Gate(
+                "agent", f"its label asks for {wanted}, which this fleet does not have (it has {known})"
+            )
+        return _unavailable(agent, now)
+    if any(_unavailable(agent, now) is None for agent in world.agents.values()):
+        return None
+    if not world.agents:
+        return Gate("agent", "the fleet has no agent: list one in its `agents`")
+    reasons = [_unavailable(agent, now) for agent in world.agents.values()]
+    return Gate("agent", "; ".join(gate.detail for gate in reasons if gate is not None))
+
+
+def wanted_agent(issue: Issue, world: World) -> AgentName | None:
+    """The agent that a person asked for: by `fire`, else by an `agent:` label."""
+    claim = world.claims.get(issue.key)
+    if claim is not None and claim.fire is not None and claim.fire.agent is not None:
+        return claim.fire.agent
+    return next((AgentName(name[6:]) for name in issue.labels if name.startswith("agent:")), None)
+
+
+def available(agent: AgentState, now: datetime) -> bool:
+    """Whether an agent may be started now."""
+    return _unavailable(agent, now) is None
+
+
+def limited(quota: Quota, now: datetime) -> bool:
+    """Whether a quota still stops starts; one without an end lasts until a person lifts it."""
+    return quota.state is QuotaState.LIMITED and (quota.until is None or now < quota.until)
+
+
+def _unavailable(agent: AgentState, now: datetime) -> Gate | None:
+    if not agent.enabled:
+        return Gate("agent", f"{agent.name} is disabled: `hive agents enable {agent.name}`")
+    if limited(agent.quota, now):
+        why = f" ({agent.quota.why})" if agent.quota.why else ""
+        if agent.quota.until is None:
+            return Gate("agent", f"{agent.name} cannot work{why}; then `hive agents enable {agent.name}`")
+        return Gate("agent", f"{agent.name} is limited until {text.clock(agent.quota.until, now)}{why}")
+    return None
+
+
+def fleet_gate(world: World, settings: FleetSettings) -> Gate | None:
+    """The gates that hold every issue alike: review limit, paused, slots."""
+    limit = settings.review_limit
+    if limit is not None and len(world.open_pulls) >= limit:
+        detail = f"{len(world.open_pulls)} pull requests wait for review (limit {limit}): merge or close some"
+        return Gate("review-limit", detail)
+    fleet = world.fleet
+    if fleet is None:
+        return Gate("source", "the fleet's state is not known yet")
+    if fleet.paused is not None:
+        why = f" ({fleet.paused.why})" if fleet.paused.why else ""
+        return Gate("paused", f"{fleet.paused.by} paused the fleet{why}: `hive resume`")
+    if len(fleet.slots_used) >= fleet.slots:
+        detail = f"all {fleet.slots} slots are at work" if fleet.slots else "the fleet has no slots"
+        return Gate("slots", f"{detail}: `hive slots +1` adds one")
+    return None

@@ -1,0 +1,108 @@
+"""A snapshot turned round for questions about one issue: who works on it, what it cost."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import datetime
+
+import msgspec
+
+from hive_tui.core.ids import AgentName, IssueKey, RepoName, RunId
+from hive_tui.core.model import AgentState, Claim, Fleet, PullRequest, PullState, Run
+from hive_tui.core.sources import Freshness
+from hive_tui.core.store import Snapshot
+
+Scope = IssueKey | RepoName | str
+"""Whose money: an issue, a repository, `day` or `fleet`."""
+
+_HIVE_BRANCH = re.compile(r"hive/issue-(\d+)-a\d+")
+
+
+class Spending(msgspec.Struct):
+    """Money of one scope, in micro-dollars."""
+
+    micros: int = 0
+    reserved: int = 0
+    """What runs at work may still spend of their own budgets."""
+    unknown: RunId | None = None
+    """A run that ended without anybody knowing what it cost."""
+
+
+class World(msgspec.Struct, frozen=True, eq=False):
+    """What gates ask about. Built once per decision."""
+
+    fleet: Fleet | None
+    claims: Mapping[IssueKey, Claim]
+    live_runs: Mapping[IssueKey, Run]
+    open_pulls: Mapping[IssueKey, PullRequest]
+    agents: Mapping[AgentName, AgentState]
+    spending: Mapping[Scope, Spending]
+    broken_sources: tuple[Freshness, ...]
+
+    def limit(self, scope: str) -> int | None:
+        """The budget of `issue`, `repo`, `day` or `fleet` in micro-dollars, None for no limit."""
+        if self.fleet is None:
+            return None
+        budget = self.fleet.budget
+        match scope:
+            case "issue":
+                return budget.issue_micros
+            case "repo":
+                return budget.repo_micros
+            case "day":
+                return budget.day_micros
+            case _:
+                return budget.fleet_micros
+
+
+def build(snapshot: Snapshot, now: datetime) -> World:
+    """The world of a snapshot. Linear in runs and pull requests, independent of the issues."""
+    fleet = snapshot.fleet
+    return World(
+        fleet=fleet,
+        claims=snapshot.claims,
+        live_runs={run.spec.key: run for run in snapshot.runs.values() if run.live},
+        open_pulls=_open_pulls(snapshot),
+        agents={agent.name: agent for agent in fleet.agents} if fleet else {},
+        spending=_spending(snapshot, now),
+        broken_sources=tuple(source for source in snapshot.sources.values() if not source.ok),
+    )
+
+
+def _open_pulls(snapshot: Snapshot) -> dict[IssueKey, PullRequest]:
+    """Open pull requests by the issue that they are for: as recorded, else by hive's head branch."""
+    found = {}
+    for pull in snapshot.pulls.values():
+        if pull.state is not PullState.OPEN:
+            continue
+        if pull.issue is not None:
+            found[IssueKey(pull.repo, pull.issue)] = pull
+        elif (match := _HIVE_BRANCH.fullmatch(pull.branch)) is not None:
+            found[IssueKey(pull.repo, int(match[1]))] = pull
+    return found
+
+
+def _spending(snapshot: Snapshot, now: datetime) -> dict[Scope, Spending]:
+    fleet = snapshot.fleet
+    if fleet is None or fleet.budget == type(fleet.budget)():
+        return {}
+    today = now.astimezone().date()
+    spending: dict[Scope, Spending] = {}
+    for run in snapshot.runs.values():
+        status, spec = run.status, run.spec
+        scopes: list[Scope] = [spec.key, spec.repo, "fleet"]
+        if (status.ended_at or now).astimezone().date() == today:
+            scopes.append("day")
+        cost = status.usage.cost_micros
+        reserved = 0 if status.phase.final else max(0, (spec.budget_micros or 0) - (cost or 0))
+        lost = cost is None and status.phase.final and status.started_at is not None
+        if lost and spec.budget_micros is not None:
+            cost, lost = spec.budget_micros, False
+        for scope in scopes:
+            entry = spending.setdefault(scope, Spending())
+            entry.micros += cost or 0
+            entry.reserved += reserved
+            if lost:
+                entry.unknown = run.id
+    return spending
