@@ -140,3 +140,8 @@ def count(number: int | None) -> str:
             scaled = number * 1000 / limit
             return f"{scaled:.1f}{unit}" if scaled < 9.95 else f"{scaled:.0f}{unit}"
     return f"{number / 1e12:.0f}T"
+
+
+def plural(number: int, noun: str) -> str:
+    """A count with its noun: `1 issue`, `3 issues`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -1,0 +1,204 @@
+"""What needs a person, most urgent first; each item says which action helps.
+
+Pure, and made from the same snapshot and plan that everything else shows.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterator
+from datetime import datetime
+
+import msgspec
+
+from hive_tui.core import gates, merging, text, workflow
+from hive_tui.core.dispatch import Plan
+from hive_tui.core.ids import IssueKey
+from hive_tui.core.model import DispatcherState, Issue, Phase, PullRequest, PullState, Run
+from hive_tui.core.settings import FleetSettings
+from hive_tui.core.store import Snapshot
+from hive_tui.core.targets import Target
+from hive_tui.core.workflow import IssueState
+
+ASKS = "asks: "
+"""How `why` begins while a run waits for a person's answer."""
+
+
+class AttentionKind(enum.Enum):
+    """Why somebody is needed, in the order of the list."""
+
+    DISPATCHER = "dispatcher"
+    QUESTION = "question"
+    STALLED = "stalled"
+    NEEDS_HUMAN = "needs-human"
+    FAILED = "failed"
+    BUDGET = "budget"
+    AGENT = "agent"
+    CONFLICT = "conflict"
+    READY_TO_MERGE = "ready-to-merge"
+    APPROVAL = "approval"
+    KILLED = "killed"
+
+
+_RANK = {kind: rank for rank, kind in enumerate(AttentionKind)}
+
+
+class AttentionItem(msgspec.Struct, frozen=True):
+    """One thing that does not go on without a person."""
+
+    kind: AttentionKind
+    text: str
+    """One line, without the number that `target` has."""
+    target: Target
+    since: datetime | None = None
+    action: str | None = None
+    """Id of the action that helps most, in `core.actions`."""
+
+    @property
+    def key(self) -> tuple[AttentionKind, Target]:
+        """Stays the same while the cause does, so that nobody is told twice."""
+        return self.kind, self.target
+
+
+def attention(
+    snapshot: Snapshot, plan: Plan, settings: FleetSettings, now: datetime
+) -> tuple[AttentionItem, ...]:
+    """All items: by kind, then the one that waits longest."""
+    latest = _latest_runs(snapshot)
+    items = [
+        *_dispatcher(snapshot),
+        *(item for run in latest.values() for item in _run(run)),
+        *(item for issue in snapshot.issues.values() for item in _issue(issue, latest, snapshot, settings)),
+        *_money(snapshot, plan),
+        *_agents(snapshot, now),
+        *(item for pull in snapshot.pulls.values() for item in _pull(pull, snapshot, settings)),
+    ]
+    return tuple(sorted(items, key=lambda item: (_RANK[item.kind], item.since or now, str(item.target))))
+
+
+def _latest_runs(snapshot: Snapshot) -> dict[IssueKey, Run]:
+    latest: dict[IssueKey, Run] = {}
+    for run in snapshot.runs.values():
+        known = latest.get(run.key)
+        if known is None or known.spec.attempt < run.spec.attempt:
+            latest[run.key] = run
+    return latest
+
+
+def _dispatcher(snapshot: Snapshot) -> Iterator[AttentionItem]:
+    fleet = snapshot.fleet
+    if fleet is None or fleet.dispatcher.state not in (DispatcherState.DEAD, DispatcherState.STOPPED):
+        return
+    if any(issue.open for issue in snapshot.issues.values()):
+        words = "died" if fleet.dispatcher.state is DispatcherState.DEAD else "is stopped"
+        yield AttentionItem(
+            AttentionKind.DISPATCHER,
+            f"the dispatcher {words}: nothing is started",
+            Target(),
+            fleet.dispatcher.since,
+            "dispatcher.start",
+        )
+
+
+def _target(run: Run) -> Target:
+    return Target(repo=run.spec.repo, issue=run.spec.issue, run=run.id)
+
+
+def _run(run: Run) -> Iterator[AttentionItem]:
+    status = run.status
+    why = status.why or ""
+    if run.phase is Phase.WAITING and why.startswith(ASKS):
+        yield AttentionItem(AttentionKind.QUESTION, why, _target(run), status.since, "send")
+    elif run.phase is Phase.STALLED:
+        said = f"stalled: {why}" if why else "stalled"
+        yield AttentionItem(AttentionKind.STALLED, said, _target(run), status.progress_at, "log")
+
+
+def _issue(
+    issue: Issue, latest: dict[IssueKey, Run], snapshot: Snapshot, settings: FleetSettings
+) -> Iterator[AttentionItem]:
+    if not issue.open:
+        return
+    run = latest.get(issue.key)
+    if run is not None and not run.phase.final:
+        return
+    target = Target(repo=issue.repo, issue=issue.number, run=run.id if run is not None else None)
+    claim = snapshot.claims.get(issue.key)
+    if claim is not None and claim.hold is not None:
+        yield AttentionItem(AttentionKind.KILLED, claim.hold.why, target, claim.hold.at, "retry")
+        return
+    state = workflow.state(issue.labels, settings.labels)
+    if state is IssueState.NEEDS_HUMAN:
+        failed = run is not None and run.phase in (Phase.FAILED, Phase.LOST)
+        kind = AttentionKind.FAILED if failed else AttentionKind.NEEDS_HUMAN
+        since = run.status.ended_at if run is not None else issue.updated_at
+        yield AttentionItem(kind, _evidence(run) or f"needs a human: {issue.title}", target, since, "retry")
+        return
+    if state is IssueState.READY:
+        gate = gates.text_gate(issue, settings)
+        if gate is not None and gate.name == "edited":
+            yield AttentionItem(
+                AttentionKind.APPROVAL, gate.detail, target, issue.updated_at, "issue.approve"
+            )
+
+
+def _evidence(run: Run | None) -> str | None:
+    if run is None:
+        return None
+    words = f"{run.phase.value}: {run.status.why}" if run.status.why else run.phase.value
+    return f"{words} (attempt {run.spec.attempt})"
+
+
+def _money(snapshot: Snapshot, plan: Plan) -> Iterator[AttentionItem]:
+    """Issues that a budget holds, one item for each budget."""
+    held: dict[str, list[IssueKey]] = {}
+    for key, issue in snapshot.issues.items():
+        gate = plan.gate(key) if issue.open else None
+        if gate is not None and gate.name == "budget":
+            held.setdefault(gate.detail, []).append(key)
+    for detail, keys in held.items():
+        if len(keys) == 1:
+            yield AttentionItem(
+                AttentionKind.BUDGET, detail, Target(repo=keys[0].repo, issue=keys[0].number), None, "budget"
+            )
+        else:
+            yield AttentionItem(
+                AttentionKind.BUDGET, f"{detail}; it holds {len(keys)} issues", Target(), None, "budget"
+            )
+
+
+def _agents(snapshot: Snapshot, now: datetime) -> Iterator[AttentionItem]:
+    """Agents that no passing of time brings back."""
+    for agent in snapshot.fleet.agents if snapshot.fleet is not None else ():
+        quota = agent.quota
+        if agent.enabled and quota.until is None and gates.limited(quota, now):
+            why = f": {quota.why}" if quota.why else ""
+            yield AttentionItem(
+                AttentionKind.AGENT,
+                f"{agent.name} cannot work{why}",
+                Target(agent=agent.name),
+                None,
+                "agent.enable",
+            )
+
+
+def _pull(pull: PullRequest, snapshot: Snapshot, settings: FleetSettings) -> Iterator[AttentionItem]:
+    if pull.state is not PullState.OPEN:
+        return
+    key = pull.issue_key
+    issue = snapshot.issues.get(key) if key is not None else None
+    target = Target(repo=pull.repo, issue=pull.issue, pull_request=pull.number, run=pull.run)
+    if not merging.obstacles(pull, issue, settings):
+        checks = [check for check in pull.checks if check.sha == pull.head]
+        passed = f": {text.plural(len(checks), 'check')} passed" if checks else ""
+        yield AttentionItem(
+            AttentionKind.READY_TO_MERGE, f"ready to merge{passed}", target, pull.updated_at, "merge"
+        )
+    elif pull.mergeable is False:
+        yield AttentionItem(
+            AttentionKind.CONFLICT,
+            f"conflicts with {pull.base}: {pull.title}",
+            target,
+            pull.updated_at,
+            "describe",
+        )

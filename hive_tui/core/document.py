@@ -1,0 +1,402 @@
+"""The fleet as one JSON object, `hive/v1`: what `-o json` prints and what the text report is made from.
+
+It only ever grows. What is not known is null, money is integer micro-dollars, times are UTC.
+`docs/hive-v1.schema.json` is generated from these structs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any, Literal
+
+import msgspec
+
+from hive_tui.core import attention as attentions
+from hive_tui.core import spend, workflow
+from hive_tui.core.dispatch import Plan
+from hive_tui.core.gates import Gate
+from hive_tui.core.ids import IssueKey
+from hive_tui.core.model import (
+    Budget,
+    Event,
+    Fleet,
+    Issue,
+    LastEvent,
+    Lease,
+    PullRequest,
+    PullState,
+    Run,
+    Tokens,
+)
+from hive_tui.core.settings import FleetSettings
+from hive_tui.core.sources import Freshness, Health
+from hive_tui.core.spend import Costs
+from hive_tui.core.store import Snapshot
+from hive_tui.core.targets import Target
+
+SCHEMA: Literal["hive/v1"] = "hive/v1"
+
+LAST_EVENTS = 50
+"""Lines of the fleet's log in the document, the newest last."""
+
+
+class SlotsDoc(msgspec.Struct, frozen=True):
+    max: int | None
+    used: int | None
+
+
+class PausedDoc(msgspec.Struct, frozen=True):
+    by: str
+    since: datetime
+    why: str | None
+
+
+class DispatcherDoc(msgspec.Struct, frozen=True):
+    state: str
+    since: datetime | None
+    pid: int | None
+    last_decision_at: datetime | None
+
+
+class QuotaDoc(msgspec.Struct, frozen=True):
+    state: str
+    until: datetime | None
+    why: str | None
+
+
+class AgentDoc(msgspec.Struct, frozen=True):
+    name: str
+    enabled: bool
+    quota: QuotaDoc
+
+
+class FleetDoc(msgspec.Struct, frozen=True):
+    name: str
+    cluster: str
+    forge: str
+    slots: SlotsDoc
+    paused: PausedDoc | None
+    dispatcher: DispatcherDoc
+    agents: list[AgentDoc]
+    budget: Budget | None
+
+
+class SourceDoc(msgspec.Struct, frozen=True):
+    name: str
+    state: str
+    age_seconds: float | None
+    why: str | None
+
+
+class AttentionDoc(msgspec.Struct, frozen=True):
+    kind: str
+    text: str
+    since: datetime | None
+    target: Target
+    action: str | None
+
+
+class IssueDoc(msgspec.Struct, frozen=True):
+    repo: str
+    number: int
+    title: str
+    state: str | None
+    """The workflow state; null when no status label, or more than one, says it."""
+    type: str | None
+    worker: str | None
+    run: str | None
+    """The live run, else the last one."""
+    pull_request: int | None
+    gate: Gate | None
+    """Why it is not started; null while it is worked on, or over."""
+    open: bool
+    author: str
+    labels: tuple[str, ...]
+    url: str | None
+
+
+class RunDoc(msgspec.Struct, frozen=True):
+    id: str
+    worker: str
+    agent: str
+    model: str | None
+    repo: str
+    issue: int
+    attempt: int
+    phase: str
+    why: str | None
+    since: datetime | None
+    step: str | None
+    branch: str
+    tokens: Tokens
+    cost_micros: int | None
+    last_event: LastEvent | None
+    estimated: bool
+    """The cost is incomplete or worked out by hive."""
+    title: str
+    evidence: str | None
+    started_at: datetime | None
+    ended_at: datetime | None
+    until: datetime | None
+    head: str | None
+
+
+class CheckDoc(msgspec.Struct, frozen=True):
+    name: str
+    state: str
+
+
+class PullDoc(msgspec.Struct, frozen=True):
+    repo: str
+    number: int
+    title: str
+    branch: str
+    head: str
+    base: str
+    state: str
+    checks: list[CheckDoc]
+    """Of the head commit."""
+    verdict: str | None
+    """Of the head commit; what was said of an older one is void."""
+    mergeable: bool | None
+    issue: int | None
+    run: str | None
+    lease: Lease | None
+    """While it is valid."""
+    verdict_sha: str | None
+    merged_as: str | None
+    updated_at: datetime
+    url: str | None
+
+
+class EventDoc(msgspec.Struct, frozen=True):
+    seq: int
+    at: datetime
+    actor: str
+    kind: str
+    text: str
+    repo: str | None
+    number: int | None
+    run: str | None
+
+
+class Document(msgspec.Struct, frozen=True):
+    """Everything that `hive top --once` knows."""
+
+    schema: Literal["hive/v1"]
+    at: datetime
+    fleet: FleetDoc
+    sources: list[SourceDoc]
+    attention: list[AttentionDoc]
+    issues: list[IssueDoc]
+    """Open ones, and closed ones that hive worked on."""
+    runs: list[RunDoc]
+    """Those at work by worker, then the ended ones, the newest first."""
+    pull_requests: list[PullDoc]
+    costs: Costs
+    events: list[EventDoc]
+    errors: list[str]
+    """What could not be read, and why; not empty means that something is missing here."""
+
+
+def build(
+    snapshot: Snapshot,
+    plan: Plan,
+    settings: FleetSettings,
+    now: datetime,
+    *,
+    fleet: str,
+    errors: Iterable[str] = (),
+) -> Document:
+    """The document of a snapshot. `fleet` is the name to show while the fleet itself is not known."""
+    runs = sorted(snapshot.runs.values(), key=_run_order)
+    failed = [
+        f"{source.name}: {source.why or 'cannot be read'}"
+        for source in snapshot.sources.values()
+        if source.state is Health.FAILED
+    ]
+    return Document(
+        schema=SCHEMA,
+        at=now,
+        fleet=fleet_doc(snapshot.fleet, settings, fleet),
+        sources=[_source(source, now) for source in snapshot.sources.values()],
+        attention=[
+            AttentionDoc(item.kind.value, item.text, item.since, item.target, item.action)
+            for item in attentions.attention(snapshot, plan, settings, now)
+        ],
+        issues=issue_docs(snapshot, plan, settings),
+        runs=[run_doc(run) for run in runs],
+        pull_requests=[pull_doc(pull, now) for _, pull in sorted(snapshot.pulls.items())],
+        costs=spend.costs(snapshot.runs.values(), now),
+        events=[event_doc(event) for event in snapshot.events[-LAST_EVENTS:]],
+        errors=[*failed, *errors],
+    )
+
+
+def schema() -> dict[str, Any]:
+    """The JSON Schema of `hive/v1`."""
+    return {"title": SCHEMA, **msgspec.json.schema(Document)}
+
+
+def fleet_doc(fleet: Fleet | None, settings: FleetSettings, name: str) -> FleetDoc:
+    """The fleet's switches; without its record what the configuration says, and null."""
+    if fleet is None:
+        return FleetDoc(
+            name=name,
+            cluster=settings.cluster,
+            forge=settings.forge,
+            slots=SlotsDoc(None, None),
+            paused=None,
+            dispatcher=DispatcherDoc("unknown", None, None, None),
+            agents=[],
+            budget=None,
+        )
+    paused, dispatcher = fleet.paused, fleet.dispatcher
+    return FleetDoc(
+        name=fleet.name,
+        cluster=fleet.cluster,
+        forge=fleet.forge,
+        slots=SlotsDoc(fleet.slots, len(fleet.slots_used)),
+        paused=None if paused is None else PausedDoc(str(paused.by), paused.since, paused.why),
+        dispatcher=DispatcherDoc(
+            dispatcher.state.value, dispatcher.since, dispatcher.pid, dispatcher.last_decision_at
+        ),
+        agents=[
+            AgentDoc(
+                agent.name,
+                agent.enabled,
+                QuotaDoc(agent.quota.state.value, agent.quota.until, agent.quota.why),
+            )
+            for agent in fleet.agents
+        ],
+        budget=fleet.budget,
+    )
+
+
+def _source(source: Freshness, now: datetime) -> SourceDoc:
+    age = None if source.heard_at is None else max(0.0, round((now - source.heard_at).total_seconds(), 1))
+    return SourceDoc(source.name, source.state.value, age, source.why)
+
+
+def issue_docs(snapshot: Snapshot, plan: Plan, settings: FleetSettings) -> list[IssueDoc]:
+    """Issues in the order of their repository and number."""
+    runs: dict[IssueKey, Run] = {}
+    for run in snapshot.runs.values():
+        known = runs.get(run.key)
+        if known is None or known.spec.attempt < run.spec.attempt:
+            runs[run.key] = run
+    pulls: dict[IssueKey, PullRequest] = {}
+    for pull in snapshot.pulls.values():
+        key = pull.issue_key
+        if key is None:
+            continue
+        other = pulls.get(key)
+        if other is None or _pull_rank(other) < _pull_rank(pull):
+            pulls[key] = pull
+    return [
+        _issue(issue, runs.get(key), pulls.get(key), plan, settings)
+        for key, issue in sorted(snapshot.issues.items())
+        if issue.open or key in runs or key in pulls
+    ]
+
+
+def _pull_rank(pull: PullRequest) -> tuple[bool, int]:
+    return pull.state is PullState.OPEN, pull.number
+
+
+def _issue(
+    issue: Issue, run: Run | None, pull: PullRequest | None, plan: Plan, settings: FleetSettings
+) -> IssueDoc:
+    state = workflow.state(issue.labels, settings.labels)
+    kind = workflow.issue_type(issue.labels)
+    at_work = run is not None and not run.phase.final
+    return IssueDoc(
+        repo=issue.repo,
+        number=issue.number,
+        title=issue.title,
+        state=None if state is None else state.value,
+        type=None if kind is None else kind.value,
+        worker=run.spec.worker if run is not None and at_work else None,
+        run=None if run is None else run.id,
+        pull_request=None if pull is None else pull.number,
+        gate=plan.gate(issue.key) if issue.open and not at_work else None,
+        open=issue.open,
+        author=issue.author,
+        labels=issue.labels,
+        url=issue.url,
+    )
+
+
+def _run_order(run: Run) -> tuple[bool, str, float, str]:
+    if not run.phase.final:
+        return False, run.spec.worker, 0.0, run.id
+    ended = run.status.ended_at or run.spec.created_at
+    return True, "", -ended.timestamp(), run.id
+
+
+def run_doc(run: Run) -> RunDoc:
+    """One run, as in `hive ls -o json`."""
+    spec, status = run.spec, run.status
+    return RunDoc(
+        id=spec.id,
+        worker=spec.worker,
+        agent=spec.agent,
+        model=status.model or spec.model,
+        repo=spec.repo,
+        issue=spec.issue,
+        attempt=spec.attempt,
+        phase=run.phase.value,
+        why=status.why,
+        since=status.since or spec.created_at,
+        step=None if status.step is None else status.step.value,
+        branch=spec.branch,
+        tokens=status.usage.tokens,
+        cost_micros=status.usage.cost_micros,
+        last_event=status.last_event,
+        estimated=status.usage.estimated,
+        title=spec.title,
+        evidence=status.evidence,
+        started_at=status.started_at,
+        ended_at=status.ended_at,
+        until=status.until,
+        head=status.head,
+    )
+
+
+def pull_doc(pull: PullRequest, now: datetime) -> PullDoc:
+    """One pull request, as in `hive pr list -o json`."""
+    verdict, lease = pull.verdict, pull.lease
+    return PullDoc(
+        repo=pull.repo,
+        number=pull.number,
+        title=pull.title,
+        branch=pull.branch,
+        head=pull.head,
+        base=pull.base,
+        state=pull.state.value,
+        checks=[CheckDoc(check.name, check.state.value) for check in pull.checks if check.sha == pull.head],
+        verdict=verdict.value.value if verdict is not None and verdict.sha == pull.head else None,
+        mergeable=pull.mergeable,
+        issue=pull.issue,
+        run=pull.run,
+        lease=lease if lease is not None and now < lease.until else None,
+        verdict_sha=None if verdict is None else verdict.sha,
+        merged_as=pull.merged_as,
+        updated_at=pull.updated_at,
+        url=pull.url,
+    )
+
+
+def event_doc(event: Event) -> EventDoc:
+    """One line of the fleet's log, as in `hive events -o json`."""
+    return EventDoc(
+        seq=event.seq,
+        at=event.at,
+        actor=str(event.actor),
+        kind=event.kind,
+        text=event.text,
+        repo=event.repo,
+        number=event.number,
+        run=event.run,
+    )

@@ -1,0 +1,110 @@
+"""What the fleet's runs cost, summed for people; the gates that keep budgets are in `core.gates`.
+
+A run's money counts on the local day on which the run ended, or today while it works.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+import msgspec
+
+from hive_tui.core.model import Run
+
+WEEK = timedelta(days=6)
+"""A week is today and the six days before."""
+
+BURN_WINDOW = timedelta(hours=1)
+
+
+class Costs(msgspec.Struct, frozen=True):
+    """Sums in micro-dollars. None: there are runs, and of none of them is the cost known."""
+
+    today_micros: int | None = None
+    week_micros: int | None = None
+    all_micros: int | None = None
+    burn_per_hour_micros: int | None = None
+    """What the last hour cost, a run's money spread evenly over its time."""
+    by_model: dict[str, int] = {}
+    """The costliest first; a run whose model is not known counts under its agent's name."""
+    by_issue: dict[str, int] = {}
+    """`owner/name#42`, the costliest first."""
+    estimated: bool = False
+    """At least one figure in the sums is an estimate."""
+    unaccounted_runs: int = 0
+    """Runs that were started and whose cost is not known; they are in no sum."""
+
+
+def costs(runs: Iterable[Run], now: datetime) -> Costs:
+    """Sum up the runs at the moment `now`."""
+    today = now.astimezone().date()
+    started = [run for run in runs if run.status.started_at is not None]
+    sums = {"today": _Sum(), "week": _Sum(), "all": _Sum(), "burn": _Sum()}
+    by_model: dict[str, int] = {}
+    by_issue: dict[str, int] = {}
+    estimated, unaccounted = False, 0
+    for run in started:
+        usage = run.status.usage
+        cost = usage.cost_micros
+        day = (run.status.ended_at or now).astimezone().date()
+        sums["all"].add(cost)
+        if day == today:
+            sums["today"].add(cost)
+        if day >= today - WEEK:
+            sums["week"].add(cost)
+        share = _share(run, now)
+        if share > 0:
+            sums["burn"].add(None if cost is None else round(cost * share))
+        if cost is None:
+            unaccounted += 1
+            continue
+        estimated = estimated or usage.estimated
+        model = run.status.model or run.spec.model or run.spec.agent
+        by_model[model] = by_model.get(model, 0) + cost
+        by_issue[str(run.key)] = by_issue.get(str(run.key), 0) + cost
+    return Costs(
+        today_micros=sums["today"].value,
+        week_micros=sums["week"].value,
+        all_micros=sums["all"].value,
+        burn_per_hour_micros=sums["burn"].value,
+        by_model=_costliest_first(by_model),
+        by_issue=_costliest_first(by_issue),
+        estimated=estimated,
+        unaccounted_runs=unaccounted,
+    )
+
+
+class _Sum:
+    """A sum that is unknown when there was something to add and none of it was known."""
+
+    def __init__(self) -> None:
+        self._micros = 0
+        self._known = False
+        self._asked = False
+
+    def add(self, micros: int | None) -> None:
+        self._asked = True
+        if micros is not None:
+            self._known = True
+            self._micros += micros
+
+    @property
+    def value(self) -> int | None:
+        return self._micros if self._known or not self._asked else None
+
+
+def _share(run: Run, now: datetime) -> float:
+    """How much of a run's time lies in the last hour, 0 to 1."""
+    start, end = run.status.started_at, run.status.ended_at or now
+    if start is None or end < start:
+        return 0.0
+    inside = end - max(start, now - BURN_WINDOW)
+    whole = end - start
+    if not whole:
+        return 1.0 if end >= now - BURN_WINDOW else 0.0
+    return min(1.0, max(0.0, inside / whole))
+
+
+def _costliest_first(sums: dict[str, int]) -> dict[str, int]:
+    return dict(sorted(sums.items(), key=lambda item: (-item[1], item[0])))
