@@ -7,9 +7,9 @@ seen in the next snapshot, and what competes is compare-and-swap.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import datetime, timedelta
-from operator import itemgetter
+from bisect import bisect_left, insort
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 
@@ -158,7 +158,9 @@ class Planner:
         self.settings = settings
         self.issues: Mapping[IssueKey, Issue] = {}
         self._text_gates: dict[IssueKey, Gate | None] = {}
-        self._queue: list[tuple[_Rank, Issue]] = []
+        self._ranks: dict[IssueKey, _Rank] = {}
+        self._queue: list[_Rank] = []
+        """The ranks of all issues that nothing of their own holds, in order."""
 
     def decide(self, snapshot: Snapshot, now: datetime) -> Plan:
         """Upkeep first (it frees slots for the next round), then starts in order."""
@@ -187,23 +189,29 @@ class Planner:
         before = self.issues
         if issues is before:
             return
+        # The store keeps an unchanged issue as the same object, so identity is enough.
         touched = [key for key, issue in issues.items() if before.get(key) is not issue]
-        gone = before.keys() - issues.keys() if len(before) + len(touched) > len(issues) else set()
+        gone = (
+            [key for key in before if key not in issues] if len(before) + len(touched) > len(issues) else []
+        )
         self.issues = issues
+        for key in (*gone, *touched):
+            self._text_gates.pop(key, None)
+            rank = self._ranks.pop(key, None)
+            if rank is not None:
+                del self._queue[bisect_left(self._queue, rank)]
+        added = []
         for key in touched:
-            self._text_gates[key] = gates.text_gate(issues[key], self.settings)
-        for key in gone:
-            del self._text_gates[key]
-        if touched or gone:
-            dirty = gone.union(touched)
-            queue = [entry for entry in self._queue if entry[1].key not in dirty]
-            queue += [
-                (_rank(issues[key], self.settings), issues[key])
-                for key in touched
-                if self._text_gates[key] is None
-            ]
-            queue.sort(key=itemgetter(0))
-            self._queue = queue
+            issue = issues[key]
+            gate = self._text_gates[key] = gates.text_gate(issue, self.settings)
+            if gate is None:
+                self._ranks[key] = _rank(issue, self.settings)
+                added.append(self._ranks[key])
+        if len(added) > 100:
+            self._queue = sorted(self._queue + added)
+        else:
+            for rank in added:
+                insort(self._queue, rank)
 
     def _starts(self, current: World, snapshot: Snapshot, now: datetime, resumed: int) -> list[Start]:
         fleet = current.fleet
@@ -227,18 +235,20 @@ class Planner:
             self._reserve(start, current)
         return starts
 
-    def _candidates(self, current: World) -> list[Issue]:
+    def _candidates(self, current: World) -> Iterator[Issue]:
         """Fired issues first, by when they were fired; then the queue in its order."""
         fired = sorted(
             (claim.fire.at, claim.key)
             for claim in current.claims.values()
             if claim.fire is not None and claim.key in self.issues
         )
-        if not fired:
-            return [issue for _, issue in self._queue]
-        first = [self.issues[key] for _, key in fired if self._text_gates[key] is None]
-        keys = {key for _, key in fired}
-        return first + [issue for _, issue in self._queue if issue.key not in keys]
+        for _, key in fired:
+            if self._text_gates[key] is None:
+                yield self.issues[key]
+        first = {key for _, key in fired}
+        for *_, key in self._queue:
+            if key not in first:
+                yield self.issues[key]
 
     def _start(self, issue: Issue, current: World, turns: _Turns) -> Start:
         claim = current.claims.get(issue.key)
@@ -338,14 +348,17 @@ class Planner:
         return decisions
 
 
-_Rank = tuple[bool, int, datetime, str, int]
+_Rank = tuple[bool, int, datetime, IssueKey]
 
 
 def _rank(issue: Issue, settings: FleetSettings) -> _Rank:
     """Review before ready, then priority, then the oldest; the key makes the order total."""
     state = workflow.state(issue.labels, settings.labels)
     in_review = state is IssueState.IN_REVIEW
-    return (not in_review, workflow.priority(issue.labels), issue.created_at, issue.repo, issue.number)
+    return (not in_review, workflow.priority(issue.labels), issue.created_at, issue.key)
+
+
+_LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
 class _Turns:
@@ -360,12 +373,12 @@ class _Turns:
         }
         self._agents = agents
         self._load = dict.fromkeys(agents, 0)
-        self._last = dict.fromkeys(agents, "")
+        self._last = dict.fromkeys(agents, _LONG_AGO)
         for run in snapshot.runs.values():
             agent = run.spec.agent
             if agent in self._load:
                 self._load[agent] += not run.status.phase.final
-                self._last[agent] = max(self._last[agent], run.spec.created_at.isoformat())
+                self._last[agent] = max(self._last[agent], run.spec.created_at)
 
     def next(self) -> AgentName:
         """The agent with the fewest runs; among equals the one that had no turn for longest."""

@@ -13,6 +13,8 @@ import msgspec
 
 from hive_tui.core.ids import AgentName, IssueKey, PullKey, RepoName, RunId, WorkerName
 
+_FINAL = frozenset({"succeeded", "needs-human", "changes-requested", "failed", "killed", "lost"})
+
 
 class Phase(enum.Enum):
     """Where a run is; the last six are final."""
@@ -30,21 +32,9 @@ class Phase(enum.Enum):
     KILLED = "killed"
     LOST = "lost"
 
-    @property
-    def final(self) -> bool:
-        return self in _FINAL
-
-
-_FINAL = frozenset(
-    {
-        Phase.SUCCEEDED,
-        Phase.NEEDS_HUMAN,
-        Phase.CHANGES_REQUESTED,
-        Phase.FAILED,
-        Phase.KILLED,
-        Phase.LOST,
-    }
-)
+    def __init__(self, value: str) -> None:
+        self.final = value in _FINAL
+        """Nothing follows. An attribute, since it is asked of every run in every decision."""
 
 
 class Process(enum.Enum):

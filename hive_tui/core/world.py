@@ -87,12 +87,12 @@ def _spending(snapshot: Snapshot, now: datetime) -> dict[Scope, Spending]:
     fleet = snapshot.fleet
     if fleet is None or fleet.budget == type(fleet.budget)():
         return {}
-    today = now.astimezone().date()
+    midnight = now.astimezone().replace(hour=0, minute=0, second=0, microsecond=0)
     spending: dict[Scope, Spending] = {}
     for run in snapshot.runs.values():
         status, spec = run.status, run.spec
         scopes: list[Scope] = [spec.key, spec.repo, "fleet"]
-        if (status.ended_at or now).astimezone().date() == today:
+        if status.ended_at is None or status.ended_at >= midnight:
             scopes.append("day")
         cost = status.usage.cost_micros
         reserved = 0 if status.phase.final else max(0, (spec.budget_micros or 0) - (cost or 0))
