@@ -7,10 +7,42 @@ is read from its base branch.
 from __future__ import annotations
 
 import enum
+import re
+from typing import Annotated
 
 import msgspec
+from msgspec import Meta
 
 from hive_tui.core.ids import AgentName, RepoName
+
+FLEET_NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?")
+"""A fleet's name is the name of its data folder, and of its objects in a Kubernetes cluster."""
+
+FleetName = Annotated[
+    str,
+    Meta(
+        pattern=f"^{FLEET_NAME.pattern}$",
+        description="a name of at most 40 lower-case letters, digits and dashes",
+    ),
+]
+RepoPath = Annotated[
+    RepoName,
+    Meta(
+        pattern=r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,99}/(?!\.{1,2}$)[A-Za-z0-9._-]{1,100}$",
+        description="owner/name",
+    ),
+]
+AgentLabel = Annotated[
+    AgentName,
+    Meta(
+        pattern=r"^[a-z0-9](?:[a-z0-9-]{0,18}[a-z0-9])?$",
+        description="a name of at most 20 lower-case letters, digits and dashes",
+    ),
+]
+Count = Annotated[int, Meta(ge=1, description="a whole number, at least 1")]
+CountOrNone = Annotated[int, Meta(ge=0, description="a whole number, at least 0")]
+Duration = Annotated[float, Meta(gt=0, description="a number above 0")]
+Dollars = Annotated[float, Meta(ge=0, description="dollars, at least 0")]
 
 
 class Preset(enum.Enum):
@@ -38,7 +70,7 @@ class ReviewRule(enum.Enum):
 class RepoSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A repository that a fleet serves."""
 
-    name: RepoName
+    name: RepoPath
     path: str | None = None
     """Of the checkout, for a local forge."""
     base: str | None = None
@@ -48,7 +80,7 @@ class RepoSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class AgentSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """An agent of a fleet."""
 
-    name: AgentName
+    name: AgentLabel
     backend: str | None = None
     """Entry point in `hive.agents`; default: the name."""
     command: str | None = None
@@ -65,7 +97,7 @@ class AgentSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         "Bash(ls:*)",
     )
     """Commands allowed without asking; the repository's test command is added."""
-    max_turns: int | None = None
+    max_turns: Count | None = None
     options: dict[str, str] = {}
 
     @property
@@ -76,18 +108,18 @@ class AgentSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class BudgetSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Limits in dollars; absent is no limit."""
 
-    run: float | None = None
-    issue: float | None = None
-    repo: float | None = None
-    day: float | None = None
-    fleet: float | None = None
+    run: Dollars | None = None
+    issue: Dollars | None = None
+    repo: Dollars | None = None
+    day: Dollars | None = None
+    fleet: Dollars | None = None
 
 
 class BackoffSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Seconds between failed attempts: `first`, doubled each time, at most `most`."""
 
-    first: float = 10.0
-    most: float = 300.0
+    first: Duration = 10.0
+    most: Duration = 300.0
 
 
 class FleetSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -96,7 +128,7 @@ class FleetSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     cluster: str = "local"
     forge: str = "local"
     repos: tuple[RepoSettings, ...] = ()
-    slots: int = 2
+    slots: CountOrNone = 2
     """Agents at work at once, when the fleet is first made; `hive slots` changes it."""
     agents: tuple[AgentSettings, ...] = (AgentSettings(AgentName("claude")),)
     """The first enabled ones alternate."""
@@ -106,18 +138,27 @@ class FleetSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     plan: PlanRule = PlanRule.ISSUE
     definition_of_done_for_research: bool = False
     review: ReviewRule = ReviewRule.PERSON
-    max_attempts: int = 3
-    max_rounds: int = 3
+    max_attempts: Count = 3
+    max_rounds: Count = 3
     """Times that implement is repeated in one run with the findings of a failed test."""
-    deadline_minutes: float = 60.0
+    deadline_minutes: Duration = 60.0
     """Wall clock of one run."""
-    review_limit: int | None = None
+    review_limit: Count | None = None
     """Open pull requests of hive at which nothing new is started."""
     budget: BudgetSettings = BudgetSettings()
     """When the fleet is first made; later `hive config` does not change it."""
     backoff: BackoffSettings = BackoffSettings()
-    stalled_after_minutes: float = 10.0
+    stalled_after_minutes: Duration = 10.0
     """No progress for this long is `stalled`."""
+
+    def __post_init__(self) -> None:
+        for kind, names in (
+            ("repository", [repo.name for repo in self.repos]),
+            ("agent", [agent.name for agent in self.agents]),
+        ):
+            for name in names:
+                if names.count(name) > 1:
+                    raise ValueError(f"the {kind} {name} is there twice.")
 
     def repo(self, name: str) -> RepoSettings | None:
         return next((repo for repo in self.repos if repo.name == name), None)
@@ -129,11 +170,11 @@ class FleetSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The user's `config.yaml`."""
 
-    current: str = "local"
+    current: FleetName = "local"
     """The fleet that commands mean without `--fleet`."""
     user: str | None = None
     """Your login in events and as an author; default: the operating system's."""
-    fleets: dict[str, FleetSettings] = {}
+    fleets: dict[FleetName, FleetSettings] = {}
     read_only: bool = False
 
 
@@ -142,7 +183,7 @@ class ProjectSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     test: str | None = None
     """Shell command that must succeed before a pull request is opened, run in the work tree."""
-    test_timeout_minutes: float = 15.0
+    test_timeout_minutes: Duration = 15.0
     instructions: str | None = None
     """Added to what every agent is told."""
     protected: tuple[str, ...] = (".github/workflows/",)

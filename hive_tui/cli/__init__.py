@@ -1,0 +1,126 @@
+"""The command line's root: global options, and how every failure looks to the user and to a script."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import click
+
+from hive_tui import __version__
+from hive_tui.cli.commands import CommandTable
+from hive_tui.cli.options import global_options
+
+INTERRUPTED = 130
+CLOSED_OUTPUT = 141
+"""What a shell shows for a program that SIGPIPE ended, as `yes | head` does."""
+
+
+@click.command(
+    cls=CommandTable,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="`hive COMMAND --help` tells the rest. Exit codes: 0 done, 1 failed (partly), 2 usage, 3 refused.",
+)
+@global_options
+@click.version_option(__version__, message="hive %(version)s")
+def root() -> None:
+    """Show and steer a fleet of coding agents."""
+
+
+def main() -> None:
+    """The `hive` command."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")
+    if "_HIVE_COMPLETE" in os.environ:
+        root.main(prog_name="hive", complete_var="_HIVE_COMPLETE")
+    code = run(sys.argv[1:])
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        code = _abandon_output()
+    except OSError as error:
+        code = 1
+        click.echo(f"hive: the output could not be written: {error.strerror}.", err=True)
+        _abandon_output()
+    sys.exit(code)
+
+
+def run(args: list[str]) -> int:
+    """Carry out one command line; returns its exit code. Nothing but a bug in here raises."""
+    from hive_tui.core.errors import HiveError
+
+    try:
+        with root.make_context("hive", args) as context:
+            context.color = _color()
+            root.invoke(context)
+    except click.exceptions.Exit as end:
+        return end.exit_code
+    except (click.Abort, EOFError):
+        click.echo("Nothing was done.", err=True)
+        return 1
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except HiveError as error:
+        _explain(error.message, error.hint)
+        return error.exit_code
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        return _abandon_output()
+    except Exception as error:
+        return _unexpected(error)
+    return 0
+
+
+def _color() -> bool | None:
+    """What HIVE_COLOR (always, never) and NO_COLOR say; None leaves it to whether it is a terminal."""
+    wish = os.environ.get("HIVE_COLOR", "").lower()
+    if wish in ("always", "never"):
+        return wish == "always"
+    return False if os.environ.get("NO_COLOR") else None
+
+
+def _explain(message: str, hint: str | None) -> None:
+    from hive_tui.core.text import clean
+
+    click.echo(clean(f"hive: {message}"), err=True)
+    if hint:
+        click.echo(clean(hint), err=True)
+
+
+def _abandon_output() -> int:
+    """Nobody reads standard output any more: let the interpreter flush the rest into nothing."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    return CLOSED_OUTPUT
+
+
+def _unexpected(error: Exception) -> int:
+    import traceback
+
+    from hive_tui.core.text import Redactor, clean, clean_line
+
+    text = Redactor()(clean("".join(traceback.format_exception(error))))
+    summary = clean_line(f"{type(error).__name__}: {error}", limit=300)
+    if os.environ.get("HIVE_DEBUG"):
+        _explain(f"unexpected {summary}", text)
+    else:
+        _explain(f"unexpected {summary}", _keep_traceback(text))
+    return 1
+
+
+def _keep_traceback(text: str) -> str:
+    from datetime import UTC, datetime
+
+    from hive_tui.system.paths import paths
+
+    path = paths().data / "errors.log"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("a", encoding="utf-8") as log:
+            log.write(f"{datetime.now(UTC).isoformat()} hive {__version__}\n{text}\n")
+    except OSError:
+        return text
+    return f"This is a bug in hive. The traceback is in {path}; HIVE_DEBUG=1 shows it here."
