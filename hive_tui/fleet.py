@@ -13,7 +13,7 @@ from hive_tui.config import Configuration
 from hive_tui.core.errors import HiveError
 from hive_tui.core.ports import BackendContext, Cluster, Forge
 from hive_tui.core.settings import FleetSettings
-from hive_tui.core.sources import SourceEvent, SourceFailed
+from hive_tui.core.sources import CLUSTER, FORGE, SourceEvent, SourceFailed
 from hive_tui.core.store import Snapshot, Store
 
 _Read = Callable[[], Iterator[SourceEvent]]
@@ -56,14 +56,14 @@ class OpenFleet:
         longer is marked in the snapshot; nothing of that is raised."""
         store = Store(())
         slow: list[tuple[str, _Read]] = []
-        for backend, read in (
-            (self.settings.cluster, self._read_cluster),
-            (self.settings.forge, self._read_forge),
+        for name, backend, read in (
+            (CLUSTER, self.settings.cluster, self._read_cluster),
+            (FORGE, self.settings.forge, self._read_forge),
         ):
             if backend == LOCAL:
-                store.apply(_collect(backend, read), datetime.now(UTC))
+                store.apply(_collect(name, read), datetime.now(UTC))
             else:
-                slow.append((backend, read))
+                slow.append((name, read))
         if slow:
             store.apply(_collect_together(slow, timeout), datetime.now(UTC))
         return store.snapshot

@@ -10,6 +10,10 @@ import msgspec
 from hive_tui.core.ids import IssueKey, PullKey, RunId
 from hive_tui.core.model import Claim, Event, Fleet, Issue, PullRequest, Run
 
+CLUSTER = "cluster"
+FORGE = "forge"
+"""The names of a fleet's two sources, whatever backends they are."""
+
 Item = Fleet | Run | Claim | Event | Issue | PullRequest
 
 

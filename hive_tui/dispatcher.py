@@ -1,0 +1,225 @@
+"""The dispatcher: watch -> store -> decide -> execute, headless, one per fleet.
+
+    python -P -m hive_tui.dispatcher --fleet NAME [--config PATH]
+
+It holds no state of its own that matters: whatever it knows is in the backends, so it may be killed
+at any line and started again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+import threading
+import traceback
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from hive_tui import __version__, config
+from hive_tui.core.dispatch import Decision, Plan, Planner, Start
+from hive_tui.core.errors import HiveError, SourceError
+from hive_tui.core.execution import Executor
+from hive_tui.core.ids import IssueKey
+from hive_tui.core.model import DISPATCHER, Event
+from hive_tui.core.ports import DispatchLease
+from hive_tui.core.sources import CLUSTER, FORGE, Kind
+from hive_tui.core.store import Diff, Snapshot, Store
+from hive_tui.feed import Feed
+from hive_tui.fleet import OpenFleet, open_fleet
+from hive_tui.system import processes
+
+TICK = 1.0
+"""Seconds after which time alone may change a decision (back-off, quotas)."""
+
+REFRESH = 5.0
+"""Seconds between looks at what people did to branches behind hive's back."""
+
+BEAT = timedelta(seconds=5)
+
+LOGGED_GATES = frozenset({"author", "edited", "definition-of-done", "plan", "attempts", "budget"})
+"""Gates that a person has to open; the others come and go by themselves and would flood the log."""
+
+MAX_HOLDS = 20
+"""Lines about held issues per decision."""
+
+
+class Dispatcher:
+    """One fleet's dispatcher. `run` blocks until `stop` is called."""
+
+    def __init__(self, fleet: OpenFleet) -> None:
+        self._fleet = fleet
+        self._feed = Feed(fleet.cluster, fleet.forge)
+        self._store = Store((CLUSTER, FORGE))
+        self._planner = Planner(fleet.settings)
+        me = processes.identify()
+        self._executor = Executor(
+            fleet=fleet.name,
+            cluster=fleet.cluster,
+            forge=fleet.forge,
+            settings=fleet.settings,
+            holder=f"{me.pid}@{me.boot[:8]}" if me is not None else "unknown",
+        )
+        self._stop = threading.Event()
+        self._failed: dict[str, tuple[int, datetime]] = {}
+        self._gates: dict[IssueKey, str] = {}
+        self._gates_known = False
+        self._woken: int | None = None
+
+    def stop(self) -> None:
+        """End after the current decision."""
+        self._stop.set()
+        self._feed.stop.set()
+
+    def run(self) -> None:
+        """Dispatch until stopped. Raises Refused when the fleet has a dispatcher already."""
+        lease = self._fleet.cluster.hold_dispatch(__version__)
+        try:
+            self._feed.start()
+            refresher = threading.Thread(target=self._keep_refreshing, name="refresh", daemon=True)
+            refresher.start()
+            self._loop(lease)
+        finally:
+            self._stop.set()
+            self._feed.close()
+            lease.release()
+
+    def _loop(self, lease: DispatchLease) -> None:
+        beaten_at = decided_at = datetime.now(UTC)
+        lease.beat()
+        while not self._stop.is_set():
+            events = self._feed.take(TICK)
+            now = datetime.now(UTC)
+            diff = self._store.apply(events, now)
+            if self._store.complete and self._decide(diff, now):
+                decided_at = now
+                lease.beat(decided_at=decided_at)
+                beaten_at = now
+            elif not timedelta(0) <= now - beaten_at < BEAT:
+                lease.beat()
+                beaten_at = now
+
+    def _decide(self, diff: Diff, now: datetime) -> bool:
+        """One round; True if something was done."""
+        snapshot = self._store.snapshot
+        self._wake(snapshot)
+        plan = self._planner.decide(snapshot, now)
+        done = [decision for decision in plan.decisions if self._try(decision, now)]
+        if diff:
+            self._log_gates(snapshot, plan, diff, now)
+        return bool(done)
+
+    def _try(self, decision: Decision, now: datetime) -> bool:
+        """Execute, unless the same failed a moment ago; each failure in a row doubles the wait."""
+        name = _name(decision)
+        failures, again = self._failed.get(name, (0, now))
+        if now < again or self._stop.is_set():
+            return False
+        try:
+            done = self._executor.execute(decision, now)
+        except HiveError as error:
+            self._fail(decision, failures, now, error.message)
+            return False
+        # The process's edge: one decision that fails in a new way must not stop all others.
+        except Exception as error:
+            traceback.print_exc()
+            self._fail(decision, failures, now, f"{type(error).__name__}: {error}")
+            return False
+        self._failed.pop(name, None)
+        return done
+
+    def _fail(self, decision: Decision, failures: int, now: datetime, why: str) -> None:
+        wait = timedelta(seconds=min(60.0, 2.0**failures))
+        self._failed[_name(decision)] = (failures + 1, now + wait)
+        words = f"{type(decision).__name__.lower()} failed: {why} (again in {wait.seconds} s)"
+        print(f"{now.isoformat(timespec='seconds')} {words}", file=sys.stderr, flush=True)
+        self._record(now, "error", words, getattr(decision, "key", None))
+
+    def _record(self, now: datetime, kind: str, words: str, key: IssueKey | None) -> None:
+        event = Event(0, now, DISPATCHER, kind, words, key.repo if key else None, key.number if key else None)
+        try:
+            self._fleet.cluster.record(event)
+        except SourceError as error:
+            print(f"cannot write the event log: {error.message}", file=sys.stderr, flush=True)
+
+    def _wake(self, snapshot: Snapshot) -> None:
+        """A `wake` in the fleet's log (a person's `hive dispatch`) has the forge read at once."""
+        latest = max((event.seq for event in snapshot.events if event.kind == "wake"), default=0)
+        if self._woken is not None and latest > self._woken:
+            self._feed.wake.set()
+            self._failed.clear()
+        self._woken = latest
+
+    def _log_gates(self, snapshot: Snapshot, plan: Plan, diff: Diff, now: datetime) -> None:
+        """Write down what newly holds an issue."""
+        if not self._gates_known:
+            # After a restart the log itself tells what was said before.
+            for event in snapshot.events:
+                if event.kind == "hold" and event.repo is not None and event.number is not None:
+                    self._gates[IssueKey(event.repo, event.number)] = event.text
+            self._gates_known = True
+        touched = {key for kind in (Kind.ISSUE, Kind.CLAIM) for key in diff.keys(kind)}
+        logged = 0
+        for key in touched:
+            if not isinstance(key, IssueKey):
+                continue
+            gate = plan.gate(key)
+            if gate is None or gate.name not in LOGGED_GATES:
+                self._gates.pop(key, None)
+            elif self._gates.get(key) != gate.detail and logged < MAX_HOLDS:
+                self._gates[key] = gate.detail
+                self._record(now, "hold", gate.detail, key)
+                logged += 1
+
+    def _keep_refreshing(self) -> None:
+        while not self._stop.wait(REFRESH):
+            try:
+                self._fleet.forge.refresh()
+            # The thread's edge: said in the log, and tried again at the next turn.
+            except Exception as error:
+                self._record(datetime.now(UTC), "error", f"reading branches failed: {error}", None)
+                self._stop.wait(30.0)
+
+
+def _name(decision: Decision) -> str:
+    """What a decision is about, the same when it is decided again."""
+    match decision:
+        case Start():
+            subject = str(decision.key)
+        case _:
+            found = (getattr(decision, name, None) for name in ("run", "claim", "agent", "issue"))
+            thing = next(item for item in found if item is not None)
+            subject = str(getattr(thing, "id", None) or getattr(thing, "key", None) or thing)
+    return f"{type(decision).__name__} {subject}"
+
+
+def main(argv: list[str] | None = None) -> int:
+    """The detached process. Exit codes: 0 stopped, 1 failed, 2 wrong call, 3 another one dispatches."""
+    parser = argparse.ArgumentParser(prog="python -m hive_tui.dispatcher", description=__doc__)
+    parser.add_argument("--fleet", required=True)
+    parser.add_argument("--config", type=Path)
+    options = parser.parse_args(argv)
+    try:
+        return dispatch(config.load(options.config), options.fleet)
+    except HiveError as error:
+        print(f"hive: {error.message}", error.hint or "", file=sys.stderr, flush=True)
+        return error.exit_code
+
+
+def dispatch(configuration: config.Configuration, name: str) -> int:
+    """Dispatch the fleet in this process until SIGTERM or SIGINT. Raises HiveError."""
+    fleet = open_fleet(configuration, name)
+    dispatcher = Dispatcher(fleet)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: dispatcher.stop())
+    # A closed terminal is no reason to stop: that is what detaching is for.
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        dispatcher.run()
+    finally:
+        fleet.close()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
