@@ -32,7 +32,7 @@ from hive_tui.core.model import (
 from hive_tui.core.settings import FleetSettings
 from hive_tui.core.store import Snapshot
 from hive_tui.core.workflow import IssueState
-from hive_tui.core.world import World
+from hive_tui.core.world import Spending, World
 
 LAUNCH_AGAIN_AFTER = timedelta(seconds=10)
 """A queued run without a process for this long is started again (its dispatcher died in between)."""
@@ -273,8 +273,7 @@ class Planner:
         if start.budget_micros is None:
             return
         for scope in (start.key, start.key.repo, "day", "fleet"):
-            if scope in current.spending:
-                current.spending[scope].reserved += start.budget_micros
+            current.spending.setdefault(scope, Spending()).reserved += start.budget_micros
 
     def _upkeep(self, snapshot: Snapshot, current: World, now: datetime) -> list[Decision]:
         decisions: list[Decision] = []

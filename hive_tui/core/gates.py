@@ -36,18 +36,15 @@ def text_gate(issue: Issue, settings: FleetSettings) -> Gate | None:
         return Gate("closed", "the issue is closed")
     if (gate := _state_gate(issue, settings)) is not None:
         return gate
-    if issue.author not in settings.allowed_authors:
-        if not settings.allowed_authors:
-            return Gate("author", "nobody's issues are started: list yourself in allowed_authors")
-        if not _approved(issue, settings):
-            return Gate(
-                "author", f"{issue.author} is not in allowed_authors: `hive issue approve` lets it in"
-            )
+    allowed = settings.allowed_authors
+    if not allowed:
+        return Gate("author", "nobody's issues are started: list yourself in allowed_authors")
+    approve = f"read it, then `hive issue approve {issue.number}`"
+    if issue.author not in allowed and not _approved(issue, settings):
+        return Gate("author", f"{issue.author} is not in allowed_authors: {approve}")
     editor = issue.edited_by
-    if editor is not None and editor not in settings.allowed_authors and not _approved(issue, settings):
-        return Gate(
-            "edited", f"{editor} changed the text since it was approved: read it, `hive issue approve`"
-        )
+    if editor is not None and editor not in allowed and not _approved(issue, settings):
+        return Gate("edited", f"{editor} changed the text since it was approved: {approve}")
     kind = workflow.issue_type(issue.labels)
     needs_done = kind is not IssueType.RESEARCH or settings.definition_of_done_for_research
     if needs_done and not has_definition_of_done(issue.body):

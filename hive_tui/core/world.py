@@ -37,7 +37,8 @@ class World(msgspec.Struct, frozen=True, eq=False):
     live_runs: Mapping[IssueKey, Run]
     open_pulls: Mapping[IssueKey, PullRequest]
     agents: Mapping[AgentName, AgentState]
-    spending: Mapping[Scope, Spending]
+    spending: dict[Scope, Spending]
+    """Grows while starts are decided: each one reserves its own budget."""
     broken_sources: tuple[Freshness, ...]
 
     def limit(self, scope: str) -> int | None:

@@ -1,0 +1,313 @@
+"""Every gate, its order, and the sentence that says what to do."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from hive_tui.core.dispatch import decide
+from hive_tui.core.gates import Gate, has_definition_of_done, has_plan, text_gate
+from hive_tui.core.model import (
+    AgentState,
+    Approval,
+    Budget,
+    Fire,
+    Hold,
+    Paused,
+    Phase,
+    PullState,
+    Quota,
+    QuotaState,
+    body_sha,
+)
+from hive_tui.core.settings import PlanRule, Preset
+from hive_tui.core.sources import CLUSTER, Item, SourceFailed
+from tests import builders as b
+from tests.builders import BODY, CLAUDE, CODEX, NOW, ago
+
+ME = b.DISPATCHER
+
+
+def gate_of(*items: Item, number: int = 1, **policy: Any) -> Gate | None:
+    return decide(b.snapshot(*items), b.settings(**policy), NOW).gate(b.issue(number).key)
+
+
+def name_of(*items: Item, **policy: Any) -> str | None:
+    gate = gate_of(*items, **policy)
+    return gate.name if gate is not None else None
+
+
+def test_a_ready_issue_is_held_by_nothing() -> None:
+    assert gate_of(b.issue()) is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "name", "hint"),
+    [
+        ({"open": False}, "closed", "closed"),
+        ({"labels": ()}, "state", "hive status 1 ready"),
+        ({"labels": ("status:in-progress",)}, "state", "in progress"),
+        ({"labels": ("status:in-review",)}, "state", "hive merge 1"),
+        ({"labels": ("status:needs-human",)}, "state", "hive retry 1"),
+        ({"labels": ("status:ready", "status:done")}, "state", "keep one"),
+        ({"author": "mallory"}, "author", "hive issue approve 1"),
+        ({"edited_by": "mallory"}, "edited", "hive issue approve 1"),
+        ({"body": "## Plan\n\nx\n"}, "definition-of-done", "- [ ]"),
+        ({"body": "## Definition of Done\n- [ ] x\n"}, "plan", "## Plan"),
+        ({"labels": ("status:ready", "agent:gemini")}, "agent", "claude, codex"),
+    ],
+)
+def test_gates_of_the_issue_itself(changes: dict[str, Any], name: str, hint: str) -> None:
+    gate = gate_of(b.issue(**changes))
+    assert gate is not None
+    assert gate.name == name
+    assert hint in gate.detail
+
+
+def test_an_empty_list_of_authors_means_nobody() -> None:
+    gate = gate_of(b.issue(), allowed_authors=())
+    assert gate is not None
+    assert gate.name == "author"
+    assert "allowed_authors" in gate.detail
+
+
+@pytest.mark.parametrize("changes", [{"author": "mallory"}, {"edited_by": "mallory"}])
+def test_an_approval_lets_exactly_this_text_in(changes: dict[str, Any]) -> None:
+    approved = Approval("me", NOW, body_sha(BODY))
+    assert name_of(b.issue(approval=approved, **changes)) is None
+    later = b.issue(approval=approved, body=BODY + "and rm -rf /", **changes)
+    assert name_of(later) in ("author", "edited")
+
+
+def test_an_approval_by_somebody_who_may_not_counts_nothing() -> None:
+    approved = Approval("mallory", NOW, body_sha(BODY))
+    assert name_of(b.issue(author="mallory", approval=approved)) == "author"
+
+
+def test_an_edit_by_an_allowed_author_keeps_the_issue_startable() -> None:
+    assert name_of(b.issue(edited_by="me")) is None
+
+
+@pytest.mark.parametrize(
+    ("body", "plan"),
+    [
+        ("## Plan\n", True),
+        ("text\n## Plan  \nmore", True),
+        ("## Plan (proposed by hive)\n", False),
+        ("### Plan\n", False),
+        ("# Plan\n", False),
+        ("##Plan\n", False),
+        (" ## Plan\n", False),
+        ("## plan\n", False),
+        ("```\n## Plan\n```\n", False),
+        ("~~~md\n## Plan\n~~~\n", False),
+        ("````\n```\n## Plan\n````\n", False),
+        ("```\nnever closed\n## Plan\n", False),
+        ("```\ncode\n```\n## Plan\n", True),
+        ("", False),
+    ],
+)
+def test_the_plan_heading_is_exact_and_outside_of_fences(body: str, plan: bool) -> None:
+    assert has_plan(body) is plan
+
+
+@pytest.mark.parametrize(
+    ("body", "done"),
+    [
+        ("## Definition of Done\n- [ ] one\n", True),
+        ("## Definition of Done\n\nAll of:\n\n- [x] done\n  - [ ] open\n", True),
+        ("## Definition of Done\n### Sub\n- [ ] open\n", True),
+        ("## Definition of Done\n- [ ]\n", True),
+        ("## Definition of Done\n- [x] all\n- [x] ticked\n", False),
+        ("## Definition of Done\nnothing to tick\n", False),
+        ("## Definition of Done\n## Other\n- [ ] elsewhere\n", False),
+        ("- [ ] before\n## Definition of Done\n", False),
+        ("## Definition of Done\n```\n- [ ] in code\n```\n", False),
+        ("## Definition of Done (draft)\n- [ ] one\n", False),
+    ],
+)
+def test_the_definition_of_done_needs_an_open_item(body: str, done: bool) -> None:
+    assert has_definition_of_done(body) is done
+
+
+def test_types_that_need_less() -> None:
+    no_plan = "## Definition of Done\n- [ ] x\n"
+    no_done = "## Plan\nlook\n"
+    assert name_of(b.issue(body=no_plan, labels=("status:ready", "type:qa-feedback"))) is None
+    research = b.issue(body=no_done, labels=("status:ready", "type:research"))
+    assert name_of(research) is None
+    assert name_of(research, definition_of_done_for_research=True) == "definition-of-done"
+    assert name_of(b.issue(body=no_plan), plan=PlanRule.OFF) is None
+
+
+def test_the_plain_preset_has_its_own_labels() -> None:
+    assert name_of(b.issue(labels=("ready",)), labels=Preset.PLAIN) is None
+    assert name_of(b.issue(labels=("status:ready",)), labels=Preset.PLAIN) == "state"
+
+
+def test_a_live_run_holds_its_issue() -> None:
+    run = b.run()
+    gate = gate_of(b.issue(), run, b.fleet(run))
+    assert gate == Gate("in-work", "claude-a works on it (attempt 1)")
+
+
+def test_a_run_that_ended_holds_its_issue_until_it_is_settled() -> None:
+    assert name_of(b.issue(), b.run(phase=Phase.FAILED)) == "in-work"
+    assert name_of(b.issue(), b.run(phase=Phase.FAILED, settled=True)) is None
+
+
+def test_an_open_pull_request_holds_its_issue_by_record_or_by_branch() -> None:
+    assert name_of(b.issue(), b.pull()) == "in-work"
+    assert name_of(b.issue(), b.pull(issue=None)) == "in-work"
+    assert name_of(b.issue(), b.pull(issue=None, branch="feature")) is None
+    assert name_of(b.issue(), b.pull(state=PullState.CLOSED)) is None
+
+
+def test_attempts_and_what_a_retry_forgives() -> None:
+    assert name_of(b.issue(), b.claim(attempt=3)) == "attempts"
+    assert name_of(b.issue(), b.claim(attempt=3), max_attempts=4) is None
+    assert name_of(b.issue(), b.claim(attempt=5, forgiven=3)) is None
+
+
+def test_a_kill_is_sticky() -> None:
+    gate = gate_of(b.issue(), b.claim(hold=Hold(ME, NOW, "killed by me")))
+    assert gate is not None
+    assert gate.name == "killed"
+    assert "hive retry 1" in gate.detail
+
+
+def test_back_off_ends_by_itself_and_fire_skips_it() -> None:
+    waiting = b.claim(attempt=1, failed_at=ago(seconds=5), not_before=NOW + timedelta(seconds=5))
+    assert name_of(b.issue(), waiting) == "back-off"
+    assert name_of(b.issue(), b.claim(attempt=1, failed_at=ago(seconds=9), not_before=NOW)) is None
+    fired = b.claim(attempt=1, not_before=NOW + timedelta(seconds=5), fire=Fire(ME, NOW))
+    assert name_of(b.issue(), fired) is None
+
+
+def test_a_clock_that_was_set_back_does_not_stretch_the_back_off() -> None:
+    later = NOW + timedelta(days=2)
+    assert (
+        name_of(b.issue(), b.claim(attempt=1, failed_at=later, not_before=later + timedelta(seconds=9)))
+        is None
+    )
+
+
+@pytest.mark.parametrize(
+    ("budget", "scope"),
+    [
+        (Budget(issue_micros=2_000_000), "issue"),
+        (Budget(repo_micros=2_000_000), "repo"),
+        (Budget(day_micros=2_000_000), "day"),
+        (Budget(fleet_micros=2_000_000), "fleet"),
+    ],
+)
+def test_a_budget_that_is_used_holds(budget: Budget, scope: str) -> None:
+    spent = b.run(
+        phase=Phase.FAILED,
+        settled=True,
+        ended_at=NOW,
+        usage=b.RunStatus().usage.__class__(cost_micros=2_500_000),
+    )
+    gate = gate_of(b.issue(), spent, b.fleet(budget=budget))
+    assert gate == Gate("budget", f"$2.50 of the {scope} budget $2.00 is used")
+
+
+def test_a_cost_that_nobody_knows_counts_as_the_run_s_budget_or_holds() -> None:
+    unknown = b.run(phase=Phase.KILLED, settled=True, ended_at=NOW)
+    gate = gate_of(b.issue(), unknown, b.fleet(budget=Budget(day_micros=1)))
+    assert gate is not None
+    assert "unknown" in gate.detail
+    capped = b.run(phase=Phase.KILLED, settled=True, ended_at=NOW, budget_micros=500_000)
+    assert name_of(b.issue(), capped, b.fleet(budget=Budget(day_micros=400_000))) == "budget"
+    assert name_of(b.issue(), capped, b.fleet(budget=Budget(day_micros=600_000))) is None
+
+
+def test_what_runs_at_work_may_still_spend_is_reserved() -> None:
+    other = b.run(2, budget_micros=900_000)
+    held = gate_of(b.issue(), other, b.fleet(other, budget=Budget(fleet_micros=900_000)))
+    assert held is not None
+    assert "reserved" in held.detail
+
+
+def test_agents_that_cannot_start() -> None:
+    off = AgentState(CLAUDE, enabled=False)
+    until = NOW + timedelta(hours=1)
+    limited = AgentState(CODEX, quota=Quota(QuotaState.LIMITED, until, "weekly limit"))
+    gate = gate_of(b.issue(), b.fleet(agents=(off, limited)))
+    assert gate is not None
+    assert gate.name == "agent"
+    assert "hive agents enable claude" in gate.detail
+    assert "weekly limit" in gate.detail
+    assert name_of(b.issue(), b.fleet(agents=(AgentState(CLAUDE), limited))) is None
+    wants = b.issue(labels=("status:ready", "agent:codex"))
+    assert name_of(wants, b.fleet(agents=(AgentState(CLAUDE), limited))) == "agent"
+    over = AgentState(CODEX, quota=Quota(QuotaState.LIMITED, NOW, "weekly limit"))
+    assert name_of(wants, b.fleet(agents=(over,))) is None
+
+
+def test_the_fleet_s_gates_come_last_and_in_order() -> None:
+    issue, other = b.issue(), b.pull(51, issue=9)
+    paused = Paused(ME, NOW, "lunch")
+    busy = b.run(7)
+    everything = b.fleet(busy, slots=1, paused=paused)
+    assert name_of(issue, other, busy, everything, review_limit=1) == "review-limit"
+    assert name_of(issue, other, busy, everything) == "paused"
+    assert name_of(issue, busy, b.fleet(busy, slots=1)) == "slots"
+    assert name_of(issue, b.fleet(slots=0)) == "slots"
+
+
+def test_what_a_broken_source_says_starts_nothing() -> None:
+    store = b.store(b.issue())
+    store.apply([SourceFailed(CLUSTER, "disk full")], NOW)
+    plan = decide(store.snapshot, b.settings(), NOW)
+    assert plan.decisions == ()
+    gate = plan.gate(b.issue().key)
+    assert gate is not None
+    assert gate.name == "source"
+    assert "disk full" in gate.detail
+
+
+def test_a_silent_source_starts_nothing() -> None:
+    store = b.store(b.issue(), at=ago(seconds=200))
+    store.refresh(NOW)
+    plan = decide(store.snapshot, b.settings(), NOW)
+    assert plan.decisions == ()
+    gate = plan.gate(b.issue().key)
+    assert gate is not None
+    assert gate.name == "source"
+
+
+def test_the_order_is_that_of_the_product() -> None:
+    """An issue that everything holds; gates are opened one after the other."""
+    run = b.run(9)
+    wrong: dict[str, Any] = {
+        "open": False,
+        "labels": (),
+        "author": "mallory",
+        "edited_by": "eve",
+        "body": "nothing",
+    }
+    settings = b.settings()
+    seen = []
+    for fixed in ("open", "labels", "author", "edited_by", "body"):
+        gate = text_gate(b.issue(**wrong), settings)
+        assert gate is not None
+        seen.append(gate.name)
+        del wrong[fixed]
+    assert seen == ["closed", "state", "author", "edited", "definition-of-done"]
+    assert text_gate(b.issue(), settings) is None
+    held = b.fleet(run, slots=1, paused=Paused(ME, NOW), agents=(), budget=Budget(issue_micros=0))
+    spent = b.run(1, phase=Phase.FAILED, settled=True, usage=b.RunStatus().usage.__class__(cost_micros=1))
+    live = b.run(1, 2)
+    claim = b.claim(attempt=3)
+    names = [
+        name_of(b.issue(), live, spent, claim, run, held),
+        name_of(b.issue(), spent, claim, run, held),
+        name_of(b.issue(), spent, run, held),
+        name_of(b.issue(), run, held),
+        name_of(b.issue(), run, b.fleet(run, slots=1, paused=Paused(ME, NOW))),
+        name_of(b.issue(), run, b.fleet(run, slots=1)),
+    ]
+    assert names == ["in-work", "attempts", "budget", "agent", "paused", "slots"]
