@@ -39,6 +39,7 @@ from hive_tui.core.model import (
     PullState,
     Quota,
     QuotaState,
+    Slot,
     Usage,
 )
 from hive_tui.core.settings import BackoffSettings
@@ -163,7 +164,7 @@ def test_slots_of_ended_waiting_and_unknown_runs_are_released() -> None:
     parked = b.run(2, phase=Phase.WAITING, agent_problem="x", until=NOW + timedelta(hours=1))
     limited = AgentState(CLAUDE, quota=Quota(QuotaState.LIMITED, NOW + timedelta(hours=2), "x", NOW))
     fleet = b.fleet(ended, parked, agents=(limited,), slots=5)
-    lost = b.Slot(WorkerName("claude-z"), RunId("never-made"))
+    lost = Slot(WorkerName("claude-z"), RunId("never-made"))
     fleet = msgspec.structs.replace(fleet, slots_used=(*fleet.slots_used, lost))
     found = {d.run for d in decisions(ended, parked, fleet) if isinstance(d, ReleaseSlot)}
     assert found == {ended.id, parked.id, lost.run}

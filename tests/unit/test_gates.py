@@ -10,6 +10,7 @@ import pytest
 from hive_tui.core.dispatch import decide
 from hive_tui.core.gates import Gate, has_definition_of_done, has_plan, text_gate
 from hive_tui.core.model import (
+    DISPATCHER,
     AgentState,
     Approval,
     Budget,
@@ -20,6 +21,7 @@ from hive_tui.core.model import (
     PullState,
     Quota,
     QuotaState,
+    Usage,
     body_sha,
 )
 from hive_tui.core.settings import PlanRule, Preset
@@ -27,7 +29,7 @@ from hive_tui.core.sources import CLUSTER, Item, SourceFailed
 from tests import builders as b
 from tests.builders import BODY, CLAUDE, CODEX, NOW, ago
 
-ME = b.DISPATCHER
+ME = DISPATCHER
 
 
 def gate_of(*items: Item, number: int = 1, **policy: Any) -> Gate | None:
@@ -208,7 +210,7 @@ def test_a_budget_that_is_used_holds(budget: Budget, scope: str) -> None:
         phase=Phase.FAILED,
         settled=True,
         ended_at=NOW,
-        usage=b.RunStatus().usage.__class__(cost_micros=2_500_000),
+        usage=Usage(cost_micros=2_500_000),
     )
     gate = gate_of(b.issue(), spent, b.fleet(budget=budget))
     assert gate == Gate("budget", f"$2.50 of the {scope} budget $2.00 is used")
@@ -299,7 +301,7 @@ def test_the_order_is_that_of_the_product() -> None:
     assert seen == ["closed", "state", "author", "edited", "definition-of-done"]
     assert text_gate(b.issue(), settings) is None
     held = b.fleet(run, slots=1, paused=Paused(ME, NOW), agents=(), budget=Budget(issue_micros=0))
-    spent = b.run(1, phase=Phase.FAILED, settled=True, usage=b.RunStatus().usage.__class__(cost_micros=1))
+    spent = b.run(1, phase=Phase.FAILED, settled=True, usage=Usage(cost_micros=1))
     live = b.run(1, 2)
     claim = b.claim(attempt=3)
     names = [

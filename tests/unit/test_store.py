@@ -6,11 +6,11 @@ from datetime import timedelta
 
 import msgspec
 
-from hive_tui.core.model import Event
+from hive_tui.core.model import DISPATCHER, Event
 from hive_tui.core.sources import CLUSTER, FORGE, Alive, Changed, Health, Kind, Listed, SourceFailed
 from hive_tui.core.store import MAX_EVENTS, STALE_AFTER, Store
 from tests import builders as b
-from tests.builders import DISPATCHER, NOW
+from tests.builders import NOW
 
 
 def test_a_new_store_knows_nothing_and_says_so() -> None:
