@@ -128,14 +128,14 @@ def _find(value: object, kind: Any, key: Key) -> _Flaw | None:
     """The first place where `value` is not a `kind`; None when it is."""
     if _valid(value, kind):
         return None
-    plain, constraint = _unwrap(kind)
+    plain, constraint = unwrap(kind)
     if isinstance(plain, type) and issubclass(plain, msgspec.Struct):
         return _find_in_struct(value, plain, key)
     if get_origin(plain) is dict and isinstance(value, Mapping):
         key_kind, item_kind = get_args(plain)
         for name, item in value.items():
             if not _valid(name, key_kind):
-                _, named = _unwrap(key_kind)
+                _, named = unwrap(key_kind)
                 expected = named.description if named and named.description else "text"
                 return _Flaw((*key, str(name)), f"{name!r} is no good key: expected {expected}.", REFERENCE)
             if flaw := _find(item, item_kind, (*key, name)):
@@ -181,7 +181,7 @@ def _leaf(value: object, kind: Any, constraint: msgspec.Meta | None, key: Key) -
         hint = f"Did you mean {near[0]}?" if near else REFERENCE
         expected = f"one of {', '.join(options)}"
     else:
-        expected = constraint.description if constraint and constraint.description else _expected(kind)
+        expected = constraint.description if constraint and constraint.description else type_words(kind)
         hint = REFERENCE
         if kind is str and isinstance(value, (bool, int, float)):
             hint = f'Quote it: "{value}".'
@@ -192,13 +192,14 @@ def _is_enum(kind: Any) -> bool:
     return isinstance(kind, type) and issubclass(kind, enum.Enum)
 
 
-def _expected(kind: Any) -> str:
+def type_words(kind: Any) -> str:
+    """A field's type as people say it."""
     words = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}
     origin = get_origin(kind)
     return words.get(kind) or {dict: "keys and values", tuple: "a list"}.get(origin or kind, str(kind))
 
 
-def _unwrap(kind: Any) -> tuple[Any, msgspec.Meta | None]:
+def unwrap(kind: Any) -> tuple[Any, msgspec.Meta | None]:
     """The type without `| None`, NewType and Annotated, and its constraint."""
     constraint = None
     while True:

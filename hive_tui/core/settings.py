@@ -75,6 +75,8 @@ class RepoSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Of the checkout, for a local forge."""
     base: str | None = None
     """The branch that work starts from and is merged into; default: the one checked out at `init`."""
+    test: str | None = None
+    """Shell command of the tests, where the repository's own `.hive/config.yaml` names none."""
 
 
 class AgentSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

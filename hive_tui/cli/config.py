@@ -1,0 +1,102 @@
+"""`hive config`: what the configuration says, and changing it with the comments kept."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+import msgspec
+
+from hive_tui.cli.common import Group, Session, global_options, output_option, pass_session
+from hive_tui.config import edit
+from hive_tui.core.errors import unknown
+from hive_tui.core.settings import Settings
+
+
+@click.group("config", cls=Group)
+def config_command() -> None:
+    """Show and change the configuration."""
+
+
+@config_command.command("path")
+@global_options
+@pass_session
+def path_command(session: Session) -> None:
+    """Where the configuration is; the file need not exist."""
+    click.echo(session.configuration.path)
+
+
+@config_command.command("show")
+@global_options
+@output_option
+@pass_session
+def show_command(session: Session) -> None:
+    """Everything that is in force, defaults included."""
+    plain = _plain(session)
+    session.emit({"path": str(session.configuration.path), "settings": plain}, lambda: _yaml(plain))
+
+
+@config_command.command("get")
+@click.argument("key")
+@global_options
+@output_option
+@pass_session
+def get_command(session: Session, key: str) -> None:
+    """One value, such as `fleets.local.slots`; defaults included."""
+    value: Any = _plain(session)
+    walked: list[str] = []
+    for part in edit.split_key(key):
+        value = _inside(value, part, ".".join(walked))
+        walked.append(part)
+    session.emit({"key": key, "value": value}, lambda: _yaml(value))
+
+
+@config_command.command("set")
+@click.argument("key")
+@click.argument("value")
+@global_options
+@pass_session
+def set_command(session: Session, key: str, value: str) -> None:
+    """Set one value, such as `fleets.local.slots 3`; the value is written as in YAML."""
+    session.require_writable()
+    before = session.settings
+    after = edit.edit(session.configuration, lambda document: edit.assign(document, key, value))
+    session.say(f"{key} is {value} now." if after != before else f"{key} was {value} already.")
+
+
+@config_command.command("schema")
+@global_options
+@output_option
+@pass_session
+def schema_command(session: Session) -> None:
+    """Every key with its type, default and meaning; with -o json a JSON Schema for editors."""
+    from hive_tui.config.reference import as_text
+
+    session.emit(msgspec.json.schema(Settings), as_text)
+
+
+def _plain(session: Session) -> Any:
+    settings = msgspec.structs.replace(session.settings, fleets=dict(session.configuration.configured))
+    return msgspec.to_builtins(settings)
+
+
+def _inside(value: Any, part: str, where: str) -> Any:
+    if isinstance(value, dict) and part in value:
+        return value[part]
+    if isinstance(value, (list, tuple)):
+        named = {item["name"]: item for item in value if isinstance(item, dict) and "name" in item}
+        if part in named:
+            return named[part]
+        if part.isdigit() and int(part) < len(value):
+            return value[int(part)]
+        raise unknown(f"entry in {where}", part, named or map(str, range(len(value))))
+    raise unknown(f"key in {where}" if where else "key", part, value if isinstance(value, dict) else ())
+
+
+def _yaml(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    import yaml
+
+    text: str = yaml.safe_dump(value, sort_keys=False, allow_unicode=True)
+    return text.removesuffix("\n").removesuffix("\n...")

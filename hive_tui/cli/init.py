@@ -1,0 +1,244 @@
+"""`hive init`: let a fleet work on the repository you are in. The checkout itself is not touched."""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+
+from hive_tui import plugins
+from hive_tui.cli.common import Session, global_options, output_option, pass_session
+from hive_tui.config import edit
+from hive_tui.config.discover import (
+    PROJECT_FILE,
+    Repository,
+    guess_test,
+    project_settings,
+    repository,
+)
+from hive_tui.core.errors import HiveError, Refused, UsageError
+from hive_tui.core.ids import AgentName
+from hive_tui.core.settings import FleetSettings
+
+_WELL_KNOWN = ("claude", "codex")
+
+
+class AgentFound(msgspec.Struct, frozen=True):
+    """An agent of the fleet, as it is on this machine."""
+
+    name: str
+    found: bool
+    version: str | None = None
+    logged_in: bool | None = None
+    problem: str | None = None
+    hint: str | None = None
+
+    def __str__(self) -> str:
+        if not self.found or self.problem:
+            return f"{self.name}: {self.problem or 'not found'}" + (f" ({self.hint})" if self.hint else "")
+        return " ".join(
+            filter(None, (self.name, self.version, "" if self.logged_in is not False else "(not logged in)"))
+        )
+
+
+class Initialised(msgspec.Struct, frozen=True):
+    """What `hive init` did and found; the JSON of `-o json`."""
+
+    fleet: str
+    repo: str
+    path: str
+    base: str
+    user: str
+    allowed_authors: tuple[str, ...]
+    agents: tuple[AgentFound, ...]
+    test: str | None
+    test_from: str | None
+    test_guess: str | None
+    changed: bool
+    config: str
+    wrote: str | None
+
+
+@click.command("init")
+@click.option("--repo", "name", metavar="OWNER/NAME", help="Its name; by default that of the remote origin.")
+@click.option(
+    "--base", metavar="BRANCH", help="Where work starts and is merged; default: what is checked out."
+)
+@click.option(
+    "--agent",
+    "agents",
+    multiple=True,
+    metavar="NAME",
+    help="Agents to use (repeatable); default: those on PATH.",
+)
+@click.option("--test", metavar="COMMAND", help="What must succeed before a pull request is opened.")
+@click.option(
+    "--write-project", is_flag=True, help=f"Also write {PROJECT_FILE} into the checkout, for everybody."
+)
+@global_options
+@output_option
+@pass_session
+def init_command(
+    session: Session,
+    name: str | None,
+    base: str | None,
+    agents: tuple[str, ...],
+    test: str | None,
+    write_project: bool,
+) -> None:
+    """Add the repository you are in to the fleet, and yourself to those whose issues are started.
+
+    Only hive's configuration is written; your checkout stays as it is unless you say --write-project.
+    Doing it again changes what you name and keeps the rest.
+    """
+    session.require_writable()
+    settings = _fleet_settings(session)
+    found = repository(Path.cwd(), name=name, base=base, user=session.user)
+    project = project_settings(found)
+    guess = None if test or (project and project.test) else guess_test(found.path)
+    known_agents = _agents(settings, agents)
+    before = session.settings
+    after = edit.edit(
+        session.configuration,
+        lambda document: _add(document, session, found, known_agents, bool(agents), base, test),
+    )
+    fleet = after.fleets[session.fleet_name]
+    repo = next(repo for repo in fleet.repos if _same(repo.path, found.path))
+    command, origin = (
+        (project.test, PROJECT_FILE) if project and project.test else (repo.test, "the fleet's configuration")
+    )
+    wrote = _write_project(found.path, command or guess) if write_project else None
+    done = Initialised(
+        fleet=session.fleet_name,
+        repo=repo.name,
+        path=str(found.path),
+        base=repo.base or found.base,
+        user=session.user,
+        allowed_authors=fleet.allowed_authors,
+        agents=tuple(_probe(agent.name, agent.entry_point, agent.command) for agent in fleet.agents),
+        test=command,
+        test_from=origin if command else None,
+        test_guess=guess,
+        changed=after != before,
+        config=str(session.configuration.path),
+        wrote=wrote,
+    )
+    session.emit(done, lambda: _report(done))
+
+
+def _fleet_settings(session: Session) -> FleetSettings:
+    settings = session.configuration.configured.get(session.fleet_name)
+    if settings is None:
+        session.configuration.fleet(session.fleet_name)  # an unknown fleet is refused with the nearest names
+        raise Refused(
+            f"Fleet {session.fleet_name!r} is not in your configuration; it looks after itself.",
+            "Choose another with --fleet, or `hive fleet add NAME`.",
+        )
+    if settings.forge != "local":
+        raise Refused(
+            f"Fleet {session.fleet_name!r} takes its issues from {settings.forge}, not from a checkout.",
+            "Add the repository under its `repos` in the configuration.",
+        )
+    return settings
+
+
+def _agents(settings: FleetSettings, wanted: tuple[str, ...]) -> list[str]:
+    """The agents that the fleet should have: those asked for, else those on PATH, else Claude Code."""
+    for name in wanted:
+        agent = settings.agent(AgentName(name))
+        plugins.agent(agent.entry_point if agent else name)  # raises for one that does not exist
+    return list(wanted) or [name for name in _WELL_KNOWN if shutil.which(name)] or ["claude"]
+
+
+def _add(
+    document: edit.Document,
+    session: Session,
+    found: Repository,
+    agents: list[str],
+    agents_asked: bool,
+    base: str | None,
+    test: str | None,
+) -> None:
+    document.setdefault("current", session.fleet_name)
+    fleet = edit.section(document, "fleets", session.fleet_name)
+    repos = edit.sequence(fleet, "repos")
+    entry: Any = next((item for item in repos if _same(item.get("path"), found.path)), None)
+    if entry is None:
+        if any(item.get("name") == found.name for item in repos):
+            raise UsageError(
+                f"The fleet has another repository called {found.name}.",
+                "Name this one with --repo OWNER/NAME.",
+            )
+        entry = edit.Document(name=found.name, path=str(found.path), base=found.base)
+        repos.append(entry)
+    if base:
+        entry["base"] = base
+    if test:
+        entry["test"] = test
+    authors = edit.sequence(fleet, "allowed_authors")
+    if session.user not in authors:
+        authors.append(session.user)
+    listed = edit.sequence(fleet, "agents") if agents_asked or "agents" not in fleet else None
+    for name in agents if listed is not None else ():
+        if not any(item.get("name") == name for item in listed or ()):
+            (listed if listed is not None else []).append(edit.Document(name=name))
+
+
+def _same(path: object, other: Path) -> bool:
+    return isinstance(path, str) and Path(path).expanduser() == other
+
+
+def _probe(name: str, entry_point: str, command: str | None) -> AgentFound:
+    try:
+        probe = plugins.agent(entry_point).probe(command)
+    except HiveError as error:
+        return AgentFound(name, False, problem=error.message, hint=error.hint)
+    return AgentFound(name, probe.found, probe.version, probe.logged_in, probe.problem, probe.hint)
+
+
+def _write_project(top: Path, test: str | None) -> str:
+    path = top / PROJECT_FILE
+    if path.exists():
+        raise Refused(f"{path} is there already.", "Change it yourself, and commit it.")
+    path.parent.mkdir(exist_ok=True)
+    command = f"test: {_quoted(test)}\n" if test else '# test: "make test"\n'
+    path.write_text(f"# Read by hive from the base branch; commit it.\n{command}", encoding="utf-8")
+    return str(path)
+
+
+def _quoted(text: str) -> str:
+    return msgspec.json.encode(text).decode()
+
+
+def _report(done: Initialised) -> str:
+    if done.test:
+        tests = f"{done.test} (from {done.test_from})"
+    elif done.test_guess:
+        tests = f"none; `hive init --test {shlex.quote(done.test_guess)}` would use what the project has"
+    else:
+        tests = "none; `hive init --test COMMAND` sets the command that must succeed"
+    lines = [
+        f"{done.repo} {'is now' if done.changed else 'was already'} in fleet {done.fleet}.",
+        "",
+        f"  checkout   {done.path} (stays as it is; agents work in clones)",
+        f"  base       {done.base}",
+        f"  tests      {tests}",
+        f"  authors    {', '.join(done.allowed_authors)} (whose issues are started)",
+        *(f"  {'agents' if index == 0 else '':<9}  {agent}" for index, agent in enumerate(done.agents)),
+        f"  config     {done.config}",
+    ]
+    if done.wrote:
+        lines += ["", f"Wrote {done.wrote}: commit it on {done.base}; from there it counts."]
+    return "\n".join(
+        [
+            *lines,
+            "",
+            "Next:",
+            "  hive issue new    write an issue, with a Plan and a Definition of Done",
+            "  hive top          watch the agents work on it",
+        ]
+    )

@@ -1,0 +1,113 @@
+"""The dispatcher as a process of its own: started once, found, stopped.
+
+The console, `dispatch --watch` and the demo call `ensure_dispatcher`; closing them leaves it running.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from hive_tui.core.errors import HiveError, SourceError
+from hive_tui.core.model import Dispatcher, DispatcherState, Fleet
+from hive_tui.core.sources import CLUSTER
+from hive_tui.core.text import Redactor, clean
+from hive_tui.fleet import OpenFleet
+from hive_tui.system import processes
+
+LOG = "dispatcher.log"
+"""In the fleet's data folder; what the process prints, which is only trouble."""
+
+START_SECONDS = 20.0
+STOP_SECONDS = 20.0
+POLL_SECONDS = 0.05
+
+
+def dispatcher_state(fleet: OpenFleet) -> Dispatcher:
+    """What the cluster says about the fleet's dispatcher. Raises SourceError when it cannot be read."""
+    snapshot = fleet.read_snapshot()
+    source = snapshot.sources[CLUSTER]
+    if not source.ok:
+        raise SourceError(
+            f"Fleet {fleet.name!r} cannot be read: {source.why}", "`hive doctor` looks for the cause."
+        )
+    state: Fleet | None = snapshot.fleet
+    return state.dispatcher if state is not None else Dispatcher(DispatcherState.STOPPED)
+
+
+def ensure_dispatcher(fleet: OpenFleet, config: Path | None = None) -> tuple[Dispatcher, bool]:
+    """Start the fleet's dispatcher unless one runs. Returns it, and whether this call started it.
+
+    `config` is the file given with --config. Raises HiveError with the process's own words when it
+    ends instead of dispatching.
+    """
+    state = dispatcher_state(fleet)
+    if state.state is DispatcherState.RUNNING:
+        return state, False
+    log = fleet.home / LOG
+    try:
+        fleet.home.mkdir(parents=True, exist_ok=True)
+        with log.open("ab") as output:
+            begin = output.tell()
+            process = subprocess.Popen(
+                _command(fleet.name, config),
+                cwd=fleet.home,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+            )
+    except OSError as error:
+        raise HiveError(f"The dispatcher cannot be started: {error}.", "See `hive doctor`.") from error
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        ended = process.poll()
+        state = dispatcher_state(fleet)
+        if state.state is DispatcherState.RUNNING:
+            return state, state.pid == process.pid
+        if ended is not None:
+            raise HiveError(
+                f"The dispatcher ended at once (exit {ended}): {_said(log, begin)}", f"Its log is {log}."
+            )
+        time.sleep(POLL_SECONDS)
+    raise HiveError(f"The dispatcher did not begin within {START_SECONDS:.0f} s.", f"Its log is {log}.")
+
+
+def stop_dispatcher(fleet: OpenFleet) -> bool:
+    """Stop the fleet's dispatcher; runs go on. Returns whether there was one to stop."""
+    state = dispatcher_state(fleet)
+    if state.state is not DispatcherState.RUNNING or state.pid is None:
+        return False
+    process = processes.identify(state.pid)
+    processes.send(process, signal.SIGTERM)
+    deadline = time.monotonic() + STOP_SECONDS
+    while processes.alive(process):
+        if time.monotonic() > deadline:
+            raise HiveError(
+                f"The dispatcher (pid {state.pid}) did not stop within {STOP_SECONDS:.0f} s.",
+                f"`kill -9 {state.pid}` ends it; nothing is lost by that.",
+            )
+        time.sleep(POLL_SECONDS)
+    return True
+
+
+def _command(fleet: str, config: Path | None) -> list[str]:
+    command = [sys.executable, "-P", "-m", "hive_tui.dispatcher", "--fleet", fleet]
+    return [*command, "--config", str(config.absolute())] if config is not None else command
+
+
+def run_in_foreground(fleet: str, config: Path | None) -> None:
+    """Become the dispatcher; does not return."""
+    command = _command(fleet, config)
+    os.execv(command[0], command)
+
+
+def _said(log: Path, begin: int) -> str:
+    with log.open("rb") as file:
+        file.seek(begin)
+        text = file.read(20_000).decode("utf-8", "replace")
+    return Redactor()(clean(text)).strip()[-1_000:] or "it said nothing"
