@@ -141,7 +141,7 @@ class Executor:
                 model=start.model or agent.model,
                 budget_micros=start.budget_micros,
             ),
-            repo=RepoJob(name=repo.name, source=repo.path or "", base=base),
+            repo=RepoJob(name=repo.name, source=repo.path or "", base=base, test=repo.test),
             agent=AgentJob(
                 name=agent.name,
                 backend=agent.entry_point,

@@ -76,6 +76,8 @@ class RepoJob(msgspec.Struct, frozen=True):
     source: str
     """Where to fetch from and push to: a path (local) or a URL without any credential."""
     base: str
+    test: str | None = None
+    """The fleet's test command, for a repository whose own settings name none."""
 
 
 class AgentJob(msgspec.Struct, frozen=True):
@@ -92,6 +94,8 @@ class AgentJob(msgspec.Struct, frozen=True):
     max_turns: int | None = None
     options: dict[str, str] = {}
     """Settings of this backend alone, such as the scripted agent's scenario folder and speed."""
+    credentials: tuple[str, ...] = ()
+    """`Agent.credentials` of the backend: the only secrets of the environment that reach the run."""
 
 
 class Job(msgspec.Struct, frozen=True):
