@@ -1,0 +1,238 @@
+"""A fleet's SQLite file, shared by the local cluster and the local forge.
+
+WAL, so that readers and the one writer do not wait for each other; every write is a `BEGIN IMMEDIATE`
+transaction. A connection serves one thread at a time and goes back to a small pool. Whatever is wrong
+with the file becomes a StoreError with the next step, and a file that cannot be used is never replaced.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from backends.local_schema import APPLICATION_ID, MIGRATIONS
+from hive_tui.core.errors import StoreError
+
+BUSY_SECONDS = 5.0
+"""How long a write waits for another process's transaction; ours take milliseconds."""
+
+_IDLE_KEPT = 4
+
+
+class Database:
+    """The file at `path`; it is made by the first write, never by a read. Thread-safe."""
+
+    def __init__(self, path: Path, *, busy_seconds: float = BUSY_SECONDS) -> None:
+        self.path = path
+        self._busy_seconds = busy_seconds
+        self._lock = threading.Lock()
+        self._idle: list[sqlite3.Connection] = []
+        self._file: tuple[int, int] | None = None
+
+    @contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection | None]:
+        """One consistent view of the file, or None when there is no fleet yet. Raises StoreError."""
+        with self._borrowed(create=False) as connection:
+            if connection is None:
+                yield None
+                return
+            connection.execute("BEGIN")
+            try:
+                yield connection
+            finally:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+
+    @contextmanager
+    def writing(self) -> Iterator[sqlite3.Connection]:
+        """A transaction that nobody else writes in, committed at the end unless an error leaves it.
+
+        Raises StoreError when the file is locked for too long, full, read-only or damaged.
+        """
+        with self._borrowed(create=True) as connection:
+            assert connection is not None
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield connection
+                connection.execute("COMMIT")
+            finally:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+
+    def file(self) -> tuple[int, int] | None:
+        """What identifies the file on disk now, or None when there is none."""
+        try:
+            found = os.stat(self.path)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise _unusable(self.path, error) from error
+        return found.st_dev, found.st_ino
+
+    def connect(self) -> sqlite3.Connection | None:
+        """A connection of the caller's own, to be closed by it; None when there is no file."""
+        if self.file() is None:
+            return None
+        try:
+            return self._open(create=False)
+        except sqlite3.Error as error:
+            raise failure(self.path, error) from error
+
+    def close(self) -> None:
+        """Close what is idle; the object can still be used."""
+        with self._lock:
+            idle, self._idle = self._idle, []
+        for connection in idle:
+            connection.close()
+
+    @contextmanager
+    def _borrowed(self, *, create: bool) -> Iterator[sqlite3.Connection | None]:
+        try:
+            connection = self._take(create=create)
+        except sqlite3.Error as error:
+            raise failure(self.path, error) from error
+        file = self._file
+        try:
+            yield connection
+        except sqlite3.Error as error:
+            if connection is not None:
+                connection.close()
+                connection = None
+            raise failure(self.path, error) from error
+        finally:
+            if connection is not None:
+                self._give_back(connection, file)
+
+    def _take(self, *, create: bool) -> sqlite3.Connection | None:
+        now = self.file()
+        stale: list[sqlite3.Connection] = []
+        with self._lock:
+            if now is None and self._file is not None:
+                raise StoreError(
+                    f"{self.path} was deleted while it was in use.",
+                    "Put it back from a copy, or end every hive of this fleet and start anew.",
+                )
+            if now is not None and now == self._file and self._idle:
+                return self._idle.pop()
+            if now != self._file:
+                stale, self._idle = self._idle, []
+        for connection in stale:
+            connection.close()
+        if now is None and not create:
+            return None
+        if now is None:
+            try:
+                self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            except OSError as error:
+                raise _unusable(self.path.parent, error) from error
+        opened = self._open(create=now is None)
+        with self._lock:
+            self._file = self.file()
+        return opened
+
+    def _give_back(self, connection: sqlite3.Connection, file: tuple[int, int] | None) -> None:
+        with self._lock:
+            if file == self._file and len(self._idle) < _IDLE_KEPT:
+                self._idle.append(connection)
+                return
+        connection.close()
+
+    def _open(self, *, create: bool) -> sqlite3.Connection:
+        connection = sqlite3.connect(
+            f"{self.path.absolute().as_uri()}?mode={'rwc' if create else 'rw'}",
+            uri=True,
+            timeout=self._busy_seconds,
+            isolation_level=None,
+            check_same_thread=False,
+        )
+        try:
+            connection.execute("PRAGMA synchronous = NORMAL")
+            connection.execute("PRAGMA foreign_keys = ON")
+            if self._version(connection) < len(MIGRATIONS):
+                self._migrate(connection)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _version(self, connection: sqlite3.Connection) -> int:
+        version: int = connection.execute("PRAGMA user_version").fetchone()[0]
+        empty = connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone() is None
+        # Read last: another process may have just made the tables.
+        ours = connection.execute("PRAGMA application_id").fetchone()[0] == APPLICATION_ID
+        if not ours and (version or not empty):
+            raise StoreError(
+                f"{self.path} is a database, but not hive's.",
+                "Move it away; it was left as it is.",
+            )
+        if version > len(MIGRATIONS):
+            raise StoreError(
+                f"{self.path} was written by a newer hive (format {version}, this one knows "
+                f"{len(MIGRATIONS)}).",
+                "Upgrade hive; the file was left as it is.",
+            )
+        return version
+
+    def _migrate(self, connection: sqlite3.Connection) -> None:
+        _use_wal(connection, self._busy_seconds)
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            # Another process may have done it while this one waited for the lock.
+            for migration in MIGRATIONS[self._version(connection) :]:
+                for statement in migration:
+                    connection.execute(statement)
+            connection.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
+            connection.execute("COMMIT")
+        finally:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+
+
+def _use_wal(connection: sqlite3.Connection, seconds: float) -> None:
+    """Switch to WAL; SQLite's own busy handler does not wait for other processes in this one step."""
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+        time.sleep(0.01)
+
+
+def failure(path: Path, error: sqlite3.Error) -> StoreError:
+    """What SQLite said, as an error with the next step."""
+    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
+    match code:
+        case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
+            return StoreError(
+                f"{path} is locked by another process.",
+                f"Try again; `fuser {path.name}` in its folder names the process if it stays locked.",
+            )
+        case sqlite3.SQLITE_FULL:
+            return StoreError(f"No space left to write {path}.", "Free some disk space, then try again.")
+        case sqlite3.SQLITE_READONLY:
+            return StoreError(f"{path} is read-only.", _PERMISSION)
+        case sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_PERM | sqlite3.SQLITE_AUTH:
+            return StoreError(f"{path} cannot be opened: {error}.", _PERMISSION)
+        case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_NOTADB:
+            return StoreError(
+                f"{path} is damaged: {error}.",
+                "It was left as it is. Keep a copy, then put back a good one or move it away to start anew.",
+            )
+        case sqlite3.SQLITE_IOERR:
+            return StoreError(f"{path}: {error}.", "Check the disk and its free space, then try again.")
+    return StoreError(f"{path}: {error}.", "`hive doctor` checks the fleet's files.")
+
+
+_PERMISSION = "Make the file and its folder writable for you, or point HIVE_HOME at another folder."
+
+
+def _unusable(path: Path, error: OSError) -> StoreError:
+    return StoreError(f"{path}: {error.strerror or error}.", _PERMISSION)

@@ -1,0 +1,82 @@
+"""The tables of a fleet's file, as a list of migrations: `PRAGMA user_version` counts those applied.
+
+A row keeps a struct as a JSON document beside the columns that are searched or compared. Triggers note
+every change of a row in `changes`, so that a watcher reads what is new and not everything.
+"""
+
+from __future__ import annotations
+
+APPLICATION_ID = 0x68697665
+"""`hive` in ASCII: tells our file from any other SQLite file."""
+
+CHANGES_KEPT = 8_192
+"""A watcher that is further behind reads everything again."""
+
+EVENTS_KEPT = 10_000
+"""Lines kept of the fleet's log."""
+
+
+def _noted(table: str, kind: str, repo: str, number: str, name: str) -> tuple[str, ...]:
+    """Triggers that note each insert, update and delete of `table`; columns as SQL of the row."""
+
+    def trigger(verb: str, row: str) -> str:
+        values = ", ".join(part.format(row=row) for part in (repo, number, name))
+        return (
+            f"CREATE TRIGGER {table}_{verb} AFTER {verb} ON {table} BEGIN"
+            f" INSERT INTO changes (kind, repo, number, name) VALUES ('{kind}', {values}); END"
+        )
+
+    return trigger("INSERT", "NEW"), trigger("UPDATE", "NEW"), trigger("DELETE", "OLD")
+
+
+MIGRATIONS: tuple[tuple[str, ...], ...] = (
+    (
+        f"PRAGMA application_id = {APPLICATION_ID}",
+        """CREATE TABLE changes (
+            seq INTEGER PRIMARY KEY AUTOINCREMENT,
+            kind TEXT NOT NULL, repo TEXT NOT NULL, number INTEGER NOT NULL, name TEXT NOT NULL)""",
+        f"""CREATE TRIGGER changes_bounded AFTER INSERT ON changes WHEN NEW.seq % 512 = 0 BEGIN
+            DELETE FROM changes WHERE seq <= NEW.seq - {CHANGES_KEPT}; END""",
+        "CREATE TABLE fleet (id INTEGER PRIMARY KEY CHECK (id = 1), doc BLOB NOT NULL)",
+        "CREATE TABLE dispatcher (id INTEGER PRIMARY KEY CHECK (id = 1), doc BLOB NOT NULL)",
+        "CREATE TABLE slots (worker TEXT PRIMARY KEY, run TEXT NOT NULL UNIQUE) WITHOUT ROWID",
+        """CREATE TABLE claims (
+            repo TEXT NOT NULL, number INTEGER NOT NULL, version INTEGER NOT NULL, doc BLOB NOT NULL,
+            PRIMARY KEY (repo, number)) WITHOUT ROWID""",
+        """CREATE TABLE runs (
+            seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, spec BLOB NOT NULL, job BLOB NOT NULL,
+            status BLOB NOT NULL,
+            final INTEGER NOT NULL DEFAULT 0, settled INTEGER NOT NULL DEFAULT 0,
+            stop INTEGER NOT NULL DEFAULT 0, process BLOB)""",
+        "CREATE INDEX runs_unfinished ON runs (seq) WHERE settled = 0",
+        """CREATE TABLE controls (
+            seq INTEGER PRIMARY KEY AUTOINCREMENT, run TEXT NOT NULL REFERENCES runs (id),
+            doc BLOB NOT NULL)""",
+        "CREATE INDEX controls_of_run ON controls (run, seq)",
+        "CREATE TABLE events (seq INTEGER PRIMARY KEY AUTOINCREMENT, doc BLOB NOT NULL)",
+        f"""CREATE TRIGGER events_bounded AFTER INSERT ON events WHEN NEW.seq % 256 = 0 BEGIN
+            DELETE FROM events WHERE seq <= NEW.seq - {EVENTS_KEPT}; END""",
+        """CREATE TRIGGER events_INSERT AFTER INSERT ON events BEGIN
+            INSERT INTO changes (kind, repo, number, name) VALUES ('event', '', NEW.seq, ''); END""",
+        "CREATE TABLE numbers (repo TEXT PRIMARY KEY, last INTEGER NOT NULL) WITHOUT ROWID",
+        """CREATE TABLE issues (
+            repo TEXT NOT NULL, number INTEGER NOT NULL, doc BLOB NOT NULL,
+            PRIMARY KEY (repo, number)) WITHOUT ROWID""",
+        """CREATE TABLE comments (
+            id INTEGER PRIMARY KEY, repo TEXT NOT NULL, number INTEGER NOT NULL, marker TEXT,
+            doc BLOB NOT NULL, UNIQUE (repo, number, marker),
+            FOREIGN KEY (repo, number) REFERENCES issues (repo, number))""",
+        """CREATE TABLE pulls (
+            repo TEXT NOT NULL, number INTEGER NOT NULL, branch TEXT NOT NULL, run TEXT,
+            open INTEGER NOT NULL, doc BLOB NOT NULL, merge_tried TEXT,
+            PRIMARY KEY (repo, number)) WITHOUT ROWID""",
+        "CREATE INDEX pulls_of_branch ON pulls (repo, branch)",
+        *_noted("fleet", "fleet", "''", "0", "''"),
+        *_noted("dispatcher", "fleet", "''", "0", "''"),
+        *_noted("slots", "fleet", "''", "0", "''"),
+        *_noted("claims", "claim", "{row}.repo", "{row}.number", "''"),
+        *_noted("runs", "run", "''", "0", "{row}.id"),
+        *_noted("issues", "issue", "{row}.repo", "{row}.number", "''"),
+        *_noted("pulls", "pull", "{row}.repo", "{row}.number", "''"),
+    ),
+)
