@@ -65,6 +65,7 @@ ISSUES: dict[IssueState, Mark] = {
 }
 
 HELD = Mark("─", "held", Tone.QUIET)
+DISABLED = Mark("─", "disabled", Tone.QUIET)
 NO_STATE = Mark("–", "no status", Tone.QUIET)
 CLOSED = Mark("✓", "closed", Tone.QUIET)
 

@@ -1,0 +1,96 @@
+"""Lines of text in columns that stay where they are: widths depend on the width given, never on the data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from hive_tui.core import text
+from hive_tui.core.glyphs import Mark, Tone
+
+GAP = 2
+
+
+class Span(NamedTuple):
+    """A piece of a line in one tone."""
+
+    text: str
+    tone: Tone = Tone.PLAIN
+
+
+Line = tuple[Span, ...]
+
+
+class Column(NamedTuple):
+    """A column: `cells` wide, or taking its `share` of what the fixed ones leave."""
+
+    title: str
+    cells: int = 0
+    share: int = 0
+    right: bool = False
+    least: int = 0
+    """Shown only where the whole line has at least this many cells."""
+
+
+Cell = str | Mark | Span
+"""What a row has in a column: text (made harmless here), a state, or a piece in its own tone."""
+
+
+def table(columns: Sequence[Column], rows: Iterable[Sequence[Cell]], width: int, indent: int) -> list[Line]:
+    """A line of titles and a line for each row, each at most `width` cells."""
+    shown = [index for index, column in enumerate(columns) if width >= column.least]
+    widths = _widths([columns[index] for index in shown], width - indent)
+    margin = Span(" " * indent)
+    titles = [
+        Span(_fit(columns[i].title, cells, columns[i].right), Tone.QUIET)
+        for i, cells in zip(shown, widths, strict=True)
+    ]
+    lines = [_line(margin, titles)]
+    for row in rows:
+        cells = [_cell(row[i], cells, columns[i].right) for i, cells in zip(shown, widths, strict=True)]
+        lines.append(_line(margin, cells))
+    return lines
+
+
+def plain(line: Line) -> str:
+    """A line without any tone and without blanks at its end."""
+    return "".join(span.text for span in line).rstrip()
+
+
+def _widths(columns: Sequence[Column], available: int) -> list[int]:
+    spare = available - sum(column.cells for column in columns) - GAP * (len(columns) - 1)
+    shares = sum(column.share for column in columns)
+    flexible = [column for column in columns if column.share]
+    widths, left = [], max(spare, 4 * len(flexible))
+    for column in columns:
+        if not column.share:
+            widths.append(column.cells)
+            continue
+        cells = left if column is flexible[-1] else max(4, spare * column.share // shares)
+        left -= cells
+        widths.append(max(4, cells))
+    return widths
+
+
+def _line(margin: Span, cells: Sequence[Span]) -> Line:
+    spans = [margin]
+    for index, cell in enumerate(cells):
+        spans.append(cell if index == 0 else Span(" " * GAP + cell.text, cell.tone))
+    return tuple(spans)
+
+
+def _cell(cell: Cell, cells: int, right: bool) -> Span:
+    if isinstance(cell, Mark):
+        return Span(_fit(str(cell), cells, right), cell.tone)
+    if isinstance(cell, Span):
+        return Span(_fit(cell.text, cells, right), cell.tone)
+    return Span(_fit(cell, cells, right))
+
+
+def _fit(content: str, cells: int, right: bool) -> str:
+    """Exactly `cells` wide, whatever the content is made of."""
+    if not content.isascii() or not content.isprintable():
+        content = text.clean_line(content)
+    content = text.truncate(content, cells)
+    blank = " " * (cells - text.width(content))
+    return blank + content if right else content + blank

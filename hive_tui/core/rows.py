@@ -1,0 +1,227 @@
+"""Tables of issues, runs, pull requests and events: the same in the report and in the lists of the CLI."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+from hive_tui.core import glyphs, text
+from hive_tui.core.columns import Cell, Column, Line, Span, table
+from hive_tui.core.document import EventDoc, IssueDoc, PullDoc, RunDoc
+from hive_tui.core.glyphs import Mark, Tone
+from hive_tui.core.model import CheckState, Phase, PullState, VerdictValue
+from hive_tui.core.workflow import IssueState
+
+INDENT = 2
+
+_NAME = 20
+"""Cells of a number with its repository's name."""
+
+TURN = frozenset({"slots", "paused", "back-off", "review-limit"})
+"""Gates that pass by themselves: the issue is ready and waits for its turn."""
+
+
+class Page(NamedTuple):
+    """What tables are laid out for: so many cells, at this moment."""
+
+    width: int
+    now: datetime
+    several_repos: bool = False
+    """Numbers stand with their repository's own name."""
+
+    def name(self, repo: str | None, number: str) -> str:
+        """`#42`, or `parser#42` where there are several repositories."""
+        if repo is None or not self.several_repos:
+            return number
+        return text.truncate(repo.rpartition("/")[2], _NAME - len(number)) + number
+
+    def names(self, title: str) -> Column:
+        return Column(title, _NAME if self.several_repos else 6)
+
+    def table(self, columns: Sequence[Column], rows: Sequence[Sequence[Cell]]) -> list[Line]:
+        return table(columns, rows, self.width, INDENT)
+
+
+def issue_table(page: Page, issues: Sequence[IssueDoc]) -> list[Line]:
+    """Issues with what holds them."""
+    columns = (
+        page.names("issue"),
+        Column("state", 15),
+        Column("worker", 10, least=80),
+        Column("title", share=2),
+        Column("why not started", share=3),
+    )
+    rows: list[Sequence[Cell]] = [
+        (
+            page.name(issue.repo, f"#{issue.number}"),
+            issue_mark(issue),
+            issue.worker or "",
+            issue.title,
+            Span(issue.gate.detail if issue.gate is not None else "", Tone.QUIET),
+        )
+        for issue in issues
+    ]
+    return page.table(columns, rows)
+
+
+def issue_mark(issue: IssueDoc) -> Mark:
+    """How an issue's state looks; one that a gate holds for longer than its turn is `held`."""
+    if not issue.open:
+        return glyphs.CLOSED
+    if issue.state is None:
+        return glyphs.NO_STATE
+    state = IssueState(issue.state)
+    if state is IssueState.READY and issue.gate is not None and issue.gate.name not in TURN:
+        return glyphs.HELD
+    return glyphs.ISSUES[state]
+
+
+_ISSUE_ORDER = ("in-progress", "changes-requested", "needs-human", "in-review", "ready", "done")
+
+
+def issue_order(issue: IssueDoc) -> tuple[bool, int, bool, str, int]:
+    """Open before closed; at work, for a person, ready, held; then by number."""
+    rank = _ISSUE_ORDER.index(issue.state) if issue.state in _ISSUE_ORDER else len(_ISSUE_ORDER)
+    return not issue.open, rank, issue_mark(issue) is glyphs.HELD, issue.repo, issue.number
+
+
+def run_table(page: Page, runs: Sequence[RunDoc], *, ids: bool = False) -> list[Line]:
+    """Runs with the last line of each; with `ids` the run's id stands first."""
+    columns = (
+        *((Column("run", 30),) if ids else ()),
+        Column("worker", 10),
+        page.names("issue"),
+        Column("phase", 15),
+        Column("step", 9, least=110 if ids else 80),
+        Column("age", 7, right=True),
+        Column("tokens", 6, right=True, least=130 if ids else 100),
+        Column("cost", 9, right=True),
+        Column("model", 18, least=170 if ids else 130),
+        Column("last", share=1, least=100 if ids else 0),
+    )
+    rows: list[Sequence[Cell]] = [
+        (
+            *((run.id,) if ids else ()),
+            run.worker,
+            page.name(run.repo, f"#{run.issue}"),
+            run_mark(run),
+            "" if Phase(run.phase).final else run.step or "",
+            text.since(run.since, page.now),
+            text.count(run.tokens.total),
+            text.money(run.cost_micros, estimated=run.estimated),
+            run.model or "",
+            last_line(run, page.now),
+        )
+        for run in runs
+    ]
+    return page.table(columns, rows)
+
+
+def run_mark(run: RunDoc) -> Mark:
+    """How a run's phase looks."""
+    phase = Phase(run.phase)
+    if phase is Phase.WAITING and not (run.why or "").startswith("asks"):
+        return glyphs.WAITING_FOR_QUOTA
+    return glyphs.PHASES[phase]
+
+
+def last_line(run: RunDoc, now: datetime) -> str:
+    """What there is to say about a run in one line: why it is where it is, else what it did last."""
+    phase = Phase(run.phase)
+    if phase is Phase.WAITING and run.until is not None:
+        return f"{run.why or 'waits'}; goes on at {text.clock(run.until, now)}"
+    if run.why and phase not in (Phase.WORKING, Phase.SUCCEEDED):
+        return run.why
+    if run.last_event is not None:
+        return run.last_event.text
+    return run.why or ""
+
+
+def pull_table(page: Page, pulls: Sequence[PullDoc]) -> list[Line]:
+    """Pull requests with what a merge depends on."""
+    columns = (
+        page.names("pull"),
+        Column("issue", 6, least=80),
+        Column("state", 8),
+        Column("review", 15, least=70),
+        Column("checks", 8),
+        Column("merge", 10),
+        Column("title", share=1),
+    )
+    rows: list[Sequence[Cell]] = [
+        (
+            page.name(pull.repo, f"!{pull.number}"),
+            "" if pull.issue is None else f"#{pull.issue}",
+            glyphs.PULLS[PullState(pull.state)],
+            _review(pull),
+            checks_mark(pull),
+            _merge(pull),
+            pull.title,
+        )
+        for pull in pulls
+    ]
+    return page.table(columns, rows)
+
+
+def _review(pull: PullDoc) -> Cell:
+    if pull.verdict is not None:
+        return glyphs.VERDICTS[VerdictValue(pull.verdict)]
+    return Span("– outdated" if pull.verdict_sha is not None else "– none", Tone.QUIET)
+
+
+def checks_mark(pull: PullDoc) -> Mark:
+    """The checks of the head commit in one mark: how many passed, and whether the rest failed."""
+    states = [check.state for check in pull.checks]
+    if not states:
+        return Mark(text.UNKNOWN, "none", Tone.QUIET)
+    passed = states.count(CheckState.PASSED.value)
+    if CheckState.FAILED.value in states:
+        mark = glyphs.CHECKS[CheckState.FAILED]
+    elif passed < len(states):
+        mark = glyphs.CHECKS[CheckState.PENDING]
+    else:
+        mark = glyphs.CHECKS[CheckState.PASSED]
+    return Mark(mark.glyph, f"{passed}/{len(states)}", mark.tone)
+
+
+def _merge(pull: PullDoc) -> Cell:
+    if pull.state != PullState.OPEN.value:
+        return ""
+    if pull.mergeable is None:
+        return Span(f"{text.UNKNOWN} unknown", Tone.QUIET)
+    return Mark("✓", "clean", Tone.GOOD) if pull.mergeable else Mark("✗", "conflict", Tone.BROKEN)
+
+
+def event_table(page: Page, events: Sequence[EventDoc]) -> list[Line]:
+    """Lines of the fleet's log."""
+    columns = (
+        Column("time", 12),
+        Column("kind", 11),
+        page.names("about"),
+        Column("by", 12, least=80),
+        Column("what", share=1),
+    )
+    rows: list[Sequence[Cell]] = [
+        (
+            text.clock(event.at, page.now),
+            Span(event.kind, _EVENTS.get(event.kind, Tone.PLAIN)),
+            "" if event.number is None else page.name(event.repo, f"#{event.number}"),
+            event.actor,
+            event.text,
+        )
+        for event in events
+    ]
+    return page.table(columns, rows)
+
+
+_EVENTS = {
+    "error": Tone.BROKEN,
+    "failed": Tone.BROKEN,
+    "lost": Tone.BROKEN,
+    "limit": Tone.SOON,
+    "needs-human": Tone.SOON,
+    "succeeded": Tone.GOOD,
+    "merge": Tone.GOOD,
+    "done": Tone.GOOD,
+}
