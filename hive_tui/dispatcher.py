@@ -17,7 +17,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from hive_tui import __version__, config
-from hive_tui.core.dispatch import Decision, Plan, Planner, Start
+from hive_tui.core.decisions import Decision, Start
+from hive_tui.core.dispatch import Plan, Planner
 from hive_tui.core.errors import HiveError, SourceError
 from hive_tui.core.execution import Executor
 from hive_tui.core.ids import IssueKey

@@ -1,120 +1,25 @@
 """What to do next: `decide(snapshot, settings, now)`, pure.
 
-A decision is data, so it can be tested, logged, shown and executed by any backend. Everything a
-decision needs is in the snapshot, and every decision may be executed twice: what is done already is
-seen in the next snapshot, and what competes is compare-and-swap.
+Everything that a decision needs is in the snapshot; the gates of the issues that are not started
+answer "why is nothing happening".
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime, timedelta
-
-import msgspec
+from datetime import UTC, datetime
 
 from hive_tui.core import gates, workflow, world
+from hive_tui.core.decisions import Decision, Launch, Start
 from hive_tui.core.gates import Gate
-from hive_tui.core.ids import AgentName, IssueKey, RunId, WorkerName, worker_name
-from hive_tui.core.model import (
-    Actor,
-    Claim,
-    Issue,
-    Mode,
-    Phase,
-    Process,
-    PullState,
-    Quota,
-    QuotaState,
-    Run,
-    RunStatus,
-)
+from hive_tui.core.ids import AgentName, IssueKey, WorkerName, worker_name
+from hive_tui.core.model import Issue
 from hive_tui.core.settings import FleetSettings
 from hive_tui.core.store import Snapshot
+from hive_tui.core.upkeep import quotas, upkeep, with_limits
 from hive_tui.core.workflow import IssueState
 from hive_tui.core.world import Spending, World
-
-LAUNCH_AGAIN_AFTER = timedelta(seconds=10)
-"""A queued run without a process for this long is started again (its dispatcher died in between)."""
-
-
-class Start(msgspec.Struct, frozen=True, tag=True):
-    """Claim an issue and start a run on it."""
-
-    issue: Issue
-    claim: Claim | None
-    """As it was seen: what compare-and-swap expects."""
-    attempt: int
-    worker: WorkerName
-    agent: AgentName
-    mode: Mode
-    by: Actor | None = None
-    """The person who fired it; None when it was its turn."""
-    model: str | None = None
-    budget_micros: int | None = None
-
-    @property
-    def key(self) -> IssueKey:
-        return self.issue.key
-
-
-class Launch(msgspec.Struct, frozen=True, tag=True):
-    """Start the process of a run that has none: it was only recorded, or its wait is over."""
-
-    run: Run
-    why: str
-
-
-class Recover(msgspec.Struct, frozen=True, tag=True):
-    """Save the work of a run whose process is gone."""
-
-    run: Run
-
-
-class Settle(msgspec.Struct, frozen=True, tag=True):
-    """Draw the consequences of a run's end: pull request, labels, back-off, slot."""
-
-    run: Run
-    gives_up: bool
-    """It was the last attempt that the issue gets."""
-    not_before: datetime | None = None
-
-
-class ReleaseSlot(msgspec.Struct, frozen=True, tag=True):
-    """A slot whose run waits, has ended, or never came to be."""
-
-    run: RunId
-
-
-class ReleaseClaim(msgspec.Struct, frozen=True, tag=True):
-    """A claim for a run that was never recorded: the dispatcher died in between."""
-
-    claim: Claim
-
-
-class LimitAgent(msgspec.Struct, frozen=True, tag=True):
-    """Stop new starts of an agent whose account or installation stopped a run."""
-
-    agent: AgentName
-    quota: Quota
-
-
-class RestoreAgent(msgspec.Struct, frozen=True, tag=True):
-    """The limit's time has passed."""
-
-    agent: AgentName
-
-
-class CloseIssue(msgspec.Struct, frozen=True, tag=True):
-    """Its pull request is merged, whoever merged it."""
-
-    issue: Issue
-    pull: int
-
-
-Decision = (
-    Start | Launch | Recover | Settle | ReleaseSlot | ReleaseClaim | LimitAgent | RestoreAgent | CloseIssue
-)
 
 
 class Plan:
@@ -169,9 +74,9 @@ class Planner:
         decisions: list[Decision] = []
         # What a broken source says about runs and claims may be old; acting on it could do harm.
         if not current.broken_sources:
-            decisions += _quotas(snapshot, current, now)
-            current = _with_limits(current, decisions)
-            decisions += self._upkeep(snapshot, current, now)
+            decisions += quotas(snapshot, current, now)
+            current = with_limits(current, decisions)
+            decisions += upkeep(snapshot, current, self.settings, now)
             resumed = sum(isinstance(decision, Launch) for decision in decisions)
             decisions += self._starts(current, snapshot, now, resumed)
         return Plan(tuple(decisions), self, current, now)
@@ -275,77 +180,6 @@ class Planner:
         for scope in (start.key, start.key.repo, "day", "fleet"):
             current.spending.setdefault(scope, Spending()).reserved += start.budget_micros
 
-    def _upkeep(self, snapshot: Snapshot, current: World, now: datetime) -> list[Decision]:
-        decisions: list[Decision] = []
-        fleet = current.fleet
-        if fleet is None:
-            return decisions
-        slots = {slot.run for slot in fleet.slots_used}
-        free = fleet.slots - len(slots)
-        for run in snapshot.runs.values():
-            decision = None if run.settled else self._keep_up(run, current, now)
-            if isinstance(decision, Launch):
-                needs_slot = run.id not in slots
-                if fleet.paused is not None or (needs_slot and free <= 0):
-                    continue
-                free -= needs_slot
-            if decision is not None:
-                decisions.append(decision)
-        for slot in sorted(slots):
-            holder = snapshot.runs.get(slot)
-            if holder is None or _needs_no_slot(holder):
-                decisions.append(ReleaseSlot(slot))
-        for claim in current.claims.values():
-            if claim.run is not None and claim.run not in snapshot.runs:
-                decisions.append(ReleaseClaim(claim))
-        decisions += self._merged(snapshot)
-        return decisions
-
-    def _keep_up(self, run: Run, current: World, now: datetime) -> Decision | None:
-        status = run.status
-        if status.phase.final:
-            return self._settle(run, current)
-        if run.process is Process.GONE:
-            return Recover(run)
-        if run.process is not Process.NONE:
-            return None
-        if run.stop_requested:
-            return Recover(run)
-        if status.phase is Phase.QUEUED:
-            waited = now - (status.since or run.spec.created_at)
-            # A wait of less than nothing is a clock that was set back, not a start that is under way.
-            overdue = waited > LAUNCH_AGAIN_AFTER or waited < timedelta(0)
-            return Launch(run, "it was recorded but never started") if overdue else None
-        agent = current.agents.get(run.spec.agent)
-        if not status.parked or agent is None or not gates.available(agent, now):
-            return None
-        over = status.until is None or now >= status.until or _lifted(agent.quota, status)
-        return Launch(run, "its wait is over") if over else None
-
-    def _settle(self, run: Run, current: World) -> Settle:
-        claim = current.claims.get(run.spec.key)
-        failed = run.status.phase in (Phase.FAILED, Phase.LOST)
-        if not failed or claim is None or run.status.agent_problem is not None:
-            return Settle(run, gives_up=False)
-        backoff = self.settings.backoff
-        used = max(1, claim.attempts_used)
-        wait = timedelta(seconds=min(backoff.most, backoff.first * 2 ** min(used - 1, 32)))
-        ended = run.status.ended_at or run.spec.created_at
-        return Settle(run, gives_up=used >= self.settings.max_attempts, not_before=ended + wait)
-
-    def _merged(self, snapshot: Snapshot) -> list[Decision]:
-        decisions: list[Decision] = []
-        for pull in snapshot.pulls.values():
-            key = pull.issue_key
-            if pull.state is not PullState.MERGED or key is None:
-                continue
-            issue = snapshot.issues.get(key)
-            # Only what hive itself put in review: an issue that a person reopened stays open.
-            state = workflow.state(issue.labels, self.settings.labels) if issue is not None else None
-            if issue is not None and issue.open and state is IssueState.IN_REVIEW:
-                decisions.append(CloseIssue(issue, pull.number))
-        return decisions
-
 
 _Rank = tuple[bool, int, datetime, IssueKey]
 
@@ -392,71 +226,5 @@ class _Turns:
         return name
 
 
-def _needs_no_slot(run: Run) -> bool:
-    return run.process is not Process.ALIVE and (run.settled or run.status.parked)
-
-
-def _quotas(snapshot: Snapshot, current: World, now: datetime) -> list[Decision]:
-    """Agents whose limit a run has just met, and agents whose limit is over."""
-    met: dict[AgentName, Quota] = {}
-    for run in snapshot.runs.values():
-        status = run.status
-        agent = current.agents.get(run.spec.agent)
-        if status.agent_problem is None or run.settled or agent is None:
-            continue
-        over = status.until is not None and status.until <= now
-        if over or _lifted(agent.quota, status):
-            continue
-        quota = Quota(QuotaState.LIMITED, status.until, status.agent_problem, status.since)
-        if not _covers(met.get(agent.name, agent.quota), quota):
-            met[agent.name] = quota
-    decisions: list[Decision] = [LimitAgent(name, quota) for name, quota in met.items()]
-    for agent in current.agents.values():
-        past = agent.quota.until is not None and agent.quota.until <= now
-        if agent.quota.state is QuotaState.LIMITED and past and agent.name not in met:
-            decisions.append(RestoreAgent(agent.name))
-    return decisions
-
-
-def _with_limits(current: World, decisions: list[Decision]) -> World:
-    """The world in which the limits just met hold already."""
-    agents = dict(current.agents)
-    for decision in decisions:
-        if isinstance(decision, LimitAgent):
-            agents[decision.agent] = msgspec.structs.replace(agents[decision.agent], quota=decision.quota)
-    return msgspec.structs.replace(current, agents=agents)
-
-
-def _lifted(quota: Quota, status: RunStatus) -> bool:
-    """What is known of the agent is newer than this run's limit and says that it can work."""
-    newer = quota.at is not None and status.since is not None and quota.at > status.since
-    return newer and quota.state is QuotaState.OK
-
-
-def _covers(known: Quota, new: Quota) -> bool:
-    """The known limit already lasts as long as the new one."""
-    if known.state is not QuotaState.LIMITED:
-        return False
-    return known.until is None or (new.until is not None and known.until >= new.until)
-
-
 def _least(*limits: int | None) -> int | None:
     return min((limit for limit in limits if limit is not None), default=None)
-
-
-__all__ = [
-    "CloseIssue",
-    "Decision",
-    "Gate",
-    "Launch",
-    "LimitAgent",
-    "Plan",
-    "Planner",
-    "Recover",
-    "ReleaseClaim",
-    "ReleaseSlot",
-    "RestoreAgent",
-    "Settle",
-    "Start",
-    "decide",
-]

@@ -12,7 +12,7 @@ from datetime import datetime
 import msgspec
 
 from hive_tui.core import messages, text, workflow
-from hive_tui.core.dispatch import (
+from hive_tui.core.decisions import (
     CloseIssue,
     Decision,
     Launch,

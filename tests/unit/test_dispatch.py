@@ -10,20 +10,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hive_tui.core.dispatch import (
+from hive_tui.core.decisions import (
     CloseIssue,
     Decision,
     Launch,
     LimitAgent,
-    Planner,
     Recover,
     ReleaseClaim,
     ReleaseSlot,
     RestoreAgent,
     Settle,
     Start,
-    decide,
 )
+from hive_tui.core.dispatch import Planner, decide
 from hive_tui.core.ids import AgentName, RunId, WorkerName
 from hive_tui.core.model import (
     DISPATCHER,
