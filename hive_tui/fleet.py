@@ -54,7 +54,7 @@ class OpenFleet:
     def read_snapshot(self, timeout: float = 10.0) -> Snapshot:
         """Everything that the sources say now, within `timeout` seconds. A source that fails or takes
         longer is marked in the snapshot; nothing of that is raised."""
-        store = Store(())
+        store = Store((CLUSTER, FORGE))
         slow: list[tuple[str, _Read]] = []
         for name, backend, read in (
             (CLUSTER, self.settings.cluster, self._read_cluster),

@@ -31,7 +31,7 @@ from hive_tui.core.model import (
     RunStatus,
 )
 from hive_tui.core.ports import BackendContext, Capability, DispatchLease, Emit, Job, RunHost
-from hive_tui.core.sources import SourceEvent
+from hive_tui.core.sources import CLUSTER, SourceEvent
 from hive_tui.core.text import clean
 from hive_tui.system import processes
 
@@ -54,10 +54,10 @@ class LocalCluster:
         self._database = Database(context.home / "fleet.db")
 
     def read(self) -> Iterator[SourceEvent]:
-        yield local_feed.read(self._database, Observer(self.name, self._context).source)
+        yield local_feed.read(self._database, Observer(CLUSTER, self._context).source)
 
     def watch(self, emit: Emit, stop: ThreadEvent) -> None:
-        local_feed.watch(self._database, Observer(self.name, self._context).source, emit, stop)
+        local_feed.watch(self._database, Observer(CLUSTER, self._context).source, emit, stop)
 
     # Switches
 
