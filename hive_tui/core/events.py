@@ -62,7 +62,7 @@ class Question(AgentEvent, frozen=True, tag="question", kw_only=True):
 
 
 class UsageReport(AgentEvent, frozen=True, tag="usage", kw_only=True):
-    """Usage of the run so far: cumulative, so that the last one is the total."""
+    """Usage of the agent's process so far: cumulative, so that the last one is the total."""
 
     usage: Usage
     model: str | None = None

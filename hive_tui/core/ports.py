@@ -369,7 +369,8 @@ class Agent(Protocol):
         ...
 
     def parser(self, *, before: AgentResult | None = None) -> StreamParser:
-        """`before`: the result of the session that is resumed, whose totals must not count twice."""
+        """`before.usage`: all that the resumed session had used. The parser leaves it out: its reports
+        and its result are what this process used, and the runner adds processes up."""
         ...
 
 
@@ -460,7 +461,8 @@ class RunHost(Protocol):
         ...
 
     def fetch(self, bare: Path, repo: RepoJob) -> str:
-        """Bring the base branch into the runner's bare directory; returns its SHA."""
+        """Bring the base branch into the runner's bare directory, which is made if need be (without
+        templates); returns its SHA."""
         ...
 
     def push(self, bare: Path, repo: RepoJob, sha: str, branch: str) -> None:

@@ -57,6 +57,11 @@ def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
     return {**env, **_SAFE, **(extra or {})}
 
 
+def command(*args: str | Path) -> list[str]:
+    """The argument vector of `git ARGS` with the safe options, for callers that bound it themselves."""
+    return ["git", *_OPTIONS, *map(str, args)]
+
+
 def run(
     *args: str | Path,
     cwd: Path | None = None,
@@ -66,10 +71,9 @@ def run(
     timeout: float = 120.0,
 ) -> subprocess.CompletedProcess[bytes]:
     """Run `git ARGS`. Raises GitError with git's own words when it fails, unless `check` is off."""
-    command = ["git", *_OPTIONS, *map(str, args)]
     try:
         done = subprocess.run(
-            command,
+            command(*args),
             cwd=cwd,
             input=stdin if stdin is not None else b"",
             capture_output=True,

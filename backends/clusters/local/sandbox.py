@@ -1,0 +1,235 @@
+"""The agent's side on a laptop: processes of the same user, in sessions of their own, with a scrubbed
+environment. The same protocol as in a pod, without the wall: what the user's account can read or
+write, the agent can as well.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from pathlib import Path
+
+from hive_tui.core.errors import GitError, HiveError
+from hive_tui.core.text import Redactor, clean
+from hive_tui.system import bounded, git, processes
+
+_KEPT = frozenset(
+    {
+        *("PATH", "HOME", "LANG", "LANGUAGE", "TERM", "TMPDIR", "TZ", "USER", "LOGNAME", "SHELL"),
+        *("SSL_CERT_FILE", "SSL_CERT_DIR", "NODE_EXTRA_CA_CERTS"),
+        *("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy"),
+    }
+)
+"""Where things are and how to reach the network."""
+
+_NEVER = frozenset({"GITHUB_TOKEN", "GH_TOKEN", "GH_ENTERPRISE_TOKEN", "SSH_AUTH_SOCK", "KUBECONFIG"})
+
+_BY_PRODUCTS = ("__pycache__/", "*.py[co]", ".pytest_cache/", ".mypy_cache/", "node_modules/", ".DS_Store")
+"""What running code leaves behind and nobody means to commit, also where a repository forgot to say so."""
+
+_CLONE_CONFIG = (
+    # A passphrase prompt of the user's key would hang an agent, and its commits are not the user's word.
+    ("commit.gpgSign", "false"),
+    ("tag.gpgSign", "false"),
+    # Objects that only the shared directory knows must not be repacked from here.
+    ("gc.auto", "0"),
+    ("maintenance.auto", "false"),
+)
+
+_redact = Redactor()
+
+
+class LocalProcess:
+    """A process in a session of its own. Its standard input never blocks the writer: what the pipe
+    does not take now goes out with later calls."""
+
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        self._process = process
+        self._pending = bytearray()
+        self._closing = False
+        if process.stdin is not None:
+            os.set_blocking(process.stdin.fileno(), False)
+
+    def poll(self) -> int | None:
+        """The exit status, negative for a signal, None while it runs."""
+        self._push()
+        if self._process.returncode is None and hasattr(os, "waitid"):
+            # Left unreaped, so that the group's number stays its own until `end_group`.
+            ended = os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+            if ended is None:
+                return None
+            return ended.si_status if ended.si_code == os.CLD_EXITED else -ended.si_status
+        return self._process.poll()
+
+    def wait(self, timeout: float) -> int | None:
+        deadline = time.monotonic() + timeout
+        while (code := self.poll()) is None and time.monotonic() < deadline:
+            time.sleep(0.01)
+        return code
+
+    def signal(self, number: int) -> None:
+        # Not after the leader was reaped: its group's number may belong to somebody else by then.
+        if self._process.returncode is None:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._process.pid, number)
+
+    def end_group(self) -> None:
+        """Kill what is left of the group, the leader too, and forget it."""
+        self.signal(signal.SIGKILL)
+        self._process.wait()
+        self._pending.clear()
+        self.close_stdin()
+
+    def write(self, data: bytes) -> None:
+        self._pending += data
+        self._push()
+
+    def close_stdin(self) -> None:
+        self._closing = True
+        self._push()
+
+    def _push(self) -> None:
+        pipe = self._process.stdin
+        if pipe is None or pipe.closed:
+            return
+        try:
+            while self._pending:
+                del self._pending[: os.write(pipe.fileno(), self._pending[:65_536])]
+        except BlockingIOError:
+            return
+        except BrokenPipeError:
+            self._pending.clear()
+            self._closing = True
+        if self._closing:
+            with contextlib.suppress(OSError):
+                pipe.close()
+
+
+class LocalSandbox:
+    """One run's agent side: its clone and whatever runs in it."""
+
+    def __init__(self, workdir: Path, run: str) -> None:
+        self.workdir = workdir
+        self._run = run
+        self._started: list[LocalProcess] = []
+
+    def environment(self, env: Mapping[str, str], inherit: Sequence[str] = ()) -> dict[str, str]:
+        """What a process on this side sees: no variable of the runner's but the named ones."""
+        names = {name for name in os.environ if name in _KEPT or name.startswith("LC_") or name in inherit}
+        kept = {name: os.environ[name] for name in names - _NEVER}
+        # Nobody is there to answer a password prompt or to close an editor.
+        quiet = {"GIT_TERMINAL_PROMPT": "0", "GIT_EDITOR": "true"}
+        return {**kept, **quiet, **env, "HIVE_RUN": self._run}
+
+    def start(
+        self,
+        argv: Sequence[str],
+        *,
+        env: Mapping[str, str],
+        stdout: Path,
+        stderr: Path,
+        inherit: Sequence[str] = (),
+        stdin: bool = False,
+    ) -> LocalProcess:
+        """Start in the work tree; raises HiveError when the program cannot be started."""
+        with stdout.open("ab") as out, stderr.open("ab") as err:
+            try:
+                process = subprocess.Popen(
+                    argv,
+                    cwd=self.workdir,
+                    env=self.environment(env, inherit),
+                    stdin=subprocess.PIPE if stdin else subprocess.DEVNULL,
+                    stdout=out,
+                    stderr=err,
+                    start_new_session=True,
+                )
+            except (OSError, ValueError) as error:
+                reason = error.strerror if isinstance(error, OSError) else str(error)
+                raise HiveError(
+                    f"{argv[0]} cannot be started: {reason}.", "Install it, or set its path in config.yaml."
+                ) from error
+        started = LocalProcess(process)
+        self._started.append(started)
+        return started
+
+    def stream(self, argv: Sequence[str], *, stdin: bytes, limit: int, timeout: float) -> bytes:
+        done = bounded.run(
+            argv, cwd=self.workdir, env=self.environment({}), stdin=stdin, limit=limit, timeout=timeout
+        )
+        if done.code:
+            words = _redact(clean(done.stderr.decode("utf-8", "replace"), limit=1_000)).strip()
+            raise GitError(f"{argv[0]} failed in the agent's work tree (exit {done.code}): {words}")
+        return done.stdout
+
+    def clone(self, bare: Path, sha: str, branch: str) -> None:
+        if self.workdir.exists():
+            return
+        half = self.workdir.with_name(f"{self.workdir.name}.half")
+        shutil.rmtree(half, ignore_errors=True)
+        git.run("clone", "--quiet", "--shared", "--no-tags", "--no-checkout", "--template=", bare, half)
+        git.run("remote", "remove", "origin", cwd=half)
+        for key, value in _CLONE_CONFIG:
+            git.run("config", key, value, cwd=half)
+        info = half / ".git" / "info"
+        info.mkdir(exist_ok=True)
+        (info / "exclude").write_text("".join(f"{name}\n" for name in _BY_PRODUCTS), encoding="utf-8")
+        git.run("checkout", "--quiet", "--no-track", "-B", branch, sha, cwd=half, timeout=600.0)
+        half.rename(self.workdir)
+
+    def populate(self, bare: Path, sha: str, source: str) -> list[str]:
+        listed = git.run(
+            "config", "--blob", f"{sha}:.gitmodules", "-z", "--get-regexp", r"^submodule\..*\.path$",
+            cwd=bare, check=False,
+        ).stdout  # fmt: skip
+        missing = []
+        for entry in listed.decode("utf-8", "surrogateescape").split("\0"):
+            key, _, path = entry.partition("\n")
+            if path:
+                name = key.removeprefix("submodule.").removesuffix(".path")
+                try:
+                    self._submodule(bare, sha, Path(source), name, path)
+                except GitError as error:
+                    missing.append(f"submodule {name}: {error.message}")
+        return missing
+
+    def _submodule(self, bare: Path, sha: str, source: Path, name: str, path: str) -> None:
+        words = git.text("ls-tree", sha, "--", path, cwd=bare).split()
+        if len(words) < 3 or words[0] != "160000":
+            return
+        target = self.workdir / path
+        if (target / ".git").exists():
+            return
+        # A symlink on the way would lead the clone out of the work tree.
+        if not target.parent.resolve().is_relative_to(self.workdir.resolve()) or ".." in Path(name).parts:
+            raise GitError("its path leads out of the work tree.")
+        modules = Path(git.text("rev-parse", "--path-format=absolute", "--git-common-dir", cwd=source))
+        origin = modules / "modules" / name
+        if not origin.is_dir():
+            raise GitError("not checked out in your repository (`git submodule update --init` gets it).")
+        shutil.rmtree(target, ignore_errors=True)
+        git.run("clone", "--quiet", "--shared", "--no-tags", "--no-checkout", "--template=", origin, target)
+        git.run("remote", "remove", "origin", cwd=target)
+        git.run("checkout", "--quiet", "--detach", words[2], cwd=target)
+
+    def end_everything(self, *, grace: timedelta) -> None:
+        """Ends what carries HIVE_RUN, again until nothing is found: a process may fork while it is looked
+        for. What emptied its environment and made a session of its own escapes."""
+        deadline = time.monotonic() + grace.total_seconds() + 3.0
+        patience = grace.total_seconds()
+        while (found := self._others()) and time.monotonic() < deadline:
+            processes.end(found, grace=patience)
+            patience = 0.0
+        while self._started:
+            self._started.pop().end_group()
+
+    def _others(self) -> list[processes.ProcessId]:
+        import psutil
+
+        mine = {os.getpid(), *(parent.pid for parent in psutil.Process().parents())}
+        return [one for one in processes.carrying("HIVE_RUN", self._run) if one.pid not in mine]

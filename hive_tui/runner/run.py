@@ -1,0 +1,113 @@
+"""One run from its registration to its record: drives the steps and makes good on every way out."""
+
+from __future__ import annotations
+
+import os
+import traceback
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import msgspec
+
+from hive_tui import plugins
+from hive_tui.core.errors import HiveError
+from hive_tui.core.model import Phase, RunStatus, Step
+from hive_tui.core.ports import Agent, Job, RunHost
+from hive_tui.core.text import Redactor
+from hive_tui.runner import ladder, saving, session, steps, workspace
+from hive_tui.runner.context import Context
+from hive_tui.runner.flow import Over, Position, StepResult, advance
+from hive_tui.runner.journal import Clock, Journal
+from hive_tui.runner.orders import Orders, Signals, Stopped
+
+_STEPS: dict[Step, Callable[[Context, Position], StepResult]] = {
+    Step.PREPARE: lambda ctx, position: workspace.prepare(ctx),
+    Step.IMPLEMENT: steps.implement,
+    Step.TEST: steps.test,
+    Step.PUBLISH: steps.publish,
+}
+
+LoadAgent = Callable[[str], Agent]
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+def execute(
+    host: RunHost, signals: Signals, *, load_agent: LoadAgent = plugins.agent, clock: Clock = utc_now
+) -> Over:
+    """Do the whole run; returns how it ended, after that was recorded.
+
+    Raises RunEnded when the run is not to be started. Whatever else goes wrong becomes a record.
+    """
+    job = host.register()
+    ctx = context(host, job, signals, load_agent, clock)
+    over = _attempt(ctx)
+    finish(ctx, over)
+    return over
+
+
+def context(host: RunHost, job: Job, signals: Signals, load_agent: LoadAgent, clock: Clock) -> Context:
+    """The parts of a run. Raises HiveError for an agent backend that there is not."""
+    before = job.resume or RunStatus()
+    started = before.started_at or clock()
+    earlier = session.load(host.home)
+    status = msgspec.structs.replace(
+        before, started_at=started, usage=earlier.run_used if earlier.processes else before.usage,
+        until=None, agent_problem=None, evidence=None,
+    )  # fmt: skip
+    agent = load_agent(job.agent.backend)
+    secrets = tuple(os.environ[name] for name in agent.credentials if name in os.environ)
+    journal = Journal(host, status, clock, Redactor(secrets))
+    return Context(host, job, agent, journal, Orders(host, signals, job.deadline_seconds))
+
+
+def _attempt(ctx: Context) -> Over:
+    try:
+        return _walk(ctx)
+    except Stopped as stopped:
+        return stopped.over
+    except HiveError as error:
+        return Over(Phase.FAILED, error.message, error.hint)
+    except Exception as error:
+        # The edge of the process: the record says that hive is at fault, the trace is in runner.log.
+        traceback.print_exc()
+        return Over(Phase.FAILED, f"hive's runner failed: {type(error).__name__}: {error}", "see runner.log")
+
+
+def _walk(ctx: Context) -> Over:
+    ctx.journal.phase(Phase.STARTING)
+    position: Position | Over = Position(round=ctx.job.resume.round if ctx.job.resume else 1)
+    while isinstance(position, Position):
+        ctx.journal.step(position.step, position.round)
+        if position.step is Step.PUBLISH:
+            ctx.journal.phase(Phase.FINISHING)
+        elif position.step is not Step.PREPARE:
+            ctx.journal.phase(Phase.WORKING)
+        ctx.journal.flush(now=True)
+        ctx.orders.look()
+        result = _STEPS[position.step](ctx, position)
+        position = advance(position, result, max_rounds=ctx.job.max_rounds)
+    return position
+
+
+def finish(ctx: Context, over: Over) -> None:
+    """End what is left, save what is not published, write the record."""
+    ctx.sandbox.end_everything(grace=ladder.GRACE)
+    wip = None
+    if over.phase is not Phase.SUCCEEDED and ctx.base and ctx.sandbox.workdir.is_dir():
+        wip = saving.save(ctx, over.keep_local)
+    final = over.phase.final
+    ctx.journal.phase(
+        over.phase,
+        over.why,
+        evidence=over.evidence,
+        until=over.until,
+        agent_problem=over.agent_problem,
+        head=over.head,
+        wip=wip or ctx.journal.status.wip,
+        ended_at=ctx.journal.now() if final else None,
+    )
+    ctx.journal.note(f"{over.phase.value}{f': {over.why}' if over.why else ''}")
+    ctx.journal.flush(now=True)

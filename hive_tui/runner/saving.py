@@ -1,0 +1,47 @@
+"""Saves unfinished work to the run's work-in-progress branch, whatever state it is in."""
+
+from __future__ import annotations
+
+from hive_tui.core.errors import HiveError
+from hive_tui.core.ids import wip_branch_name
+from hive_tui.core.text import clean_line
+from hive_tui.runner import policy, takeover
+from hive_tui.runner.context import Context
+
+SUBJECT = "Work in progress"
+
+_SECONDS = 15.0
+"""For committing what is uncommitted; then what the agent committed itself has to do."""
+
+
+def save(ctx: Context, keep_local: str | None = None) -> str | None:
+    """Push what there is to `hive/wip/…`; returns its SHA, None when there is nothing or it cannot be
+    saved (the log says which). Does not touch the agent's index or branch, so the session can go on."""
+    try:
+        tip = _tip(ctx)
+        if tip == ctx.base:
+            return None
+        taken = takeover.take_over(ctx.sandbox, ctx.bare, ctx.base, tip, ctx.limits)
+        takeover.mark(ctx.bare, "wip", tip)
+        found = policy.judge(taken.changes, taken.targets, ctx.project.protected)
+        # A forge runs a changed workflow on any push, so a person has to look before it gets there.
+        if (found or keep_local) and "://" in ctx.job.repo.source:
+            ctx.journal.note(f"the work is kept in {ctx.bare}: {keep_local or found[0]}")
+            return None
+        branch = wip_branch_name(ctx.job.spec.issue, ctx.job.spec.attempt)
+        ctx.host.push(ctx.bare, ctx.job.repo, tip, branch)
+    except HiveError as error:
+        ctx.journal.note(f"the work stays in {ctx.sandbox.workdir}: {clean_line(error.message)}")
+        return None
+    ctx.journal.note(f"work saved as {branch} at {tip[:10]}")
+    return tip
+
+
+def _tip(ctx: Context) -> str:
+    spec = ctx.job.spec
+    message = f"{SUBJECT} on #{spec.issue}\n\nSaved by hive when {spec.id} ended."
+    try:
+        return takeover.commit_all(ctx.sandbox, message, ctx.identity, move=False, timeout=_SECONDS)
+    except HiveError as error:
+        ctx.journal.note(f"uncommitted work cannot be saved: {clean_line(error.message)}")
+        return takeover.committed(ctx.sandbox)

@@ -1,0 +1,78 @@
+"""The agent sessions of a run, remembered in the runner's folder so that a later process continues them.
+
+An agent CLI reports totals per session, over all of its processes, so what a session had used before
+has to be known to count nothing twice.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+from hive_tui.core.events import AgentResult, Outcome
+from hive_tui.core.model import Tokens, Usage
+
+
+class Session(msgspec.Struct, frozen=True):
+    """The session that can be continued, and what it and the whole run used so far."""
+
+    id: str | None = None
+    used: Usage = Usage()
+    """By the processes of this session."""
+    run_used: Usage = Usage()
+    """By all processes of the run."""
+    processes: int = 0
+    running: bool = False
+    """The last process began and its end was not counted yet."""
+
+    @property
+    def before(self) -> AgentResult | None:
+        """What the parser of the next process of this session has to leave out."""
+        return None if self.id is None else AgentResult(Outcome.UNKNOWN, "continued", self.used, self.id)
+
+    def begun(self, *, afresh: bool) -> Session:
+        """One more process, in this session or in a new one."""
+        one_more = msgspec.structs.replace(self, processes=self.processes + 1, running=True)
+        return msgspec.structs.replace(one_more, id=None, used=Usage()) if afresh else one_more
+
+    def ended(self, result: AgentResult) -> Session:
+        """After a process ended."""
+        return msgspec.structs.replace(
+            self,
+            id=result.session or self.id,
+            used=add(self.used, result.usage),
+            run_used=add(self.run_used, result.usage),
+            running=False,
+        )
+
+
+def load(home: Path) -> Session:
+    """What was remembered, or an empty session."""
+    try:
+        return msgspec.json.decode((home / "session.json").read_bytes(), type=Session)
+    except (OSError, msgspec.DecodeError):
+        return Session()
+
+
+def save(home: Path, session: Session) -> None:
+    half = home / "session.half"
+    half.write_bytes(msgspec.json.encode(session))
+    half.replace(home / "session.json")
+
+
+def add(one: Usage, other: Usage) -> Usage:
+    """Both together; a figure that neither has stays unknown."""
+    return Usage(
+        Tokens(*(_sum(getattr(one.tokens, name), getattr(other.tokens, name)) for name in _TOKENS)),
+        _sum(one.cost_micros, other.cost_micros),
+        one.estimated or other.estimated,
+    )
+
+
+_TOKENS = Tokens.__struct_fields__
+
+
+def _sum(one: int | None, other: int | None) -> int | None:
+    known = [number for number in (one, other) if number is not None]
+    return sum(known) if known else None
