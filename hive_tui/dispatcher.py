@@ -16,7 +16,7 @@ import traceback
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from hive_tui import __version__, config
+from hive_tui import __version__, config, plugins
 from hive_tui.core.decisions import Decision, Start
 from hive_tui.core.dispatch import Plan, Planner
 from hive_tui.core.errors import HiveError, SourceError
@@ -60,6 +60,7 @@ class Dispatcher:
             forge=fleet.forge,
             settings=fleet.settings,
             holder=f"{me.pid}@{me.boot[:8]}" if me is not None else "unknown",
+            credentials=lambda backend: plugins.agent(backend).credentials,
         )
         self._stop = threading.Event()
         self._failed: dict[str, tuple[int, datetime]] = {}

@@ -7,6 +7,7 @@ snapshot and decided anew.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 
 import msgspec
@@ -49,16 +50,28 @@ AUTHOR = "hive"
 
 
 class Executor:
-    """The dispatcher's hands. `holder` names this dispatcher in the claims that it takes."""
+    """The dispatcher's hands.
+
+    `holder` names this dispatcher in the claims that it takes; `credentials` tells for an agent backend
+    which variables of the environment its runs may see.
+    """
 
     def __init__(
-        self, *, fleet: str, cluster: Cluster, forge: Forge, settings: FleetSettings, holder: str
+        self,
+        *,
+        fleet: str,
+        cluster: Cluster,
+        forge: Forge,
+        settings: FleetSettings,
+        holder: str,
+        credentials: Callable[[str], tuple[str, ...]],
     ) -> None:
         self._fleet = fleet
         self._cluster = cluster
         self._forge = forge
         self._settings = settings
         self._holder = holder
+        self._credentials = credentials
 
     def execute(self, decision: Decision, now: datetime) -> bool:
         """Carry one decision out; False if somebody or something else came first.
@@ -151,6 +164,7 @@ class Executor:
                 allowed_tools=agent.allowed_tools,
                 max_turns=agent.max_turns,
                 options=agent.options,
+                credentials=self._credentials(agent.entry_point),
             ),
             title=issue.title,
             body=issue.body,
