@@ -101,13 +101,13 @@ def _speed(text: str, where: str) -> float:
     return speed
 
 
-_decode = msgspec.json.Decoder(AnyEvent)  # type: ignore[arg-type]
+_decode = msgspec.json.Decoder(AnyEvent)
 
 
 class ScriptedParser:
     """Decodes the player's lines; what it does not know becomes Raw (core.ports.StreamParser).
 
-    The player's usage is cumulative for its session, over resumes too.
+    The player's usage is cumulative for its session, over resumes too; here it is this process's own.
     """
 
     def __init__(self, before: AgentResult | None = None) -> None:
@@ -117,7 +117,7 @@ class ScriptedParser:
         self._skipping = False
         self._redact = Redactor()
         self._session: Session | None = None
-        self._usage: Usage | None = None
+        self._usage = Usage()
         self._limit: Limit | None = None
         self._end: End | None = None
         self._error: AgentError | None = None
@@ -145,7 +145,7 @@ class ScriptedParser:
         return AgentResult(
             outcome=outcome,
             why=why,
-            usage=self._total(self._usage) if self._usage or before is None else before.usage,
+            usage=self._usage,
             session=self._session.id if self._session else (before.session if before else None),
             model=self._session.model if self._session else (before.model if before else None),
             until=self._limit.until if self._limit and outcome is Outcome.LIMITED else None,
@@ -170,7 +170,7 @@ class ScriptedParser:
 
     def _event(self, line: bytes) -> AnyEvent:
         try:
-            event = _decode.decode(line)
+            event: AnyEvent = _decode.decode(line)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             return self._raw(line)
         event = self._cleaned(event)
@@ -178,8 +178,8 @@ class ScriptedParser:
             case Session():
                 self._session = event
             case UsageReport(usage=usage):
-                self._usage = usage
-                event = msgspec.structs.replace(event, usage=self._total(usage))
+                self._usage = self._since(usage)
+                event = msgspec.structs.replace(event, usage=self._usage)
             case Limit():
                 self._limit, self._end = event, None
             case AgentError(retrying=False):
@@ -190,13 +190,12 @@ class ScriptedParser:
                 self._said = text
         return event
 
-    def _total(self, usage: Usage | None) -> Usage:
-        """Usage of the run so far: an earlier session's total comes on top, the same session's is in."""
-        usage = usage or Usage()
+    def _since(self, usage: Usage) -> Usage:
+        """What this process adds: a resumed session's totals include what was counted before."""
         before = self._before
-        if before is None or (self._session is not None and self._session.id == before.session):
+        if before is None or self._session is None or self._session.id != before.session:
             return usage
-        return _sum(before.usage, usage)
+        return _difference(usage, before.usage)
 
     def _raw(self, line: bytes) -> Raw:
         return Raw(text=self._clean(line[:16_384].decode("utf-8", "replace"), clean_line))
@@ -216,11 +215,12 @@ class ScriptedParser:
         return msgspec.structs.replace(event, **changes)
 
 
-def _sum(a: Usage, b: Usage) -> Usage:
-    def plus(x: int | None, y: int | None) -> int | None:
-        return None if x is None and y is None else (x or 0) + (y or 0)
+def _difference(total: Usage, counted: Usage) -> Usage:
+    def less(x: int | None, y: int | None) -> int | None:
+        return None if x is None else max(0, x - (y or 0))
 
-    tokens = Tokens(
-        *(plus(getattr(a.tokens, name), getattr(b.tokens, name)) for name in Tokens.__struct_fields__)
+    pairs = (
+        (getattr(total.tokens, name), getattr(counted.tokens, name)) for name in Tokens.__struct_fields__
     )
-    return Usage(tokens, plus(a.cost_micros, b.cost_micros), a.estimated or b.estimated)
+    tokens = Tokens(*(less(x, y) for x, y in pairs))
+    return Usage(tokens, less(total.cost_micros, counted.cost_micros), total.estimated)
