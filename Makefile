@@ -1,0 +1,46 @@
+# Everything needs only python3 (3.11 or newer), git and make; `make setup` does the rest in .venv.
+
+BIN := .venv/bin
+PYTEST := $(BIN)/python -m pytest
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo top test lint check bench screenshots docs constraints clean
+
+help: ## what there is
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: ## make .venv; instant when it is there
+	@sh .ci/setup
+
+demo: setup ## a fleet of scripted agents at work, in the console
+	@$(BIN)/hive demo
+
+top: setup ## the console on your own fleet
+	@$(BIN)/hive top
+
+test: setup ## all tests
+	$(PYTEST) -n 2 --dist loadfile tests/unit tests/contract tests/console tests/e2e
+
+lint: setup ## format, lint, types, import contracts
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+check: lint test ## what CI runs
+
+bench: setup ## benchmarks, one JSON line each
+	$(BIN)/python -m tests.bench
+
+screenshots: setup ## the pictures of the README
+	$(BIN)/python -m tests.screenshots
+
+docs: setup ## the generated references in docs/
+	$(BIN)/python -m hive_tui.cli.manual
+
+constraints: ## pin the newest packages that pyproject.toml allows (needs uv)
+	uv pip compile pyproject.toml --group dev --group build --universal --python-version 3.11 \
+		--generate-hashes --no-emit-index-url --no-header --upgrade --quiet -o constraints/dev.txt
+
+clean: ## remove .venv and caches
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
