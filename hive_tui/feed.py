@@ -13,8 +13,10 @@ import time
 import traceback
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import Protocol
 
-from hive_tui.core.ports import Cluster, Emit, Forge
+from hive_tui.core.errors import HiveError
+from hive_tui.core.ports import Emit
 from hive_tui.core.sources import CLUSTER, FORGE, SourceEvent, SourceFailed
 
 MAX_QUEUED = 10_000
@@ -26,10 +28,22 @@ RETRY_SECONDS = (1.0, 30.0)
 Watch = Callable[[Emit, threading.Event], None]
 
 
+class WatchedCluster(Protocol):
+    """What of a cluster is watched."""
+
+    def watch(self, emit: Emit, stop: threading.Event) -> None: ...
+
+
+class WatchedForge(Protocol):
+    """What of a forge is watched."""
+
+    def watch(self, emit: Emit, stop: threading.Event, wake: threading.Event) -> None: ...
+
+
 class Feed:
     """Watches a fleet's cluster and forge until it is stopped."""
 
-    def __init__(self, cluster: Cluster, forge: Forge) -> None:
+    def __init__(self, cluster: WatchedCluster, forge: WatchedForge) -> None:
         self.stop = threading.Event()
         self.wake = threading.Event()
         """Set it to have the forge read at once."""
@@ -42,7 +56,7 @@ class Feed:
             threading.Thread(
                 target=self._keep_watching, args=(name, watch), name=f"watch {name}", daemon=True
             )
-            for pair in watches.items()
+            for name, watch in watches.items()
         ]
 
     def start(self) -> None:
@@ -85,6 +99,8 @@ class Feed:
             try:
                 watch(self._emit, self.stop)
                 why = "the watch ended"
+            except HiveError as error:
+                why = f"{error.message} {error.hint or ''}".strip()
             # The thread's edge: a bug in a backend must show as a failed source, not as silence.
             except Exception as error:
                 traceback.print_exc()

@@ -1,0 +1,218 @@
+"""The console: threads of the fleet's sources below, one screen above, messages in between."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import ClassVar, Protocol
+
+from textual import on, work
+from textual.app import App
+from textual.binding import Binding, BindingType
+from textual.message import Message
+from textual.worker import Worker, WorkerState
+
+from hive_tui.app.live import Backends, Live
+from hive_tui.app.screens.main import MainScreen
+from hive_tui.app.tail import Tail
+from hive_tui.app.theme import HIVE
+from hive_tui.core.dispatch import Plan, Planner
+from hive_tui.core.errors import HiveError
+from hive_tui.core.ids import RunId
+from hive_tui.core.model import Actor, ActorKind, Paused
+from hive_tui.core.settings import FleetSettings
+from hive_tui.core.store import Snapshot
+from widgets.table import Table
+
+CONFIRM_WITHIN = timedelta(seconds=10)
+"""How long an order may stay unconfirmed by the fleet's own state before it counts as failed."""
+
+LOG_BATCH_SECONDS = 0.05
+SETTLE_SECONDS = 0.08
+"""How long a selection has to rest before its log is opened."""
+
+
+class Fleet(Backends, Protocol):
+    """What the console needs of a fleet."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def settings(self) -> FleetSettings: ...
+
+
+class HiveApp(App[None]):
+    """`hive top` for one fleet."""
+
+    TITLE = "hive"
+    ENABLE_COMMAND_PALETTE = True
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("q", "quit", "quit", id="quit"),
+        Binding("p", "pause", "pause/resume", id="pause"),
+        Binding("n", "wake", "look now", id="wake"),
+    ]
+
+    class Changed(Message):
+        """The fleet's state changed; what it is now is taken from `Live`."""
+
+        def can_replace(self, message: Message) -> bool:
+            return isinstance(message, HiveApp.Changed)
+
+    class LogGrew(Message):
+        """The selected run's log grew; the lines are taken from `Tail`."""
+
+        def can_replace(self, message: Message) -> bool:
+            return isinstance(message, HiveApp.LogGrew)
+
+    def __init__(
+        self,
+        fleet: Fleet,
+        *,
+        user: str,
+        read_only: bool = False,
+        prepare: Callable[[], str | None] | None = None,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        """`prepare` is run once in a thread after the first paint; what it returns is shown."""
+        super().__init__()
+        self._fleet = fleet
+        self._user = user
+        self._read_only = read_only
+        self._prepare = prepare
+        self._clock = now
+        self._planner = Planner(fleet.settings)
+        self._live = Live(fleet, notify=lambda: self.post_message(self.Changed()), now=now)
+        self._tail = Tail(
+            lambda run, after, stop: fleet.cluster.logs(run, after=after, follow=True, stop=stop),
+            notify=lambda: self.post_message(self.LogGrew()),
+        )
+        self._wish: tuple[bool, datetime] | None = None
+        self._log_due = False
+        self.main = MainScreen(fleet.name, fleet.settings)
+
+    async def on_mount(self) -> None:
+        self.register_theme(HIVE)
+        self.theme = HIVE.name
+        await self.push_screen(self.main)
+        self.call_after_refresh(self._begin)
+
+    def _begin(self) -> None:
+        """Everything that may take time, after the first paint."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            loop.add_signal_handler(number, self.exit)
+        self._tick()
+        self.set_interval(1.0, self._tick)
+        self._live.start()
+        if self._prepare is not None:
+            self._run_prepare(self._prepare)
+
+    def on_unmount(self) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            loop.remove_signal_handler(number)
+        self._tail.stop()
+        self._live.close(timeout=0.5)
+
+    # What is shown
+
+    @on(Changed)
+    def _take(self) -> None:
+        update = self._live.take()
+        if update is not None:
+            now = self._clock()
+            plan = self._plan(update.snapshot, now)
+            self.main.show(update.snapshot, update.diff, plan, now, self._pending(update.snapshot, now))
+
+    def _plan(self, snapshot: Snapshot, now: datetime) -> Plan:
+        return self._planner.decide(snapshot, now)
+
+    def _tick(self) -> None:
+        now, snapshot = self._clock(), self._live.latest
+        self.main.tick(snapshot, now, self._pending(snapshot, now))
+
+    @on(Table.Selected)
+    def _selected(self, message: Table.Selected) -> None:
+        if message.table is self.main.agents:
+            self.set_timer(SETTLE_SECONDS, self._switch_log)
+
+    def _switch_log(self) -> None:
+        selected = self.main.agents.selected
+        run = RunId(selected) if isinstance(selected, str) else None
+        if run != self.main.log_run:
+            self.main.begin_log(run)
+            self._tail.follow(run)
+
+    @on(LogGrew)
+    def _log_grew(self) -> None:
+        if not self._log_due:
+            self._log_due = True
+            self.set_timer(LOG_BATCH_SECONDS, self._take_log)
+
+    def _take_log(self) -> None:
+        self._log_due = False
+        tailed = self._tail.take()
+        if tailed is not None:
+            self.main.show_log(tailed)
+
+    # What is done
+
+    def action_wake(self) -> None:
+        """Read the tracker at once."""
+        self._live.wake()
+
+    def action_pause(self) -> None:
+        """Pause the fleet, or resume it; the header shows it as a wish until the fleet confirms it."""
+        fleet = self._live.latest.fleet
+        if fleet is None:
+            self._say("The fleet's state is not known yet.", "warning")
+        elif self._read_only:
+            self._say("hive is in read-only mode.", "warning")
+        else:
+            pause = fleet.paused is None
+            self._wish = (pause, self._clock())
+            self._tick()
+            self._set_paused(pause)
+
+    @work(thread=True, group="orders", exit_on_error=False)
+    def _set_paused(self, pause: bool) -> None:
+        by = Actor(ActorKind.PERSON, self._user)
+        self._fleet.cluster.set_paused(Paused(by=by, since=self._clock()) if pause else None)
+
+    def _pending(self, snapshot: Snapshot, now: datetime) -> str:
+        """The order that the fleet's state does not show yet."""
+        if self._wish is None or snapshot.fleet is None:
+            return ""
+        pause, since = self._wish
+        if (snapshot.fleet.paused is not None) == pause:
+            self._wish = None
+            return ""
+        if now - since > CONFIRM_WITHIN:
+            self._wish = None
+            self._say(f"The fleet did not confirm that it {'pauses' if pause else 'resumes'}.", "error")
+            return ""
+        return "pausing" if pause else "resuming"
+
+    @work(thread=True, group="prepare", exit_on_error=False)
+    def _run_prepare(self, prepare: Callable[[], str | None]) -> str | None:
+        return prepare()
+
+    def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
+        worker = event.worker
+        if event.state is WorkerState.ERROR:
+            if worker.group == "orders":
+                self._wish = None
+            self._say(_words(worker.error), "error")
+        elif event.state is WorkerState.SUCCESS and isinstance(worker.result, str):
+            self._say(worker.result, "information")
+
+    def _say(self, words: str, severity: str) -> None:
+        self.notify(words, severity=severity, markup=False)  # type: ignore[arg-type]
+
+
+def _words(error: BaseException | None) -> str:
+    if isinstance(error, HiveError):
+        return f"{error.message} {error.hint or ''}".strip()
+    return f"{type(error).__name__}: {error}"

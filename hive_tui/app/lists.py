@@ -1,0 +1,113 @@
+"""Which items the panes list and in what order, and what their titles count; pure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from datetime import datetime
+
+from hive_tui.core import workflow
+from hive_tui.core.gates import Gate
+from hive_tui.core.ids import IssueKey, PullKey, RunId
+from hive_tui.core.model import Issue, Phase, PullRequest, PullState, Run
+from hive_tui.core.settings import Preset
+from hive_tui.core.store import Snapshot
+from hive_tui.core.workflow import IssueState
+
+GateOf = Callable[[IssueKey], Gate | None]
+
+ENDED_RUNS = 20
+"""Ended runs that stay in sight below those at work."""
+
+DONE_ISSUES = 20
+MERGED_PULLS = 20
+
+_URGENCY = {
+    Phase.STALLED: 0,
+    Phase.NEEDS_HUMAN: 0,
+    Phase.LOST: 0,
+    Phase.WAITING: 1,
+    Phase.WORKING: 2,
+    Phase.FINISHING: 2,
+    Phase.STARTING: 3,
+    Phase.QUEUED: 4,
+}
+
+
+def runs(snapshot: Snapshot) -> list[RunId]:
+    """Runs at work, those that need somebody first; then the last ones that ended."""
+    live = [
+        run for run in snapshot.runs.values() if not run.phase.final or (run.phase is Phase.LOST and run.live)
+    ]
+    ended = [run for run in snapshot.runs.values() if run.phase.final and run not in live]
+    live.sort(key=lambda run: (_urgency(run), run.spec.worker, run.spec.created_at, run.id))
+    ended.sort(key=_ended_at, reverse=True)
+    return [run.id for run in (*live, *ended[:ENDED_RUNS])]
+
+
+def _urgency(run: Run) -> int:
+    waits_for_time = run.phase is Phase.WAITING and run.status.until is not None
+    return 3 if waits_for_time else _URGENCY.get(run.phase, 5)
+
+
+def _ended_at(run: Run) -> tuple[datetime, str]:
+    return (run.status.ended_at or run.status.since or run.spec.created_at, run.id)
+
+
+def live_runs(snapshot: Snapshot) -> dict[IssueKey, Run]:
+    """The run at work on each issue."""
+    return {run.key: run for run in snapshot.runs.values() if not run.status.phase.final}
+
+
+def issues(snapshot: Snapshot, preset: Preset, gate: GateOf) -> list[IssueKey]:
+    """Open issues: what needs somebody, what is worked on, what is ready, in review, held; then the
+    last ones done."""
+    at_work = live_runs(snapshot)
+
+    def rank(issue: Issue) -> tuple[int, int, datetime, IssueKey]:
+        return (
+            _place(issue, preset, gate, at_work),
+            workflow.priority(issue.labels),
+            issue.created_at,
+            issue.key,
+        )
+
+    still_open = sorted((issue for issue in snapshot.issues.values() if _is_open(issue, preset)), key=rank)
+    done = [issue for issue in snapshot.issues.values() if not _is_open(issue, preset)]
+    done.sort(key=lambda issue: (issue.updated_at, issue.key), reverse=True)
+    return [issue.key for issue in (*still_open, *done[:DONE_ISSUES])]
+
+
+def _is_open(issue: Issue, preset: Preset) -> bool:
+    return issue.open and workflow.state(issue.labels, preset) is not IssueState.DONE
+
+
+def _place(issue: Issue, preset: Preset, gate: GateOf, at_work: Mapping[IssueKey, Run]) -> int:
+    state = workflow.state(issue.labels, preset)
+    if state in (IssueState.NEEDS_HUMAN, IssueState.CHANGES_REQUESTED):
+        return 0
+    if issue.key in at_work or state is IssueState.IN_PROGRESS:
+        return 1
+    if state is IssueState.IN_REVIEW:
+        return 2
+    held = gate(issue.key)
+    return 3 if held is None or held.name in ("slots", "paused", "review-limit", "source") else 4
+
+
+def pulls(snapshot: Snapshot) -> list[PullKey]:
+    """Open pull requests, the oldest first, then the last ones merged or closed."""
+    is_open = [pull for pull in snapshot.pulls.values() if pull.state is PullState.OPEN]
+    over = [pull for pull in snapshot.pulls.values() if pull.state is not PullState.OPEN]
+    is_open.sort(key=_pull_age)
+    over.sort(key=lambda pull: (pull.updated_at, pull.key), reverse=True)
+    return [pull.key for pull in (*is_open, *over[:MERGED_PULLS])]
+
+
+def _pull_age(pull: PullRequest) -> tuple[datetime, PullKey]:
+    return (pull.created_at, pull.key)
+
+
+def count_runs(snapshot: Snapshot) -> list[tuple[Phase, int]]:
+    """How many runs are in which phase, of those that have not ended; in the order of their phases."""
+    found = Counter(run.phase for run in snapshot.runs.values() if not run.phase.final)
+    return [(phase, found[phase]) for phase in Phase if found[phase]]

@@ -1,0 +1,64 @@
+"""What a row is made of, and how its columns share a line; pure, so that renderers need no screen."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from typing import NamedTuple
+
+from hive_tui.core.glyphs import Tone
+
+GAP = 1
+"""Blank cells between two columns."""
+
+
+class Cell(NamedTuple):
+    """One text in one tone. The text may be hostile: it is cleaned when it is painted."""
+
+    text: str
+    tone: Tone = Tone.PLAIN
+
+
+Line = tuple[Cell, ...]
+
+
+class Row(NamedTuple):
+    """One item of a list: the key that selection holds on to, and a cell for each column."""
+
+    key: Hashable
+    cells: Line
+
+
+class Column(NamedTuple):
+    """A column of fixed width, or the flexible one that takes what is left."""
+
+    name: str
+    width: int
+    """Terminal cells; of the flexible column the least that it needs."""
+    right: bool = False
+    flexible: bool = False
+    rank: int = 0
+    """Columns with the highest rank are left out first where there is no room; 0 always stays."""
+
+
+def lay_out(columns: Sequence[Column], available: int) -> tuple[int, ...]:
+    """The width of each column within `available` cells; 0 for one that has no room.
+
+    Columns are left out by rank until the flexible one has its least width.
+    """
+    shown = set(range(len(columns)))
+
+    def needed() -> int:
+        return sum(columns[i].width for i in shown) + GAP * max(0, len(shown) - 1)
+
+    for index in sorted(shown, key=lambda i: -columns[i].rank):
+        if needed() <= available or columns[index].rank == 0:
+            break
+        shown.discard(index)
+    spare = available - needed()
+    widths = []
+    for index, column in enumerate(columns):
+        width = column.width if index in shown else 0
+        if index in shown and column.flexible:
+            width = max(1, width + spare)
+        widths.append(width)
+    return tuple(widths)
