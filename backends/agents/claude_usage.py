@@ -1,0 +1,167 @@
+"""What a Claude Code process used: live from its messages, in the end from its result.
+
+The rules are those of the CLI's own figures:
+* every content block repeats its message's usage, so messages count once by id, the largest figure wins;
+* `output_tokens` of a message is a placeholder until its `message_delta` or the result tells the truth;
+* `modelUsage` and `total_cost_usd` of a result are totals of the session, over its results and over
+  `--resume`; they include sub-agents and compaction, which the messages do not.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from decimal import ROUND_HALF_UP, Decimal
+
+from backends.agents.claude_wire import MessageUsage, ModelUsage
+from hive_tui.core.model import Tokens, Usage
+
+
+def micros(dollars: float | None) -> int | None:
+    """Dollars as the CLI prints them, in micro-dollars, half up."""
+    if dollars is None or not math.isfinite(dollars) or not 0 <= dollars < 1e9:
+        return None
+    return int((Decimal(repr(dollars)) * 1_000_000).to_integral_value(ROUND_HALF_UP))
+
+
+class _Figures:
+    """A sum of messages; `output` counts only messages whose output is known."""
+
+    def __init__(self) -> None:
+        self.input = self.cache_read = self.cache_write = self.output = self.messages = self.finished = 0
+
+    def add(self, old: _MessageFigures | None, new: _MessageFigures) -> None:
+        before = old or _NOTHING
+        self.input += new.input - before.input
+        self.cache_read += new.cache_read - before.cache_read
+        self.cache_write += new.cache_write - before.cache_write
+        self.output += (new.output or 0) - (before.output or 0)
+        self.finished += (new.output is not None) - (before.output is not None)
+        self.messages += old is None
+
+
+class _MessageFigures:
+    __slots__ = ("cache_read", "cache_write", "input", "number", "output")
+
+    def __init__(
+        self, number: int, input_: int, cache_read: int, cache_write: int, output: int | None
+    ) -> None:
+        self.number = number
+        self.input, self.cache_read, self.cache_write, self.output = input_, cache_read, cache_write, output
+
+    def same(self, other: _MessageFigures) -> bool:
+        return (self.input, self.cache_read, self.cache_write, self.output) == (
+            other.input,
+            other.cache_read,
+            other.cache_write,
+            other.output,
+        )
+
+
+_NOTHING = _MessageFigures(0, 0, 0, 0, None)
+
+
+class UsageCounter:
+    """Adds up one process; `before` is all that its session had used before this process."""
+
+    def __init__(self, before: Usage | None = None) -> None:
+        self._before = before or Usage()
+        self._seen: dict[str, _MessageFigures] = {}
+        self._own = _Figures()
+        self._since_result = _Figures()
+        self._in_result = 0
+        """The first so many messages are in the last result's totals."""
+        self._result: Usage | None = None
+
+    def message(self, id_: str, usage: MessageUsage, *, final: bool) -> bool:
+        """Count a message's usage; `final` means that its output is no placeholder. True for a change."""
+        old = self._seen.get(id_)
+        known = old or _NOTHING
+        output = usage.output_tokens if final else None
+        new = _MessageFigures(
+            old.number if old else len(self._seen) + 1,
+            max(known.input, usage.input_tokens or 0),
+            max(known.cache_read, usage.cache_read_input_tokens or 0),
+            max(known.cache_write, usage.cache_creation_input_tokens or 0),
+            known.output if output is None else max(known.output or 0, output),
+        )
+        if old is not None and old.same(new):
+            return False
+        self._seen[id_] = new
+        self._own.add(old, new)
+        if new.number <= self._in_result:
+            return False
+        self._since_result.add(old, new)
+        return True
+
+    def result(
+        self, models: Mapping[str, ModelUsage] | None, turn: MessageUsage | None, dollars: float | None
+    ) -> None:
+        """Take over a result's totals."""
+        cost = micros(dollars)
+        if models:
+            total = Tokens(
+                input=sum(model.input for model in models.values()),
+                output=sum(model.output for model in models.values()),
+                cache_read=sum(model.cache_read for model in models.values()),
+                cache_write=sum(model.cache_write for model in models.values()),
+            )
+            self._result = self._of_this_process(total, cost)
+        elif self._result is None and turn is not None and self._own.messages == 0:
+            # Nothing was asked of a model; the zeros of `usage` are the truth.
+            self._result = Usage(
+                Tokens(
+                    turn.input_tokens,
+                    turn.output_tokens,
+                    turn.cache_read_input_tokens,
+                    turn.cache_creation_input_tokens,
+                ),
+                cost,
+                estimated=bool(turn.output_tokens),
+            )
+        else:
+            return
+        self._in_result = len(self._seen)
+        self._since_result = _Figures()
+
+    def _of_this_process(self, total: Tokens, cost: int | None) -> Usage:
+        """The session's totals less what it had used before, if they carry that: a session whose totals
+        were lost by a kill starts again at zero, and then the difference would be less than what this
+        process's own messages prove."""
+        before, own = self._before.tokens, self._own
+        differences = [
+            (now or 0) - (then or 0)
+            for now, then in (
+                (total.input, before.input),
+                (total.cache_read, before.cache_read),
+                (total.cache_write, before.cache_write),
+                (total.output, before.output),
+            )
+        ]
+        proven = (own.input, own.cache_read, own.cache_write, own.output)
+        if any(difference < least for difference, least in zip(differences, proven, strict=True)):
+            return Usage(total, cost)
+        if cost is not None:
+            cost = max(0, cost - (self._before.cost_micros or 0))
+        fresh, cache_read, cache_write, output = differences
+        return Usage(Tokens(fresh, output, cache_read, cache_write), cost)
+
+    @property
+    def usage(self) -> Usage:
+        """Of this process so far. After a result it is the CLI's own figure; with messages since then,
+        or without any result, it is marked as estimated, the output being at least what is given."""
+        since, known = self._since_result, self._result
+        if not since.messages:
+            return known or Usage()
+        base = known.tokens if known else Tokens()
+        output = (base.output or 0) + since.output if since.finished or base.output is not None else None
+        return Usage(
+            Tokens(
+                input=(base.input or 0) + since.input,
+                output=output,
+                cache_read=(base.cache_read or 0) + since.cache_read,
+                cache_write=(base.cache_write or 0) + since.cache_write,
+            ),
+            known.cost_micros if known else None,
+            estimated=True,
+        )
