@@ -49,8 +49,6 @@ def main() -> None:
 
 def run(args: list[str]) -> int:
     """Carry out one command line; returns its exit code. Nothing but a bug in here raises."""
-    from hive_tui.core.errors import HiveError
-
     try:
         with root.make_context("hive", args) as context:
             context.color = _color()
@@ -63,15 +61,12 @@ def run(args: list[str]) -> int:
     except click.ClickException as error:
         error.show()
         return error.exit_code
-    except HiveError as error:
-        _explain(error.message, error.hint)
-        return error.exit_code
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:
         return _abandon_output()
     except Exception as error:
-        return _unexpected(error)
+        return _fail(error)
     return 0
 
 
@@ -81,6 +76,15 @@ def _color() -> bool | None:
     if wish in ("always", "never"):
         return wish == "always"
     return False if os.environ.get("NO_COLOR") else None
+
+
+def _fail(error: Exception) -> int:
+    from hive_tui.core.errors import HiveError
+
+    if isinstance(error, HiveError):
+        _explain(error.message, error.hint)
+        return error.exit_code
+    return _unexpected(error)
 
 
 def _explain(message: str, hint: str | None) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 
 
@@ -63,6 +62,8 @@ class WorkRejected(HiveError):
 
 def unknown(kind: str, name: str, known: Iterable[str], *, listing: str | None = None) -> UsageError:
     """An error for an unknown name that lists the nearest known ones, or the first few of all."""
+    import difflib  # only for somebody who mistyped
+
     names = sorted(known)
     near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
     if near:
