@@ -94,11 +94,7 @@ class Planner:
         before = self.issues
         if issues is before:
             return
-        # The store keeps an unchanged issue as the same object, so identity is enough.
-        touched = [key for key, issue in issues.items() if before.get(key) is not issue]
-        gone = (
-            [key for key in before if key not in issues] if len(before) + len(touched) > len(issues) else []
-        )
+        touched, gone = _compare(before, issues)
         self.issues = issues
         for key in (*gone, *touched):
             self._text_gates.pop(key, None)
@@ -179,6 +175,26 @@ class Planner:
             return
         for scope in (start.key, start.key.repo, "day", "fleet"):
             current.spending.setdefault(scope, Spending()).reserved += start.budget_micros
+
+
+def _compare(
+    before: Mapping[IssueKey, Issue], after: Mapping[IssueKey, Issue]
+) -> tuple[list[IssueKey], list[IssueKey]]:
+    """Keys that are new or different, and keys that are gone.
+
+    The store keeps an unchanged issue as the same object in the same place, so the usual case, some
+    of many changed, is one pass by identity.
+    """
+    if len(before) == len(after):
+        pairs = [
+            (old, new) for old, new in zip(before.values(), after.values(), strict=True) if old is not new
+        ]
+        if all(old.key == new.key for old, new in pairs):
+            return [new.key for _, new in pairs], []
+    return (
+        [key for key, issue in after.items() if before.get(key) is not issue],
+        [key for key in before if key not in after],
+    )
 
 
 _Rank = tuple[bool, int, datetime, IssueKey]

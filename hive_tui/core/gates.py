@@ -56,14 +56,14 @@ def text_gate(issue: Issue, settings: FleetSettings) -> Gate | None:
 
 def _state_gate(issue: Issue, settings: FleetSettings) -> Gate | None:
     found = workflow.states(issue.labels, settings.labels)
-    ready = workflow.label(IssueState.READY, settings.labels)
+    if len(found) == 1 and found[0] in DISPATCHABLE:
+        return None
     if len(found) > 1:
         names = " and ".join(workflow.label(state, settings.labels) for state in found)
         return Gate("state", f"it has {names} at once: keep one")
     if not found:
+        ready = workflow.label(IssueState.READY, settings.labels)
         return Gate("state", f"it has no status: `hive status {issue.number} ready` adds {ready}")
-    if found[0] in DISPATCHABLE:
-        return None
     return Gate("state", _STATE_WORDS[found[0]].format(number=issue.number))
 
 
@@ -85,18 +85,31 @@ def _approved(issue: Issue, settings: FleetSettings) -> bool:
 
 
 _FENCE = re.compile(r"^ {0,3}(`{3,}|~{3,})", re.MULTILINE)
-_PLAN = re.compile(r"^## Plan[ \t]*$", re.MULTILINE)
-_DONE = re.compile(r"^## Definition of Done[ \t]*\n(?:(?!#{1,2} ).*\n)*?[ \t]*- \[ \](?: |$)", re.MULTILINE)
+_ITEM = re.compile(r"(?:(?!#{1,2} ).*\n)*?[ \t]*- \[ \](?: |$)", re.MULTILINE)
 
 
 def has_plan(body: str) -> bool:
     """Whether there is a `## Plan` heading, exactly so, outside of code fences."""
-    return _PLAN.search(_outside_fences(body)) is not None
+    return _below("## Plan", _outside_fences(body)) is not None
 
 
 def has_definition_of_done(body: str) -> bool:
     """Whether `## Definition of Done` has an open `- [ ]` item, outside of code fences."""
-    return _DONE.search(_outside_fences(body)) is not None
+    section = _below("## Definition of Done", _outside_fences(body))
+    return section is not None and _ITEM.match(section) is not None
+
+
+def _below(heading: str, body: str) -> str | None:
+    """What follows a heading line; None if there is no such line.
+
+    By `find`, not by a pattern: a dispatcher that starts reads ten thousand bodies.
+    """
+    at = -1
+    while (at := body.find(heading, at + 1)) >= 0:
+        line, _, rest = body[at:].partition("\n")
+        if (at == 0 or body[at - 1] == "\n") and line.rstrip(" \t") == heading:
+            return rest
+    return None
 
 
 def _outside_fences(body: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import functools
 from collections.abc import Iterable
 
 from hive_tui.core.model import IssueType, Mode
@@ -36,13 +37,14 @@ def label(state: IssueState, preset: Preset) -> str:
 _STATES = {preset: {label(state, preset): state for state in IssueState} for preset in Preset}
 
 
-def states(labels: Iterable[str], preset: Preset) -> tuple[IssueState, ...]:
+@functools.lru_cache(maxsize=4_096)  # a tracker has few different sets of labels, on many issues
+def states(labels: tuple[str, ...], preset: Preset) -> tuple[IssueState, ...]:
     """All states that the labels name; more than one is a person's contradiction."""
     known = _STATES[preset]
     return tuple(known[name] for name in labels if name in known)
 
 
-def state(labels: Iterable[str], preset: Preset) -> IssueState | None:
+def state(labels: tuple[str, ...], preset: Preset) -> IssueState | None:
     """The one state that the labels name, or None for none or several."""
     found = states(labels, preset)
     return found[0] if len(found) == 1 else None
@@ -59,7 +61,8 @@ def transition(
     return add, tuple(name for name in have if name in known and name != wanted)
 
 
-def issue_type(labels: Iterable[str]) -> IssueType | None:
+@functools.lru_cache(maxsize=4_096)
+def issue_type(labels: tuple[str, ...]) -> IssueType | None:
     """The type that a `type:` label names."""
     for name in labels:
         if name.startswith("type:"):
@@ -79,7 +82,7 @@ _MODES = {
 }
 
 
-def mode(labels: Iterable[str]) -> Mode:
+def mode(labels: tuple[str, ...]) -> Mode:
     """How an agent is asked to work; an issue without a type is an improvement."""
     kind = issue_type(labels)
     return Mode.IMPROVEMENT if kind is None else _MODES[kind]
@@ -88,6 +91,7 @@ def mode(labels: Iterable[str]) -> Mode:
 _PRIORITIES = {"priority:critical": 0, "priority:high": 1, "priority:medium": 2, "priority:low": 4}
 
 
-def priority(labels: Iterable[str]) -> int:
+@functools.lru_cache(maxsize=4_096)
+def priority(labels: tuple[str, ...]) -> int:
     """Rank for ordering, lower is sooner; no label stands between medium and low."""
     return min((_PRIORITIES[name] for name in labels if name in _PRIORITIES), default=3)
