@@ -51,10 +51,20 @@ _OPTIONS = (
 _redact = Redactor()
 
 
-def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
-    """PATH, HOME and the settings above; no other variable, so no GIT_DIR of a calling hook either."""
-    env = {name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR", "USER") if name in os.environ}
-    return {**env, **_SAFE, **(extra or {})}
+_KEPT = ("PATH", "HOME", "TMPDIR", "USER", "XDG_CONFIG_HOME")
+
+_OTHERS_CONFIG = ("GIT_CONFIG_NOSYSTEM", "GIT_CONFIG_GLOBAL", "GIT_ATTR_NOSYSTEM")
+
+
+def environment(extra: Mapping[str, str] | None = None, *, own_config: bool = False) -> dict[str, str]:
+    """PATH, HOME and the settings above; no other variable, so no GIT_DIR of a calling hook either.
+
+    With `own_config` the user's configuration counts: in their own checkout only, where line endings,
+    filters and identity have to be theirs.
+    """
+    env = {name: os.environ[name] for name in _KEPT if name in os.environ}
+    safe = {name: value for name, value in _SAFE.items() if not (own_config and name in _OTHERS_CONFIG)}
+    return {**env, **safe, **(extra or {})}
 
 
 def command(*args: str | Path) -> list[str]:
@@ -69,6 +79,7 @@ def run(
     env: Mapping[str, str] | None = None,
     check: bool = True,
     timeout: float = 120.0,
+    own_config: bool = False,
 ) -> subprocess.CompletedProcess[bytes]:
     """Run `git ARGS`. Raises GitError with git's own words when it fails, unless `check` is off."""
     try:
@@ -77,7 +88,7 @@ def run(
             cwd=cwd,
             input=stdin if stdin is not None else b"",
             capture_output=True,
-            env=environment(env),
+            env=environment(env, own_config=own_config),
             timeout=timeout,
             check=False,
         )
