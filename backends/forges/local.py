@@ -28,7 +28,7 @@ from hive_tui.core.model import (
     body_sha,
 )
 from hive_tui.core.ports import BackendContext, Capability, Emit, NewPull
-from hive_tui.core.sources import Item, Key, Kind, SourceEvent
+from hive_tui.core.sources import FORGE, Item, Key, Kind, SourceEvent
 from hive_tui.core.text import clean, clean_line
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ class LocalForge:
         self._settings = context.settings
         self._repos = frozenset(repo.name for repo in context.settings.repos)
         self._database = Database(context.home / "fleet.db")
-        self._source = local_feed.Source(self.name, (Kind.ISSUE, Kind.PULL), self._items, self._changed)
+        self._source = local_feed.Source(FORGE, (Kind.ISSUE, Kind.PULL), self._items, self._changed)
 
     def read(self) -> Iterator[SourceEvent]:
         yield local_feed.read(self._database, self._source)
@@ -89,7 +89,7 @@ class LocalForge:
                 found.append(item)
             else:
                 gone.append((kind, key))
-        return local_feed.changed(self.name, found, gone)
+        return local_feed.changed(FORGE, found, gone)
 
     @staticmethod
     def _item(
