@@ -7,7 +7,8 @@ from pathlib import Path
 
 import msgspec
 
-from hive_tui.core.events import AgentResult, AnyEvent, End, Session, UsageReport
+from hive_tui.core.errors import HiveError
+from hive_tui.core.events import AgentResult, AnyEvent, End, Outcome, Session, UsageReport
 from hive_tui.core.model import Phase
 from hive_tui.core.ports import ProcessHandle, StreamParser
 from hive_tui.core.text import clean, clean_line, money
@@ -38,7 +39,7 @@ def output_files(home: Path, number: int) -> tuple[Path, Path]:
 def work(ctx: Context, text: str, *, afresh: bool) -> AgentResult:
     """Let the agent work on a prompt to its end, in a new session or the run's last one.
 
-    Raises Stopped when it had to be ended, HiveError when it cannot be started.
+    Raises Stopped when it had to be ended.
     """
     state = session.load(ctx.home).begun(afresh=afresh)
     session.save(ctx.home, state)
@@ -46,15 +47,19 @@ def work(ctx: Context, text: str, *, afresh: bool) -> AgentResult:
     ctx.journal.note(f"{STARTED} {state.processes}: {ctx.job.agent.name}{'' if afresh else ' continues'}")
     ctx.journal.flush(now=True)
     out, err = output_files(ctx.home, state.processes)
-    launch = ctx.agent.launch(ctx.agent_job, text, session=state.id, workdir=ctx.sandbox.workdir)
-    process = ctx.sandbox.start(
-        launch.argv,
-        env=launch.env,
-        stdout=out,
-        stderr=err,
-        inherit=ctx.agent.credentials,
-        stdin=bool(launch.stdin) or launch.keep_stdin,
-    )
+    try:
+        launch = ctx.agent.launch(ctx.agent_job, text, session=state.id, workdir=ctx.sandbox.workdir)
+        process = ctx.sandbox.start(
+            launch.argv,
+            env=launch.env,
+            stdout=out,
+            stderr=err,
+            inherit=ctx.agent.credentials,
+            stdin=bool(launch.stdin) or launch.keep_stdin,
+        )
+    except HiveError as error:
+        why = f"{error.message} {error.hint or ''}".strip()
+        return AgentResult(Outcome.FAILED, why, session=state.id, unavailable=True)
     if launch.stdin:
         process.write(launch.stdin)
     if not launch.keep_stdin:

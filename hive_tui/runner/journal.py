@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -44,10 +44,6 @@ class Journal:
         self._lines: list[LogLine] = []
         self._dirty = False
         self._reported = float("-inf")
-
-    def mask(self, secrets: Sequence[str]) -> None:
-        """Mask these values from now on."""
-        self._redact = Redactor(tuple(secrets))
 
     def now(self) -> datetime:
         return self._clock()
@@ -87,8 +83,6 @@ class Journal:
                 self._host.append(self._lines)
                 self._lines = []
             except (SourceError, OSError):
-                if now:
-                    raise
                 # Kept for the next time; what does not fit is lost at the new end, so numbers stay whole.
                 self._next -= max(0, len(self._lines) - MAX_WAITING)
                 del self._lines[MAX_WAITING:]

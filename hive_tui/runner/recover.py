@@ -26,7 +26,10 @@ def recover(
     host.sandbox.end_everything(grace=ladder.GRACE)
     ctx = run.context(host, job, signals, load_agent, clock)
     ctx.journal.note("the runner died; recovering")
-    catch_up(ctx)
+    try:
+        catch_up(ctx)
+    except (HiveError, OSError) as error:
+        ctx.journal.note(f"what the agent said last is lost: {error}")
     over = _verdict(ctx)
     run.finish(ctx, over)
     return over
@@ -44,8 +47,8 @@ def _verdict(ctx: Context) -> Over:
         ctx.project = project.read(ctx.bare, ctx.base)
         passed = takeover.marked(ctx.bare, steps.PUBLISH)
         return steps.push(ctx, passed) if passed else died
-    except HiveError as error:
-        ctx.journal.note(f"recovery: {error.message}")
+    except (HiveError, OSError) as error:
+        ctx.journal.note(f"recovery: {error}")
         return died
 
 

@@ -18,6 +18,7 @@ from hive_tui.runner import ladder, saving, session, steps, workspace
 from hive_tui.runner.context import Context
 from hive_tui.runner.flow import Over, Position, StepResult, advance
 from hive_tui.runner.journal import Clock, Journal
+from hive_tui.runner.no_agent import NoAgent
 from hive_tui.runner.orders import Orders, Signals, Stopped
 
 _STEPS: dict[Step, Callable[[Context, Position], StepResult]] = {
@@ -49,7 +50,7 @@ def execute(
 
 
 def context(host: RunHost, job: Job, signals: Signals, load_agent: LoadAgent, clock: Clock) -> Context:
-    """The parts of a run. Raises HiveError for an agent backend that there is not."""
+    """The parts of a run. An agent backend that there is not fails when it is to work."""
     before = job.resume or RunStatus()
     started = before.started_at or clock()
     earlier = session.load(host.home)
@@ -57,7 +58,10 @@ def context(host: RunHost, job: Job, signals: Signals, load_agent: LoadAgent, cl
         before, started_at=started, usage=earlier.run_used if earlier.processes else before.usage,
         until=None, agent_problem=None, evidence=None,
     )  # fmt: skip
-    agent = load_agent(job.agent.backend)
+    try:
+        agent = load_agent(job.agent.backend)
+    except HiveError as error:
+        agent = NoAgent(error)
     secrets = tuple(os.environ[name] for name in agent.credentials if name in os.environ)
     journal = Journal(host, status, clock, Redactor(secrets))
     return Context(host, job, agent, journal, Orders(host, signals, job.deadline_seconds))

@@ -30,8 +30,8 @@ def save(ctx: Context, keep_local: str | None = None) -> str | None:
             return None
         branch = wip_branch_name(ctx.job.spec.issue, ctx.job.spec.attempt)
         ctx.host.push(ctx.bare, ctx.job.repo, tip, branch)
-    except HiveError as error:
-        ctx.journal.note(f"the work stays in {ctx.sandbox.workdir}: {clean_line(error.message)}")
+    except (HiveError, OSError) as error:
+        ctx.journal.note(f"the work stays in {ctx.sandbox.workdir}: {clean_line(str(error))}")
         return None
     ctx.journal.note(f"work saved as {branch} at {tip[:10]}")
     return tip

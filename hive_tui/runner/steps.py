@@ -24,17 +24,13 @@ From then on the run has succeeded, whoever pushes it."""
 _SUMMARY_CHARACTERS = 1_000
 _SUMMARY_LINES = 15
 
-_RESTORE = "git -c core.hooksPath=/dev/null reset -q --hard HEAD && git clean -fdq"
+_RESTORE = 'git -c core.hooksPath=/dev/null reset -q --hard "$1" && git clean -fdq'
 """All work is committed by then: what a test leaves behind must not become part of the next round."""
 
 
 def implement(ctx: Context, position: Position) -> StepResult:
     """One process of the agent, and its work as commits."""
-    try:
-        result = _work(ctx, position)
-    except HiveError as error:
-        words = f"{error.message} {error.hint or ''}".strip()
-        return Over(Phase.FAILED, words, agent_problem=words)
+    result = _work(ctx, position)
     if result.unavailable:
         return Over(Phase.FAILED, result.why, agent_problem=result.why)
     said = clean_line(result.text, limit=300) or None
@@ -100,7 +96,7 @@ def test(ctx: Context, position: Position) -> StepResult:
     if result.passed:
         return Passed()
     with contextlib.suppress(HiveError):  # a tree that cannot be cleaned is the next round's to repair
-        ctx.sandbox.stream(("sh", "-c", _RESTORE), stdin=b"", limit=65_536, timeout=60.0)
+        ctx.sandbox.stream(("sh", "-c", _RESTORE, "sh", ctx.tip), stdin=b"", limit=65_536, timeout=60.0)
     return Rejected(f"`{shown}` failed ({how}). The end of its output:\n\n{said}", "tests still fail")
 
 

@@ -12,6 +12,7 @@ import contextlib
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -181,8 +182,7 @@ class _Quarantine:
             {"GIT_OBJECT_DIRECTORY": str(folder), "GIT_ALTERNATE_OBJECT_DIRECTORIES": quoted}
         )
         # Indexes are mapped whole whatever the window is.
-        indexes = sum(path.stat().st_size for path in (objects / "pack").glob("*.idx"))
-        self._memory = limits.memory + indexes
+        self._memory = limits.memory + sum(_indexes(objects))
         self._redact = Redactor()
 
     def try_git(self, *args: str, stdin: bytes = b"", limit: int = 65_536) -> bounded.Output:
@@ -201,6 +201,15 @@ class _Quarantine:
             words = self._redact(clean(done.stderr.decode("utf-8", "replace"), limit=500)).strip()
             raise WorkRejected(f"What the agent handed over is not {what}: {words or f'exit {done.code}'}")
         return done.stdout
+
+
+def _indexes(objects: Path) -> Iterator[int]:
+    """Sizes of the pack indexes in a directory of objects and in those that it borrows from."""
+    for path in (objects / "pack").glob("*.idx"):
+        yield path.stat().st_size
+    with contextlib.suppress(FileNotFoundError):
+        for line in (objects / "info" / "alternates").read_bytes().splitlines():
+            yield from _indexes(Path(os.fsdecode(line)))
 
 
 def mark(bare: Path, name: str, sha: str) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import msgspec
+
 from hive_tui.core.errors import ConfigError, GitError
 from hive_tui.core.model import Phase
 from hive_tui.core.text import clean_line
@@ -12,7 +14,7 @@ from hive_tui.runner import project, takeover
 from hive_tui.runner.context import HIVE, Context
 from hive_tui.runner.flow import Over, Passed, StepResult
 from hive_tui.runner.takeover import Identity
-from hive_tui.system import bounded, git
+from hive_tui.system import bounded
 
 _COPIED = ("PATH", "HOME", "XDG_CONFIG_HOME")
 
@@ -32,6 +34,8 @@ def prepare(ctx: Context) -> StepResult:
         ctx.project = project.read(ctx.bare, ctx.base)
     except ConfigError as error:
         return Over(Phase.NEEDS_HUMAN, error.message, error.hint)
+    if ctx.project.test is None:
+        ctx.project = msgspec.structs.replace(ctx.project, test=ctx.job.repo.test)
     ctx.identity = identity(ctx.job.repo.source)
     ctx.orders.look()
     ctx.sandbox.clone(ctx.bare, ctx.base, ctx.job.spec.branch)

@@ -31,7 +31,7 @@ from hive_tui.core.events import (
 )
 from hive_tui.core.ids import AgentName, RepoName, WorkerName, branch_name, run_id
 from hive_tui.core.model import Actor, ActorKind, Control, ControlKind, Mode, Phase, RunSpec, RunStatus, Usage
-from hive_tui.core.ports import AgentJob, AgentProbe, Job, Launch, RepoJob
+from hive_tui.core.ports import AgentJob, AgentProbe, Job, Launch, RepoJob, Sandbox
 from hive_tui.core.text import clean, clean_line
 from hive_tui.system import git
 
@@ -87,7 +87,7 @@ class ToyAgent:
         return ToyParser(before)
 
 
-_decoder = msgspec.json.Decoder(AnyEvent)  # type: ignore[arg-type]
+_decoder = msgspec.json.Decoder(AnyEvent)
 
 
 class ToyParser:
@@ -142,7 +142,7 @@ class FakeHost:
     def __init__(self, home: Path, job: Job) -> None:
         home.mkdir(parents=True, exist_ok=True)
         self.home, self.job = home, job
-        self.sandbox = LocalSandbox(home / "work", job.spec.id)
+        self.sandbox: Sandbox = LocalSandbox(home / "work", job.spec.id)
         self.reports: list[RunStatus] = []
         self.orders: list[Control] = []
         self.pushed: list[tuple[str, str]] = []

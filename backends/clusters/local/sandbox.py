@@ -138,7 +138,9 @@ class LocalSandbox:
         stdin: bool = False,
     ) -> LocalProcess:
         """Start in the work tree; raises HiveError when the program cannot be started."""
-        with stdout.open("ab") as out, stderr.open("ab") as err:
+        if not self.workdir.is_dir():
+            raise GitError(f"{self.workdir} is gone.", "Somebody removed it; `hive retry` starts afresh.")
+        with open(stdout, "ab", opener=_private) as out, open(stderr, "ab", opener=_private) as err:
             try:
                 process = subprocess.Popen(
                     argv,
@@ -233,3 +235,8 @@ class LocalSandbox:
 
         mine = {os.getpid(), *(parent.pid for parent in psutil.Process().parents())}
         return [one for one in processes.carrying("HIVE_RUN", self._run) if one.pid not in mine]
+
+
+def _private(path: str, flags: int) -> int:
+    # What an agent says is not masked in there.
+    return os.open(path, flags | os.O_CLOEXEC, 0o600)
