@@ -1,0 +1,261 @@
+"""What an action is: known by an id, planned without side effects, then carried out or refused."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from hive_tui.core.errors import ClaimLost, HiveError, Refused
+from hive_tui.core.ids import IssueKey, RunId
+from hive_tui.core.model import Actor, Claim, Event, Issue
+from hive_tui.core.ports import Capability, Cluster, Forge
+from hive_tui.core.settings import FleetSettings
+from hive_tui.core.store import Snapshot
+from hive_tui.core.targets import Target
+
+BULK = 5
+"""From so many targets on, a dangerous action asks to type their number."""
+
+_SWAPS = 25
+"""Tries of a compare-and-swap; whoever else writes the claim does so once in a while."""
+
+
+class Scope(enum.Enum):
+    """What an action is about; a key means something only where such a thing is selected."""
+
+    FLEET = "fleet"
+    ISSUE = "issue"
+    RUN = "run"
+    PULL = "pull"
+    VIEW = "view"
+    """The console itself, everywhere but in the log."""
+    LOG = "log"
+    """The console's full-screen log, where the other keys are off."""
+
+
+class Danger(enum.Enum):
+    NONE = "none"
+    CONFIRM = "confirm"
+    """Something ends or is thrown away: a person confirms first, and Cancel is what Enter does."""
+
+
+class Request(msgspec.Struct, frozen=True):
+    """What somebody wants, with everything that the action has to know; one type for each action."""
+
+
+class ActionContext(msgspec.Struct, frozen=True):
+    """With what, on whose behalf and when."""
+
+    cluster: Cluster
+    forge: Forge
+    settings: FleetSettings
+    actor: Actor
+    now: Callable[[], datetime]
+    read_only: bool = False
+
+
+class Planned(msgspec.Struct, frozen=True):
+    """One thing that an action is about to act on."""
+
+    target: Target
+    label: str
+    """Who and what, on one line."""
+    consequences: tuple[str, ...] = ()
+    """What happens to it, what is lost and what is kept; a line each."""
+    refusal: str | None = None
+    """Why it is left out."""
+
+
+class Draft(msgspec.Struct, frozen=True):
+    """What an action's own planning says."""
+
+    targets: tuple[Planned, ...] = ()
+    consequences: tuple[str, ...] = ()
+    refusal: str | None = None
+    hint: str | None = None
+
+
+class ActionResult(msgspec.Struct, frozen=True):
+    """What was done."""
+
+    messages: tuple[str, ...] = ()
+    errors: tuple[HiveError, ...] = ()
+    """Of single targets; what was done to the others stays done."""
+    issue: Issue | None = None
+    """The issue that was made or changed."""
+
+
+class Action(msgspec.Struct, frozen=True, kw_only=True):
+    """One entry of the registry. Without a `perform` the console does it by itself."""
+
+    id: str
+    title: str
+    help: str
+    scope: Scope
+    keys: tuple[str, ...] = ()
+    """In Textual's names: `plus`, `ctrl+p`, `X`; two keys in a row are `g i`."""
+    command: str | None = None
+    """How the command line calls it, without `hive`."""
+    danger: Danger = Danger.NONE
+    needs: frozenset[Capability] = frozenset()
+    writes: bool = False
+    request: type[Request] | None = None
+    draft: Callable[..., Draft] | None = None
+    """(context, snapshot, request): without side effects."""
+    perform: Callable[..., ActionResult] | None = None
+    """(context, plan, request): looks again at what may have changed since the snapshot."""
+    of: Callable[[Sequence[Target]], Request] | None = None
+    """The request for what is selected, where nothing more has to be asked."""
+    when: Callable[[Snapshot, Sequence[Target]], bool] | None = None
+    """Which of two actions on the same key is meant; None is always."""
+
+    def applies(self, snapshot: Snapshot, targets: Sequence[Target] = ()) -> bool:
+        return self.when is None or self.when(snapshot, targets)
+
+
+class ActionPlan(msgspec.Struct, frozen=True):
+    """What carrying out a request would do, to be shown before it is done."""
+
+    action: Action
+    request: Request
+    targets: tuple[Planned, ...] = ()
+    """Those that are acted on."""
+    skipped: tuple[Planned, ...] = ()
+    """Those that refuse, while others do not."""
+    consequences: tuple[str, ...] = ()
+    refusal: str | None = None
+    hint: str | None = None
+
+    @property
+    def danger(self) -> Danger:
+        return self.action.danger
+
+    @property
+    def type_number(self) -> bool:
+        """Whether so much is at stake that the number of targets has to be typed."""
+        return self.danger is not Danger.NONE and len(self.targets) >= BULK
+
+    def lines(self) -> list[str]:
+        """The plan in words, for a dialog or a prompt."""
+        found: list[str] = []
+        for planned in self.targets:
+            found += [planned.label, *(f"  {line}" for line in planned.consequences)]
+        found += [f"left out: {planned.label}: {planned.refusal}" for planned in self.skipped]
+        return [*found, *self.consequences]
+
+
+def refusal_of(action: Action, context: ActionContext) -> tuple[str, str | None] | None:
+    """Why this action may not be carried out at all here, and the next step."""
+    if action.writes and context.read_only:
+        return "hive is in read-only mode.", "Leave out --read-only, or set read_only: false."
+    missing = action.needs - context.cluster.capabilities - context.forge.capabilities
+    if missing:
+        names = ", ".join(sorted(capability.value for capability in missing))
+        return f"This fleet's backends cannot do that ({names}).", None
+    return None
+
+
+def make_plan(action: Action, context: ActionContext, snapshot: Snapshot, request: Request) -> ActionPlan:
+    """Plan a request; what stands against it is in the plan, never raised."""
+    refused = refusal_of(action, context)
+    if refused is not None:
+        return ActionPlan(action, request, refusal=refused[0], hint=refused[1])
+    assert action.draft is not None, f"{action.id} is carried out by the console"
+    draft = action.draft(context, snapshot, request)
+    accepted = tuple(planned for planned in draft.targets if planned.refusal is None)
+    skipped = tuple(planned for planned in draft.targets if planned.refusal is not None)
+    refusal = draft.refusal
+    if refusal is None and skipped and not accepted:
+        refusal = "; ".join(f"{planned.label}: {planned.refusal}" for planned in skipped)
+    return ActionPlan(action, request, accepted, skipped, draft.consequences, refusal, draft.hint)
+
+
+def execute_plan(context: ActionContext, plan: ActionPlan) -> ActionResult:
+    """Carry out a plan. Raises Refused when the plan or the mode refuses it."""
+    refused = refusal_of(plan.action, context)
+    if refused is not None:
+        raise Refused(*refused)
+    if plan.refusal is not None:
+        raise Refused(sentence(plan.refusal), plan.hint)
+    assert plan.action.perform is not None, f"{plan.action.id} is carried out by the console"
+    return plan.action.perform(context, plan, plan.request)
+
+
+def sentence(words: str) -> str:
+    """Half a sentence as a whole one."""
+    words = words[:1].upper() + words[1:]
+    return words if words.endswith((".", "!", "?", "`")) else f"{words}."
+
+
+def for_each(plan: ActionPlan, act: Callable[[Planned], str]) -> ActionResult:
+    """Act on each target; one that fails does not keep the others from being done."""
+    messages: list[str] = []
+    errors: list[HiveError] = []
+    for planned in plan.targets:
+        try:
+            messages.append(act(planned))
+        except HiveError as error:
+            errors.append(error)
+    errors += [Refused(sentence(f"{planned.label}: {planned.refusal}")) for planned in plan.skipped]
+    return ActionResult(tuple(messages), tuple(errors))
+
+
+def change_claim(context: ActionContext, key: IssueKey, **fields: Any) -> Claim:
+    """Set fields of an issue's claim by compare-and-swap, again when somebody else was faster."""
+    return swap_claim(context, key, lambda claim: msgspec.structs.replace(claim, **fields))
+
+
+def swap_claim(context: ActionContext, key: IssueKey, change: Callable[[Claim], Claim]) -> Claim:
+    """Replace an issue's claim with what `change` makes of it. Raises ClaimLost when others never rest."""
+    lost: ClaimLost | None = None
+    for _ in range(_SWAPS):
+        known = context.cluster.get_claim(key)
+        before = known or Claim(repo=key.repo, number=key.number, version=0)
+        wanted = change(before)
+        if known is not None and wanted == known:
+            return known
+        try:
+            return context.cluster.put_claim(wanted, expected=known.version if known else None)
+        except ClaimLost as error:
+            lost = error
+    raise ClaimLost(f"The claim of {key} changes all the time.", "Try again.") from lost
+
+
+def record(context: ActionContext, kind: str, text: str, target: Target | None = None) -> None:
+    """Write what was done into the fleet's log, with the name of who did it."""
+    number: int | None = None
+    run: RunId | None = None
+    if target is not None:
+        number = target.issue if target.issue is not None else target.pull_request
+        run = target.run
+    context.cluster.record(
+        Event(
+            seq=0,
+            at=context.now(),
+            actor=context.actor,
+            kind=kind,
+            text=text,
+            repo=None if target is None else target.repo,
+            number=number,
+            run=run,
+        )
+    )
+
+
+def issue_target(key: IssueKey) -> Target:
+    return Target(repo=key.repo, issue=key.number)
+
+
+def issue_label(snapshot: Snapshot, key: IssueKey) -> str:
+    """`owner/name#42 Title`."""
+    issue = snapshot.issues.get(key)
+    return f"{key} {issue.title}" if issue is not None else str(key)
+
+
+def keys_of(targets: Sequence[Target]) -> tuple[IssueKey, ...]:
+    """The issues of what is selected, each once."""
+    return tuple(dict.fromkeys(key for target in targets if (key := target.issue_key) is not None))

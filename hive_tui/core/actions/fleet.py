@@ -1,0 +1,317 @@
+"""Actions on the whole fleet: its switches, its agents, a stop of everything."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from hive_tui.core import text
+from hive_tui.core.actions.base import (
+    Action,
+    ActionContext,
+    ActionPlan,
+    ActionResult,
+    Danger,
+    Draft,
+    Request,
+    Scope,
+    for_each,
+    record,
+)
+from hive_tui.core.actions.runs import describe_run, stop_run
+from hive_tui.core.errors import HiveError, unknown
+from hive_tui.core.ids import AgentName
+from hive_tui.core.model import Paused, Quota, QuotaState
+from hive_tui.core.ports import Capability
+from hive_tui.core.store import Snapshot, Store
+from hive_tui.core.targets import Target
+
+MAX_SLOTS = 1_000
+
+
+class Wake(Request, frozen=True):
+    """Look at the tracker and start what is ready, at once."""
+
+
+class Pause(Request, frozen=True):
+    why: str | None = None
+
+
+class Resume(Request, frozen=True):
+    pass
+
+
+class StopAll(Request, frozen=True):
+    why: str | None = None
+
+
+class SetSlots(Request, frozen=True):
+    """To a number, or by a difference to what is set now."""
+
+    to: int | None = None
+    by: int = 0
+
+
+class EnableAgent(Request, frozen=True):
+    """Let an agent be started again, whatever its quota said."""
+
+    agent: AgentName
+
+
+class DisableAgent(Request, frozen=True):
+    agent: AgentName
+
+
+class Collect(Request, frozen=True):
+    """Remove what settled runs left behind that ended before that moment."""
+
+    before: datetime
+    dry_run: bool = False
+
+
+def _draft_wake(context: ActionContext, snapshot: Snapshot, request: Wake) -> Draft:
+    return Draft()
+
+
+def _wake(context: ActionContext, plan: ActionPlan, request: Wake) -> ActionResult:
+    record(context, "wake", "asked to dispatch now")
+    return ActionResult(("The dispatcher looks at the tracker now.",))
+
+
+def _draft_pause(context: ActionContext, snapshot: Snapshot, request: Pause) -> Draft:
+    live = sum(run.live for run in snapshot.runs.values())
+    return Draft(consequences=(f"Nothing new is started; {text.plural(live, 'run')} at work go on.",))
+
+
+def _pause(context: ActionContext, plan: ActionPlan, request: Pause) -> ActionResult:
+    _set_paused(context, request.why)
+    return ActionResult(("Paused: nothing new is started. Runs at work go on.",))
+
+
+def _set_paused(context: ActionContext, why: str | None) -> None:
+    context.cluster.set_paused(Paused(context.actor, context.now(), why))
+    record(context, "pause", f"paused the fleet{f': {why}' if why else ''}")
+
+
+def _draft_resume(context: ActionContext, snapshot: Snapshot, request: Resume) -> Draft:
+    return Draft()
+
+
+def _resume(context: ActionContext, plan: ActionPlan, request: Resume) -> ActionResult:
+    context.cluster.set_paused(None)
+    record(context, "resume", "resumed the fleet")
+    return ActionResult(("Running: what is ready is started.",))
+
+
+def _draft_stop(context: ActionContext, snapshot: Snapshot, request: StopAll) -> Draft:
+    now = context.now()
+    live = [run for run in snapshot.runs.values() if not run.phase.final]
+    return Draft(
+        targets=tuple(describe_run(run, now) for run in sorted(live, key=lambda run: run.spec.worker)),
+        consequences=("The fleet is paused. After `hive resume` the issues are started anew.",),
+    )
+
+
+def _stop(context: ActionContext, plan: ActionPlan, request: StopAll) -> ActionResult:
+    _set_paused(context, request.why or "stopped")
+    done = for_each(plan, lambda planned: stop_run(context, planned.target, forgive=True))
+    return ActionResult(("Paused: nothing new is started.", *done.messages), done.errors)
+
+
+def _wanted_slots(snapshot: Snapshot, request: SetSlots) -> int | None:
+    if request.to is not None:
+        return request.to
+    return None if snapshot.fleet is None else snapshot.fleet.slots + request.by
+
+
+def _draft_slots(context: ActionContext, snapshot: Snapshot, request: SetSlots) -> Draft:
+    wanted = _wanted_slots(snapshot, request)
+    if wanted is None:
+        return Draft(refusal="the fleet's slots are not known yet", hint="Give a number: `hive slots 3`.")
+    if not 0 <= wanted <= MAX_SLOTS:
+        return Draft(refusal=f"{wanted} slots are not possible", hint=f"0 to {MAX_SLOTS:,} are.")
+    used = len(snapshot.fleet.slots_used) if snapshot.fleet is not None else 0
+    over = used - wanted
+    if over > 0:
+        return Draft(consequences=(f"{text.plural(over, 'run')} above that end in their own time.",))
+    return Draft()
+
+
+def _slots(context: ActionContext, plan: ActionPlan, request: SetSlots) -> ActionResult:
+    wanted = request.to
+    if wanted is None:
+        wanted = max(0, min(MAX_SLOTS, _slots_now(context) + request.by))
+    context.cluster.set_slots(wanted)
+    record(context, "slots", f"set the slots to {wanted}")
+    return ActionResult((f"Slots: {wanted}.", *plan.consequences))
+
+
+def _slots_now(context: ActionContext) -> int:
+    """The slots that are set now: a difference counts from the truth, not from what was on a screen."""
+    store = Store(())
+    store.apply(context.cluster.read(), context.now())
+    fleet = store.snapshot.fleet
+    if fleet is None:
+        raise HiveError("The fleet's slots are not known.", "Give a number: `hive slots 3`.")
+    return fleet.slots
+
+
+def _draft_agent(context: ActionContext, snapshot: Snapshot, request: EnableAgent | DisableAgent) -> Draft:
+    known = {agent.name for agent in context.settings.agents}
+    if snapshot.fleet is not None:
+        known.update(agent.name for agent in snapshot.fleet.agents)
+    if request.agent not in known:
+        raise unknown("agent", request.agent, known, listing="hive agents list")
+    return Draft()
+
+
+def _enable(context: ActionContext, plan: ActionPlan, request: EnableAgent) -> ActionResult:
+    context.cluster.set_agent_enabled(request.agent, True)
+    context.cluster.set_quota(request.agent, Quota(QuotaState.OK, at=context.now()))
+    record(context, "agent", f"enabled {request.agent}", Target(agent=request.agent))
+    return ActionResult((f"{request.agent} is enabled.",))
+
+
+def _disable(context: ActionContext, plan: ActionPlan, request: DisableAgent) -> ActionResult:
+    context.cluster.set_agent_enabled(request.agent, False)
+    record(context, "agent", f"disabled {request.agent}", Target(agent=request.agent))
+    return ActionResult((f"{request.agent} is disabled: it is not started any more. Its runs go on.",))
+
+
+def _draft_gc(context: ActionContext, snapshot: Snapshot, request: Collect) -> Draft:
+    return Draft(consequences=("Work trees of ended runs are removed; logs and branches stay.",))
+
+
+def _gc(context: ActionContext, plan: ActionPlan, request: Collect) -> ActionResult:
+    removed = context.cluster.gc(before=request.before, dry_run=request.dry_run)
+    if removed and not request.dry_run:
+        record(context, "gc", f"removed {text.plural(len(removed), 'thing')} of ended runs")
+    return ActionResult(tuple(removed))
+
+
+def _paused(snapshot: Snapshot) -> bool:
+    return snapshot.fleet is not None and snapshot.fleet.paused is not None
+
+
+def _agent_of(targets: Sequence[Target]) -> AgentName:
+    return next(target.agent for target in targets if target.agent is not None)
+
+
+ACTIONS = (
+    Action(
+        id="dispatch",
+        title="Dispatch now",
+        help="Look at the tracker and start what is ready, without waiting for the next turn.",
+        scope=Scope.FLEET,
+        keys=("n",),
+        command="dispatch",
+        writes=True,
+        request=Wake,
+        draft=_draft_wake,
+        perform=_wake,
+        of=lambda targets: Wake(),
+    ),
+    Action(
+        id="pause",
+        title="Pause",
+        help="Start nothing new; runs at work go on.",
+        scope=Scope.FLEET,
+        keys=("p",),
+        command="pause [--why TEXT]",
+        writes=True,
+        request=Pause,
+        draft=_draft_pause,
+        perform=_pause,
+        of=lambda targets: Pause(),
+        when=lambda snapshot, targets: not _paused(snapshot),
+    ),
+    Action(
+        id="resume",
+        title="Resume",
+        help="Start again what is ready.",
+        scope=Scope.FLEET,
+        keys=("p",),
+        command="resume",
+        writes=True,
+        request=Resume,
+        draft=_draft_resume,
+        perform=_resume,
+        of=lambda targets: Resume(),
+        when=lambda snapshot, targets: _paused(snapshot),
+    ),
+    Action(
+        id="stop",
+        title="Stop everything",
+        help="Pause, and end every run with its work saved.",
+        scope=Scope.FLEET,
+        keys=("X",),
+        command="stop [--why TEXT]",
+        danger=Danger.CONFIRM,
+        needs=frozenset({Capability.KILL}),
+        writes=True,
+        request=StopAll,
+        draft=_draft_stop,
+        perform=_stop,
+        of=lambda targets: StopAll(),
+    ),
+    Action(
+        id="slots.more",
+        title="One slot more",
+        help="Let one more agent work at once.",
+        scope=Scope.FLEET,
+        keys=("plus",),
+        command="slots N|+1|-1",
+        writes=True,
+        request=SetSlots,
+        draft=_draft_slots,
+        perform=_slots,
+        of=lambda targets: SetSlots(by=1),
+    ),
+    Action(
+        id="slots.fewer",
+        title="One slot fewer",
+        help="Let one agent less work at once; nobody at work is ended.",
+        scope=Scope.FLEET,
+        keys=("minus",),
+        command="slots N|+1|-1",
+        writes=True,
+        draft=_draft_slots,
+        perform=_slots,
+        of=lambda targets: SetSlots(by=-1),
+    ),
+    Action(
+        id="agent.enable",
+        title="Enable the agent",
+        help="Let an agent be started again; its limit is forgotten.",
+        scope=Scope.FLEET,
+        command="agents enable NAME",
+        writes=True,
+        request=EnableAgent,
+        draft=_draft_agent,
+        perform=_enable,
+        of=lambda targets: EnableAgent(_agent_of(targets)),
+    ),
+    Action(
+        id="agent.disable",
+        title="Disable the agent",
+        help="Start nothing with this agent any more; its runs go on.",
+        scope=Scope.FLEET,
+        command="agents disable NAME",
+        writes=True,
+        request=DisableAgent,
+        draft=_draft_agent,
+        perform=_disable,
+        of=lambda targets: DisableAgent(_agent_of(targets)),
+    ),
+    Action(
+        id="gc",
+        title="Remove work trees",
+        help="Remove what ended runs left behind; logs and branches stay.",
+        scope=Scope.FLEET,
+        command="gc [--dry-run]",
+        writes=True,
+        request=Collect,
+        draft=_draft_gc,
+        perform=_gc,
+    ),
+)

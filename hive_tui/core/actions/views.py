@@ -1,0 +1,99 @@
+"""What the console does by itself: moving about, looking closer, copying. Nothing here writes."""
+
+from __future__ import annotations
+
+from hive_tui.core.actions.base import Action, Scope
+
+
+def _view(
+    name: str, keys: str, title: str, text: str, *, scope: Scope = Scope.VIEW, command: str | None = None
+) -> Action:
+    return Action(id=name, title=title, help=text, scope=scope, keys=tuple(keys.split("|")), command=command)
+
+
+_PANES = (
+    ("fleet", "Fleet"),
+    ("issues", "Issues"),
+    ("agents", "Agents"),
+    ("log", "Log"),
+    ("pulls", "Pull requests"),
+    ("costs", "Costs"),
+    ("attention", "Attention"),
+    ("events", "Events"),
+)
+
+ACTIONS = (
+    _view("quit", "q", "Quit", "Leave the console; runs and the dispatcher go on."),
+    _view("refresh", "r", "Refresh", "Read every source again now."),
+    *(
+        _view(f"pane.{name}", str(number), title, f"Go to the pane {title}.")
+        for number, (name, title) in enumerate(_PANES, 1)
+    ),
+    _view("pane.next", "tab", "Next pane", "Go to the next pane."),
+    _view("pane.previous", "shift+tab", "Previous pane", "Go to the pane before."),
+    _view("zoom", "z", "Zoom", "Let the pane fill the screen, and back."),
+    _view("open", "enter", "Open", "Look at the selected thing closely.", command="describe RUN|ISSUE"),
+    _view("back", "escape", "Back", "Go back one step; it never quits."),
+    _view(
+        "filter",
+        "slash",
+        "Filter",
+        "Show only rows that match; `!` inverts, `repo:` `state:` `agent:` `label:`.",
+    ),
+    _view("sort.next", "s", "Sort by the next column", "Sort the list by its next column."),
+    _view("sort.reverse", "S", "Turn the order round", "Sort the other way round."),
+    _view("mark", "space", "Mark", "Mark the row for an action on many, or unmark it."),
+    _view("go.issue", "g i", "Go to the issue", "Go to the issue of the selected run or pull request."),
+    _view("go.pull", "g p", "Go to the pull request", "Go to the pull request of the selected issue or run."),
+    _view("go.run", "g r", "Go to the agent", "Go to the run of the selected issue or pull request."),
+    _view("browse", "o", "Open in the browser", "Open the selected thing's page."),
+    _view("copy", "y", "Copy", "Copy the selected thing's name."),
+    _view("copy.line", "Y", "Copy the line", "Copy the selected line."),
+    _view("log", "l", "Log", "The log of the selected run, full screen.", command="logs -f RUN"),
+    _view("log.wall", "L", "All logs", "The logs of all runs at work, side by side."),
+    _view("describe", "d", "Describe", "Everything that is known about it.", command="describe RUN|ISSUE"),
+    _view("command", "colon", "Command line", "Give a command as on the command line."),
+    _view("palette", "ctrl+p", "Palette", "Find an action by its name."),
+    _view("help", "question_mark", "Help", "What each key does, here and now.", command="--help"),
+    _view("notifications", "exclamation_mark", "Notifications", "What was said before."),
+    _view("mute", "N", "Mute", "No bell and no desktop notification, and back."),
+    Action(
+        id="read-only",
+        title="Read-only",
+        help="Let the console change nothing, and back.",
+        scope=Scope.VIEW,
+        command="--read-only",
+    ),
+    Action(
+        id="dispatcher.start",
+        title="Start the dispatcher",
+        help="Start the process that starts agents, on this machine.",
+        scope=Scope.FLEET,
+        command="dispatcher start",
+        writes=True,
+    ),
+    Action(
+        id="budget",
+        title="Budgets",
+        help="Where the money went, and the limits that hold issues.",
+        scope=Scope.VIEW,
+        command="top --once --section costs",
+    ),
+    _view("log.find", "slash", "Find", "Find text in the log.", scope=Scope.LOG),
+    _view("log.next", "n", "Next match", "Go to the next match.", scope=Scope.LOG),
+    _view("log.previous", "N", "Match before", "Go to the match before.", scope=Scope.LOG),
+    _view(
+        "log.filter",
+        "ampersand",
+        "Only some lines",
+        "Show only lines that match; `!` leaves them out.",
+        scope=Scope.LOG,
+    ),
+    _view("log.wrap", "w", "Wrap", "Wrap long lines, and back.", scope=Scope.LOG),
+    _view("log.time", "t", "Times", "No times, times of day, ages.", scope=Scope.LOG),
+    _view("log.raw", "J", "Raw", "The line as it was recorded.", scope=Scope.LOG),
+    _view("log.attempt", "p", "Attempt before", "The log of the attempt before this one.", scope=Scope.LOG),
+    _view("log.save", "ctrl+s", "Save", "Save the log to a file.", scope=Scope.LOG),
+    _view("log.copy", "y", "Copy", "Copy the line.", scope=Scope.LOG),
+    _view("log.follow", "f", "Follow", "Follow the end of the log, and stop following.", scope=Scope.LOG),
+)
