@@ -1,0 +1,17 @@
+"""Every test has hive's folders to itself, and an environment that says nothing about hive."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def hive_home(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    home = tmp_path_factory.mktemp("hive-home")
+    for name in ("HIVE_FLEET", "HIVE_RUN", "HIVE_COLOR", "HIVE_DEBUG", "NO_COLOR", "COLUMNS"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HIVE_HOME", str(home))
+    monkeypatch.setenv("HIVE_USER", "kay")
+    return home
