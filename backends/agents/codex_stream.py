@@ -138,7 +138,7 @@ class CodexStream:
                 self._in_turn = True
             case "item.started" | "item.updated" | "item.completed" as kind if line is not None:
                 if line.item is not None:
-                    self._in_turn = True
+                    self._in_turn, self._error = True, ""
                     yield from self._item(line.item, done=kind == "item.completed", data=data)
             case "turn.completed" if line is not None:
                 yield from self._turn_completed(line)
