@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 
@@ -14,6 +15,10 @@ from hive_tui.cli.options import global_options
 INTERRUPTED = 130
 CLOSED_OUTPUT = 141
 """What a shell shows for a program that SIGPIPE ended, as `yes | head` does."""
+
+
+MACHINE_TROUBLE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EMFILE, errno.ENFILE})
+"""What the machine lacks, whatever hive does; anything else that nobody caught is a bug."""
 
 
 @click.command(
@@ -41,8 +46,7 @@ def main() -> None:
     except BrokenPipeError:
         code = _abandon_output()
     except OSError as error:
-        code = 1
-        click.echo(f"hive: the output could not be written: {error.strerror}.", err=True)
+        code = _fail(error)
         _abandon_output()
     sys.exit(code)
 
@@ -84,6 +88,10 @@ def _fail(error: Exception) -> int:
     if isinstance(error, HiveError):
         _explain(error.message, error.hint)
         return error.exit_code
+    if isinstance(error, OSError) and error.errno in MACHINE_TROUBLE:
+        where = f" ({error.filename})" if error.filename else ""
+        _explain(f"{error.strerror}{where}.", "`hive doctor` looks at disk and permissions.")
+        return 1
     return _unexpected(error)
 
 
@@ -107,7 +115,7 @@ def _unexpected(error: Exception) -> int:
     from hive_tui.core.text import Redactor, clean, clean_line
 
     text = Redactor()(clean("".join(traceback.format_exception(error))))
-    summary = clean_line(f"{type(error).__name__}: {error}", limit=300)
+    summary = Redactor()(clean_line(f"{type(error).__name__}: {error}", limit=300))
     if os.environ.get("HIVE_DEBUG"):
         _explain(f"unexpected {summary}", text)
     else:
