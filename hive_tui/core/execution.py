@@ -124,10 +124,28 @@ class Executor:
             self._cluster.release_slot(run)
             return False
         self._cluster.start_run(run)
-        self._move(issue, IssueState.IN_PROGRESS, frm=(IssueState.READY,))
+        self._mirror_start(claim, issue)
         by = f", fired by {start.by}" if start.by is not None else ""
         self._record(now, "start", f"attempt {start.attempt} → {start.worker}{by}", key=key, run=run)
         return True
+
+    def _mirror_start(self, claim: Claim, issue: Issue) -> None:
+        """Show that the issue is in progress, unless that is over by now.
+
+        A dispatcher that was held up here for long may come after the run's end was settled by
+        another one; then what it has just put over that settlement is taken back.
+        """
+        preset = self._settings.labels
+        self._move(issue, IssueState.IN_PROGRESS, frm=(IssueState.READY,))
+        now = self._cluster.get_claim(claim.key)
+        if now is not None and now.run == claim.run:
+            return
+        settled = self._forge.get_issue(issue.key)
+        found = workflow.states(settled.labels, preset)
+        if IssueState.IN_PROGRESS in found:
+            wanted = next((state for state in found if state is not IssueState.IN_PROGRESS), IssueState.READY)
+            add, remove = workflow.transition(settled.labels, wanted, preset)
+            self._forge.set_labels(issue.key, add=add, remove=remove, by=AUTHOR)
 
     def _job(self, start: Start, run: RunId, now: datetime) -> Job:
         settings, issue = self._settings, start.issue
@@ -277,7 +295,11 @@ class Executor:
         return f"{run.spec.worker}: {why}" + (" (no attempt is left)" if settle.gives_up else "")
 
     def _move(
-        self, issue: Issue, to: IssueState, frm: tuple[IssueState, ...] = (IssueState.IN_PROGRESS,)
+        self,
+        issue: Issue,
+        to: IssueState,
+        # Ready, too: a dispatcher that died right after a start has not shown it.
+        frm: tuple[IssueState, ...] = (IssueState.IN_PROGRESS, IssueState.READY),
     ) -> None:
         """Mirror a state in the labels, unless a person changed it meanwhile: theirs wins."""
         preset = self._settings.labels

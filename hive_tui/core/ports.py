@@ -144,7 +144,8 @@ class Cluster(Protocol):
     def put_claim(self, claim: Claim, *, expected: int | None) -> Claim:
         """Write `claim` if the stored version is `expected` (None: there is none yet).
 
-        Returns it with its new version; raises ClaimLost when the stored version differs.
+        Returns it with its new version; raises ClaimLost when the stored version differs, or when the
+        stored claim's run exists, has not ended, and would lose it.
         """
         ...
 
@@ -156,7 +157,10 @@ class Cluster(Protocol):
         """
         ...
 
-    def release_slot(self, run: RunId) -> None: ...
+    def release_slot(self, run: RunId) -> None:
+        """Give a slot back; no change while its run is queued or at work, since whoever asks may have
+        looked at the run before it was taken up."""
+        ...
 
     # Runs
     def create_run(self, job: Job) -> None:
@@ -170,7 +174,7 @@ class Cluster(Protocol):
     def get_job(self, run: RunId) -> Job: ...
 
     def start_run(self, run: RunId) -> bool:
-        """Start the runner of a queued (or waiting and due) run, unless it is alive already.
+        """Start the runner of a queued (or waiting and due) run that holds a slot, unless it is alive.
 
         Returns whether a process was started. The process refuses by itself to work twice.
         """

@@ -45,7 +45,7 @@ FOLLOW_SECONDS = 0.1
 class LocalCluster:
     """See `core.ports.Cluster`. Nothing is created before the first write."""
 
-    name = "local cluster"
+    name = "local"
     capabilities = frozenset({Capability.KILL, Capability.MESSAGE, Capability.LOGS})
 
     def __init__(self, context: BackendContext) -> None:
@@ -105,7 +105,7 @@ class LocalCluster:
 
     def release_slot(self, run: RunId) -> None:
         with self._database.writing() as connection:
-            connection.execute("DELETE FROM slots WHERE run = ?", (run,))
+            claims.release_slot(connection, self._home, run)
 
     # Runs
 

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import sqlite3
+from pathlib import Path
 
 import msgspec
 
-from backends.clusters.local import rows
+from backends.clusters.local import rows, seen
 from hive_tui.core.errors import ClaimLost, NoSlot
 from hive_tui.core.ids import RunId, WorkerName
-from hive_tui.core.model import Claim, Phase, RunStatus
+from hive_tui.core.model import Claim, Phase, Process, RunStatus
 from hive_tui.core.ports import BackendContext, Job
 
 
 def put_claim(connection: sqlite3.Connection, claim: Claim, expected: int | None) -> Claim:
-    """Write the claim if the stored version is `expected`. Raises ClaimLost."""
+    """Write the claim if the stored version is `expected` and no run at work loses it. Raises ClaimLost."""
     stored = rows.read_claim(connection, claim.key)
     found = None if stored is None else stored.version
     if found != expected:
@@ -22,6 +23,12 @@ def put_claim(connection: sqlite3.Connection, claim: Claim, expected: int | None
             f"The claim on {claim.key} has changed (version {found}, not {expected}).",
             "Somebody else acted on it; look again.",
         )
+    if stored is not None and stored.run is not None and claim.run != stored.run:
+        for row in rows.read_runs(connection, (stored.run,)):
+            if not row.status.phase.final:
+                raise ClaimLost(
+                    f"Run {stored.run} holds the claim on {claim.key}.", "End it first: `hive kill`."
+                )
     written = msgspec.structs.replace(claim, version=(expected or 0) + 1)
     connection.execute(
         "INSERT INTO claims (repo, number, version, doc) VALUES (?, ?, ?, ?)"
@@ -52,6 +59,23 @@ def take_slot(
     rows.write_switches(connection, switches)
 
 
+def release_slot(connection: sqlite3.Connection, home: Path, run: RunId) -> None:
+    """Give the slot of `run` back, unless the run is queued or at work: whoever asks may have looked
+    at it before it was taken up."""
+    for row in rows.read_runs(connection, (run,)):
+        status = row.status
+        if status.phase is Phase.QUEUED or (
+            not status.phase.final and seen.process(home, row) is Process.ALIVE
+        ):
+            return
+    connection.execute("DELETE FROM slots WHERE run = ?", (run,))
+
+
+def has_slot(connection: sqlite3.Connection, run: RunId) -> bool:
+    """Whether `run` holds a slot."""
+    return any(slot.run == run for slot in rows.read_slots(connection))
+
+
 def create_run(connection: sqlite3.Connection, job: Job) -> None:
     """Record a run as queued if it has its claim and its slot. Raises ClaimLost, NoSlot."""
     spec = job.spec
@@ -64,6 +88,6 @@ def create_run(connection: sqlite3.Connection, job: Job) -> None:
             f"The claim on {spec.key} is held by {holder}, not by {spec.id}.",
             "Somebody else acted on it; look again.",
         )
-    if all(slot.run != spec.id for slot in rows.read_slots(connection)):
+    if not has_slot(connection, spec.id):
         raise NoSlot(f"Run {spec.id} has no slot.", "Take a slot first.")
     rows.add_run(connection, job, RunStatus(phase=Phase.QUEUED, since=spec.created_at))

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from backends.clusters.local import rows, seen
+from backends.clusters.local import claims, rows, seen
 from backends.clusters.local.places import RunPlace, place
 from backends.database import Database
 from hive_tui.core.errors import SourceError
@@ -55,12 +56,21 @@ def runner_environment(environ: Mapping[str, str], credentials: Iterable[str]) -
 
 def start(database: Database, context: BackendContext, run: RunId, now: datetime) -> bool:
     """Start the runner of a run that is queued or waits and is due. False if it is not, or is alive."""
-    return _start(database, context, run, lambda status: _startable(status, now), ())
+
+    def allowed(connection: sqlite3.Connection, status: RunStatus) -> bool:
+        # The lock is held by now, so that nobody gives the slot back after this look at it.
+        return _startable(status, now) and claims.has_slot(connection, run)
+
+    return _start(database, context, run, allowed, ())
 
 
 def recover(database: Database, context: BackendContext, run: RunId) -> bool:
     """Start a runner that makes good for a dead one. False if there is nothing to make good."""
-    return _start(database, context, run, lambda status: not status.phase.final, ("--recover",))
+
+    def allowed(_: sqlite3.Connection, status: RunStatus) -> bool:
+        return not status.phase.final
+
+    return _start(database, context, run, allowed, ("--recover",))
 
 
 def reap() -> None:
@@ -78,7 +88,7 @@ def _start(
     database: Database,
     context: BackendContext,
     run: RunId,
-    allowed: Callable[[RunStatus], bool],
+    allowed: Callable[[sqlite3.Connection, RunStatus], bool],
     options: tuple[str, ...],
 ) -> bool:
     reap()
@@ -96,7 +106,7 @@ def _start(
     try:
         with database.writing() as connection:
             row = seen.adopt(connection, context.home, rows.get_run(connection, run))
-            if not allowed(row.status):
+            if not allowed(connection, row.status):
                 return False
             job = rows.read_job(connection, run)
         environment = runner_environment(os.environ, job.agent.credentials)

@@ -1,0 +1,1 @@
+"""Two dispatchers at once, and dispatchers that die at every line."""
