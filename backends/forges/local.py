@@ -41,7 +41,7 @@ MAX_DIFF = 4_000_000
 class LocalForge:
     """See `core.ports.Forge`. Repositories and their paths are those of the fleet's settings."""
 
-    name = "local forge"
+    name = "local"
     identity = "local"
     capabilities = frozenset(
         {

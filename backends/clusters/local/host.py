@@ -49,6 +49,7 @@ class LocalHost:
         self._log = LogWriter(self._place.log)
         self._unwritten: RunStatus | None = None
         self.home: Path = self._place.folder
+        self.home.mkdir(parents=True, exist_ok=True)
         self.sandbox: Sandbox = LocalSandbox(workdir=self._place.work, run=run)
 
     def register(self, *, recover: bool = False) -> Job:

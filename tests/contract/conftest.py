@@ -1,0 +1,201 @@
+"""The backends that the contract suites run against, each behind the same few handles."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from backends.clusters.local import LocalCluster
+from backends.forges.local import LocalForge
+from hive_tui.core.ids import AgentName, IssueKey, RepoName, RunId, WorkerName, branch_name, run_id
+from hive_tui.core.model import DISPATCHER, Claim, Fleet, Mode, Run, RunSpec
+from hive_tui.core.ports import AgentJob, BackendContext, Cluster, Forge, Job, RepoJob
+from hive_tui.core.settings import AgentSettings, FleetSettings, RepoSettings
+from hive_tui.core.sources import Listed
+from hive_tui.system import processes
+from tests.fakes.repository import Repository
+
+REPO = RepoName("me/proj")
+ROOT = Path(__file__).parents[2]
+
+
+class ClusterFixture:
+    """One fleet, which any number of clients may use at once."""
+
+    def connect(self) -> Cluster:
+        """Another client of the same fleet, as another process would have it."""
+        raise NotImplementedError
+
+    def idle_run(self, run: RunId) -> None:
+        """Start a process that is this run, and does nothing until it is told to stop."""
+        raise NotImplementedError
+
+    def murder(self, run: RunId) -> None:
+        """End that process without a last word."""
+        raise NotImplementedError
+
+
+class LocalClusterFixture(ClusterFixture):
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        agents = (AgentSettings(AgentName("claude")), AgentSettings(AgentName("codex")))
+        self.context = BackendContext("test", home, FleetSettings(agents=agents, slots=2), "me")
+        self._clusters: list[LocalCluster] = []
+        self._runners: dict[RunId, subprocess.Popen[bytes]] = {}
+
+    def connect(self) -> Cluster:
+        self._clusters.append(LocalCluster(self.context))
+        return self._clusters[-1]
+
+    def idle_run(self, run: RunId) -> None:
+        command = [sys.executable, "-m", "tests.fakes.idle_runner", str(self.home), run]
+        self._runners[run] = runner = subprocess.Popen(command, stdout=subprocess.PIPE, cwd=ROOT)
+        assert runner.stdout is not None
+        assert runner.stdout.readline() == b"ready\n"
+
+    def murder(self, run: RunId) -> None:
+        self._runners[run].kill()
+        self._runners[run].wait()
+
+    def close(self) -> None:
+        for runner in self._runners.values():
+            runner.kill()
+            runner.wait()
+            assert runner.stdout is not None
+            runner.stdout.close()
+        for cluster in self._clusters:
+            for item in snapshot(cluster).items:
+                if isinstance(item, Run):
+                    processes.end(processes.carrying("HIVE_RUN", item.id), grace=0)
+            cluster.close()
+
+
+@pytest.fixture(params=["local"])
+def fleet(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[ClusterFixture]:
+    fixture = {"local": LocalClusterFixture}[request.param](tmp_path / "fleet")
+    yield fixture
+    fixture.close()
+
+
+@pytest.fixture
+def cluster(fleet: ClusterFixture) -> Cluster:
+    return fleet.connect()
+
+
+def snapshot(cluster: Cluster) -> Listed:
+    """All that the cluster says at once."""
+    items = [item for event in cluster.read() if isinstance(event, Listed) for item in event.items]
+    kinds = [kind for event in cluster.read() if isinstance(event, Listed) for kind in event.kinds]
+    return Listed("cluster", tuple(kinds), tuple(items))
+
+
+def fleet_of(cluster: Cluster) -> Fleet:
+    return next(item for item in snapshot(cluster).items if isinstance(item, Fleet))
+
+
+def find_run(cluster: Cluster, run: RunId) -> Run | None:
+    found = (item for item in snapshot(cluster).items if isinstance(item, Run) and item.id == run)
+    return next(found, None)
+
+
+def get_run(cluster: Cluster, run: RunId) -> Run:
+    found = find_run(cluster, run)
+    assert found is not None
+    return found
+
+
+def job(number: int = 1, attempt: int = 1, *, worker: str = "claude-a", source: str = "/nowhere") -> Job:
+    spec = RunSpec(
+        id=run_id("local", REPO, number, attempt),
+        repo=REPO,
+        issue=number,
+        attempt=attempt,
+        worker=WorkerName(worker),
+        agent=AgentName("claude"),
+        mode=Mode.IMPROVEMENT,
+        branch=branch_name(number, attempt),
+        base="main",
+        title="Mend it",
+        created_at=datetime.now(UTC),
+        created_by=DISPATCHER,
+    )
+    agent = AgentJob(AgentName("claude"), "scripted")
+    return Job("test", spec, RepoJob(REPO, source, "main"), agent, "Mend it", "It is broken.")
+
+
+def start(cluster: Cluster, work: Job) -> RunId:
+    """Everything that comes before a run's process: claim, slot, record."""
+    spec = work.spec
+    before = cluster.get_claim(spec.key) or Claim(spec.repo, spec.issue, version=0)
+    claim = Claim(spec.repo, spec.issue, before.version, attempt=spec.attempt, run=spec.id)
+    cluster.put_claim(claim, expected=before.version or None)
+    cluster.take_slot(spec.worker, spec.id)
+    cluster.create_run(work)
+    return spec.id
+
+
+class ForgeFixture:
+    """One tracker with one repository."""
+
+    def connect(self) -> Forge:
+        raise NotImplementedError
+
+    def branch(self, name: str, files: dict[str, str]) -> str:
+        """Push a commit on top of a branch (a new one starts at `main`); returns it."""
+        raise NotImplementedError
+
+    def delete_branch(self, name: str) -> None:
+        raise NotImplementedError
+
+    def read(self, branch: str, path: str) -> str:
+        """A file's text on a branch."""
+        raise NotImplementedError
+
+    def log(self, branch: str) -> list[str]:
+        """Subjects of a branch's commits, newest first."""
+        raise NotImplementedError
+
+
+class LocalForgeFixture(ForgeFixture):
+    def __init__(self, tmp_path: Path) -> None:
+        self.repository = Repository(tmp_path / "proj")
+        repos = (RepoSettings(REPO, path=str(self.repository.path)),)
+        self.context = BackendContext("test", tmp_path / "fleet", FleetSettings(repos=repos), "me")
+
+    def connect(self) -> Forge:
+        return LocalForge(self.context)
+
+    def branch(self, name: str, files: dict[str, str]) -> str:
+        if name == "main":
+            return self.repository.commit(files, "Work on main")
+        return self.repository.branch(name, files)
+
+    def delete_branch(self, name: str) -> None:
+        self.repository.git("branch", "-D", name)
+
+    def read(self, branch: str, path: str) -> str:
+        return self.repository.git("show", f"{branch}:{path}")
+
+    def log(self, branch: str) -> list[str]:
+        return self.repository.git("log", "--format=%s", branch).splitlines()
+
+
+@pytest.fixture(params=["local"])
+def tracker(request: pytest.FixtureRequest, tmp_path: Path) -> ForgeFixture:
+    return {"local": LocalForgeFixture}[request.param](tmp_path)
+
+
+@pytest.fixture
+def forge(tracker: ForgeFixture) -> Iterator[Forge]:
+    forge = tracker.connect()
+    yield forge
+    forge.close()
+
+
+def key(number: int) -> IssueKey:
+    return IssueKey(REPO, number)
