@@ -91,7 +91,7 @@ class Executor:
                 self._cluster.release_slot(decision.run)
                 return True
             case ReleaseClaim():
-                return self._release_claim(decision.claim, now)
+                return self._release_claim(decision.claim)
             case LimitAgent():
                 self._cluster.set_quota(decision.agent, decision.quota)
                 until = f" until {text.clock(decision.quota.until, now)}" if decision.quota.until else ""
@@ -120,7 +120,7 @@ class Executor:
             self._cluster.take_slot(start.worker, run)
             self._cluster.create_run(self._job(start, run, now))
         except (NoSlot, ClaimLost):
-            self._release_claim(claim, now)
+            self._release_claim(claim)
             self._cluster.release_slot(run)
             return False
         self._cluster.start_run(run)
@@ -308,11 +308,9 @@ class Executor:
         add, remove = workflow.transition(issue.labels, to, preset)
         self._forge.set_labels(issue.key, add=add, remove=remove, by=AUTHOR)
 
-    def _release_claim(self, claim: Claim, now: datetime) -> bool:
-        """Give back a claim whose run never came to be: the number is used up, the attempt is not."""
-        free = msgspec.structs.replace(claim, run=None, forgiven=claim.forgiven + 1)
+    def _release_claim(self, claim: Claim) -> bool:
         try:
-            self._cluster.put_claim(free, expected=claim.version)
+            self._cluster.abandon_claim(claim)
         except ClaimLost:
             return False
         return True

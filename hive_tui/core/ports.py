@@ -149,6 +149,13 @@ class Cluster(Protocol):
         """
         ...
 
+    def abandon_claim(self, claim: Claim) -> None:
+        """Give back a claim whose run was never recorded: the number is used up, the attempt is not.
+
+        Raises ClaimLost when the claim has changed or its run exists, both looked at in one step.
+        """
+        ...
+
     # Slots
     def take_slot(self, worker: WorkerName, run: RunId) -> None:
         """Take a slot for `run`; taking it again for the same run is no change.

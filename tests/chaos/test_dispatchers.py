@@ -285,17 +285,16 @@ def test_a_dispatcher_may_die_at_any_call(
 
 
 def test_the_checks_can_fail(tmp_path: Path, settings: FleetSettings) -> None:
-    """A claim that is not compared lets two dispatchers start the same issue: the test would see it."""
+    """With claims that forget, two starts on one issue get through: the test would see it."""
     fleet = Fleet(tmp_path, settings)
 
-    class Careless(Stepping):
+    class Forgetful(Stepping):
         def put_claim(self, claim: Any, *, expected: int | None) -> Any:
-            stored = self._target.get_claim(claim.key)
-            found = None if stored is None else stored.version
-            attempt = 2 if stored is not None else claim.attempt
-            return self._target.put_claim(msgspec.structs.replace(claim, attempt=attempt), expected=found)
+            with fleet.cluster.database.writing() as connection:
+                connection.execute("DELETE FROM claims")
+            return self._target.put_claim(claim, expected=None)
 
-    cluster = Careless(fleet.cluster, lambda: None)
+    cluster = Forgetful(fleet.cluster, lambda: None)
     first = OneDispatcher(cluster, fleet.forge, settings, "a")
     plan = first.planner.decide(first.snapshot(NOW), NOW)
     start = plan.decisions[0]

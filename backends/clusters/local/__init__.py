@@ -99,6 +99,10 @@ class LocalCluster:
         with self._database.writing() as connection:
             return claims.put_claim(connection, claim, expected)
 
+    def abandon_claim(self, claim: Claim) -> None:
+        with self._database.writing() as connection:
+            claims.abandon_claim(connection, claim)
+
     def take_slot(self, worker: WorkerName, run: RunId) -> None:
         with self._database.writing() as connection:
             claims.take_slot(connection, self._context, worker, run)

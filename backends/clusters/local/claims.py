@@ -38,6 +38,14 @@ def put_claim(connection: sqlite3.Connection, claim: Claim, expected: int | None
     return written
 
 
+def abandon_claim(connection: sqlite3.Connection, claim: Claim) -> None:
+    """Free a claim whose run does not exist. Raises ClaimLost."""
+    if claim.run is not None and rows.read_runs(connection, (claim.run,)):
+        raise ClaimLost(f"Run {claim.run} holds the claim on {claim.key}.", "It exists by now; look again.")
+    free = msgspec.structs.replace(claim, run=None, forgiven=claim.forgiven + 1)
+    put_claim(connection, free, claim.version)
+
+
 def take_slot(
     connection: sqlite3.Connection, context: BackendContext, worker: WorkerName, run: RunId
 ) -> None:
