@@ -154,7 +154,7 @@ def _find_in_struct(value: object, kind: type[msgspec.Struct], key: Key) -> _Fla
     hints = typing.get_type_hints(kind, include_extras=True)
     for name in value:
         if name not in fields:
-            return _Flaw((*key, str(name)), *_unknown_key((*key, str(name)), sorted(fields)))
+            return _unknown_key((*key, str(name)), value[name], sorted(fields))
     for name, field in fields.items():
         if name not in value:
             if field.required:
@@ -168,10 +168,10 @@ def _find_in_struct(value: object, kind: type[msgspec.Struct], key: Key) -> _Fla
     return None
 
 
-def _unknown_key(key: Key, known: list[str]) -> tuple[str, str]:
+def _unknown_key(key: Key, value: object, known: list[str]) -> _Flaw:
     near = difflib.get_close_matches(str(key[-1]), known, n=2, cutoff=0.5)
     hint = f"Did you mean {' or '.join(near)}?" if near else f"Known here: {', '.join(known)}."
-    return f"unknown key {clean_line(dotted(key))}.", hint
+    return _Flaw(key, f"unknown key {clean_line(dotted(key))}, with the value {_shown(value)}.", hint)
 
 
 def _leaf(value: object, kind: Any, constraint: msgspec.Meta | None, key: Key) -> _Flaw:

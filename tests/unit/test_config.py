@@ -103,7 +103,7 @@ def test_a_folder_in_the_files_place_is_an_error_not_a_crash(hive_home: Path) ->
     [
         ("fleets:\n  work:\n    slots: three\n", ":3: fleets.work.slots is 'three'; expected a whole", ""),
         ("fleets:\n  work:\n    slots: -1\n", ":3: fleets.work.slots is -1; expected", ""),
-        ("fleets:\n  work:\n    slot: 1\n", ":3: unknown key fleets.work.slot.", "slots"),
+        ("fleets:\n  work:\n    slot: 1\n", ":3: unknown key fleets.work.slot, with the value 1.", "slots"),
         (
             "fleets:\n  w:\n    repos:\n      - name: a/b\n        pth: x\n",
             ":5: unknown key fleets.w.repos[0].pth",

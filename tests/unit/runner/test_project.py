@@ -36,13 +36,13 @@ def test_a_link_is_not_followed(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "says", "hint"),
     [
-        (b"tset: make\n", "unknown key `tset` with the value 'make'", "`test`"),
-        (b"test_timeout_minutes: soon\n", "`test_timeout_minutes` is 'soon'", "base branch"),
-        (b"protected: [1]\n", "`protected", "base branch"),
-        (b"test: [\n", "is not YAML", "base branch"),
-        (b"- test\n", "`key: value`", "base branch"),
-        (b"\xff\xfe\x00", "is not YAML", "base branch"),
-        (b"test: !!python/object/apply:os.system [id]\n", "is not YAML", "base branch"),
+        (b"tset: make\n", "unknown key tset, with the value 'make'", "test"),
+        (b"test_timeout_minutes: soon\n", "test_timeout_minutes is 'soon'", "base branch"),
+        (b"protected: [1]\n", "protected[0] is 1", "base branch"),
+        (b"test: [\n", ":2: ", "base branch"),
+        (b"- test\n", "expected keys and values", "base branch"),
+        (b"\xff\xfe\x00", "not UTF-8", "base branch"),
+        (b"test: !!python/object/apply:os.system [id]\n", "the tag", "base branch"),
     ],
 )
 def test_malformed_settings_say_where_and_what(text: bytes, says: str, hint: str) -> None:
