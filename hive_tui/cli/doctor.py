@@ -19,7 +19,7 @@ from hive_tui.core.errors import HiveError
 from hive_tui.core.model import DispatcherState
 from hive_tui.core.store import Snapshot
 from hive_tui.core.text import age
-from hive_tui.detached import ensure_dispatcher
+from hive_tui.detached import LOG, ensure_dispatcher
 from hive_tui.system import git
 
 LITTLE_SPACE, NO_SPACE = 2_000_000_000, 200_000_000
@@ -230,11 +230,8 @@ def _fleet(session: Session) -> Iterator[Finding]:
     snapshot = session.snapshot()
     for source in snapshot.sources.values():
         if not source.ok:
-            yield broken(
-                source.name,
-                source.why or source.state.value,
-                f"See above, and {session.fleet.home / 'dispatcher.log'}.",
-            )
+            fix = f"See above, and {session.fleet.home / LOG}."
+            yield broken(source.name, source.why or source.state.value, fix)
     yield from _dispatcher(session, snapshot)
     yield _clock(snapshot, datetime.now(UTC))
 

@@ -154,19 +154,20 @@ class FleetSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """No progress for this long is `stalled`."""
 
     def __post_init__(self) -> None:
-        for kind, names in (
-            ("repository", [repo.name for repo in self.repos]),
-            ("agent", [agent.name for agent in self.agents]),
-        ):
-            for name in names:
-                if names.count(name) > 1:
-                    raise ValueError(f"the {kind} {name} is there twice.")
+        _unique("repository", [str(repo.name) for repo in self.repos])
+        _unique("agent", [str(agent.name) for agent in self.agents])
 
     def repo(self, name: str) -> RepoSettings | None:
         return next((repo for repo in self.repos if repo.name == name), None)
 
     def agent(self, name: str) -> AgentSettings | None:
         return next((agent for agent in self.agents if agent.name == name), None)
+
+
+def _unique(kind: str, names: list[str]) -> None:
+    for name in names:
+        if names.count(name) > 1:
+            raise ValueError(f"the {kind} {name} is there twice.")
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

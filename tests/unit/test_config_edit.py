@@ -8,7 +8,9 @@ import pytest
 from hive_tui import config
 from hive_tui.config import edit
 from hive_tui.core.errors import ConfigError, HiveError, UsageError
+from hive_tui.core.settings import Settings
 from hive_tui.system import flock
+from hive_tui.system.paths import paths
 
 TEXT = """\
 # mine
@@ -68,7 +70,7 @@ def test_a_mistake_changes_nothing(file: Path, key: str, value: str) -> None:
 
 def test_a_broken_file_is_not_written_over(file: Path) -> None:
     file.write_text("fleets: [\n", encoding="utf-8")
-    configuration = config.Configuration(config.Settings(), file, config.paths())
+    configuration = config.Configuration(Settings(), file, paths())
     with pytest.raises(ConfigError):
         edit.edit(configuration, lambda document: edit.assign(document, "user", "me"))
     assert file.read_text() == "fleets: [\n"
