@@ -204,7 +204,7 @@ class ClaudeStream:
             yield Note(text=f"heard: {text}")
 
     def _result(self, line: Line) -> Iterator[AnyEvent]:
-        self._usage.result(line.model_usage, line.usage, line.total_cost_usd)
+        self._usage.result(line.model_usage, line.since_last_result, line.usage, line.total_cost_usd)
         if self._model is None and line.model_usage:
             self._model = said.line(max(line.model_usage.items(), key=lambda used: used[1].output)[0], 128)
         self._turn = turn = judge(line, self._trouble, self._now(line), self._limited_until)

@@ -3,8 +3,9 @@
 The rules are those of the CLI's own figures:
 * every content block repeats its message's usage, so messages count once by id, the largest figure wins;
 * `output_tokens` of a message is a placeholder until its `message_delta` or the result tells the truth;
-* `modelUsage` and `total_cost_usd` of a result are totals of the session, over its results and over
-  `--resume`; they include sub-agents and compaction, which the messages do not.
+* `modelUsage` and `total_cost_usd` of a result are totals of the session, over its results and (2.1.329,
+  not yet 2.1.197) over `--resume`; they include sub-agents and compaction, which the messages do not;
+* `model_usage_since_last_result` (2.1.329) says how much of the first result's totals is this process's.
 """
 
 from __future__ import annotations
@@ -65,13 +66,15 @@ class UsageCounter:
     """Adds up one process; `before` is all that its session had used before this process."""
 
     def __init__(self, before: Usage | None = None) -> None:
-        self._before = before or Usage()
+        self._before = before
         self._seen: dict[str, _MessageFigures] = {}
         self._own = _Figures()
         self._since_result = _Figures()
         self._in_result = 0
         """The first so many messages are in the last result's totals."""
         self._result: Usage | None = None
+        self._baseline: Usage | None = None
+        """What the totals of this process's results carry from earlier ones."""
 
     def message(self, id_: str, usage: MessageUsage, *, final: bool) -> bool:
         """Count a message's usage; `final` means that its output is no placeholder. True for a change."""
@@ -95,18 +98,19 @@ class UsageCounter:
         return True
 
     def result(
-        self, models: Mapping[str, ModelUsage] | None, turn: MessageUsage | None, dollars: float | None
+        self,
+        models: Mapping[str, ModelUsage] | None,
+        since: Mapping[str, ModelUsage] | None,
+        turn: MessageUsage | None,
+        dollars: float | None,
     ) -> None:
-        """Take over a result's totals."""
+        """Take over a result's totals (`models`), of which `since` is new since the last result."""
         cost = micros(dollars)
         if models:
-            total = Tokens(
-                input=sum(model.input for model in models.values()),
-                output=sum(model.output for model in models.values()),
-                cache_read=sum(model.cache_read for model in models.values()),
-                cache_write=sum(model.cache_write for model in models.values()),
-            )
-            self._result = self._of_this_process(total, cost)
+            total = Usage(_sum(models), cost)
+            if self._baseline is None:
+                self._baseline = self._carried(total, since)
+            self._result = _less(total, self._baseline)
         elif self._result is None and turn is not None and self._own.messages == 0:
             # Nothing was asked of a model; the zeros of `usage` are the truth.
             self._result = Usage(
@@ -124,27 +128,19 @@ class UsageCounter:
         self._in_result = len(self._seen)
         self._since_result = _Figures()
 
-    def _of_this_process(self, total: Tokens, cost: int | None) -> Usage:
-        """The session's totals less what it had used before, if they carry that: a session whose totals
-        were lost by a kill starts again at zero, and then the difference would be less than what this
-        process's own messages prove."""
-        before, own = self._before.tokens, self._own
-        differences = [
-            (now or 0) - (then or 0)
-            for now, then in (
-                (total.input, before.input),
-                (total.cache_read, before.cache_read),
-                (total.cache_write, before.cache_write),
-                (total.output, before.output),
-            )
-        ]
-        proven = (own.input, own.cache_read, own.cache_write, own.output)
-        if any(difference < least for difference, least in zip(differences, proven, strict=True)):
-            return Usage(total, cost)
-        if cost is not None:
-            cost = max(0, cost - (self._before.cost_micros or 0))
-        fresh, cache_read, cache_write, output = differences
-        return Usage(Tokens(fresh, output, cache_read, cache_write), cost)
+    def _carried(self, total: Usage, since: Mapping[str, ModelUsage] | None) -> Usage:
+        """What a process's first totals carry from before it. Where the CLI does not say, they carry
+        nothing if the difference would be less than what this process's own messages prove."""
+        if self._before is None:
+            return _NONE
+        if since is not None:
+            dollars = sum(model.dollars or 0.0 for model in since.values())
+            return _less(total, Usage(_sum(since), micros(dollars)))
+        own = self._own
+        proven = (own.input, own.output, own.cache_read, own.cache_write)
+        counts = zip(_counts(total.tokens), _counts(self._before.tokens), proven, strict=True)
+        fits = all(whole - carried >= least for whole, carried, least in counts)
+        return self._before if fits else _NONE
 
     @property
     def usage(self) -> Usage:
@@ -165,3 +161,27 @@ class UsageCounter:
             known.cost_micros if known else None,
             estimated=True,
         )
+
+
+_NONE = Usage(Tokens(0, 0, 0, 0), 0)
+
+
+def _sum(models: Mapping[str, ModelUsage]) -> Tokens:
+    return Tokens(
+        input=sum(model.input for model in models.values()),
+        output=sum(model.output for model in models.values()),
+        cache_read=sum(model.cache_read for model in models.values()),
+        cache_write=sum(model.cache_write for model in models.values()),
+    )
+
+
+def _counts(tokens: Tokens) -> tuple[int, int, int, int]:
+    return tokens.input or 0, tokens.output or 0, tokens.cache_read or 0, tokens.cache_write or 0
+
+
+def _less(total: Usage, part: Usage) -> Usage:
+    fresh, output, cache_read, cache_write = (
+        max(0, whole - less) for whole, less in zip(_counts(total.tokens), _counts(part.tokens), strict=True)
+    )
+    cost = None if total.cost_micros is None else max(0, total.cost_micros - (part.cost_micros or 0))
+    return Usage(Tokens(fresh, output, cache_read, cache_write), cost)

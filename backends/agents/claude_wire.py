@@ -50,6 +50,7 @@ class ModelUsage(msgspec.Struct, gc=False):
     output: Count = field(default=0, name="outputTokens")
     cache_read: Count = field(default=0, name="cacheReadInputTokens")
     cache_write: Count = field(default=0, name="cacheCreationInputTokens")
+    dollars: float | None = field(default=None, name="costUSD")
 
 
 class Denial(msgspec.Struct, gc=False):
@@ -121,6 +122,9 @@ class Line(msgspec.Struct):
     total_cost_usd: float | None = None
     usage: MessageUsage | None = None
     model_usage: dict[str, ModelUsage] | None = field(default=None, name="modelUsage")
+    since_last_result: dict[str, ModelUsage] | None = field(
+        default=None, name="model_usage_since_last_result"
+    )
     permission_denials: list[Denial] | None = None
     queued_turn_count: Count | None = None
 

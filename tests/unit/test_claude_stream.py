@@ -266,6 +266,28 @@ def test_a_resumed_session_counts_only_what_is_new() -> None:
     assert result.usage == Usage(Tokens(40, 38, 12757, 12829), 136515 - 68899)
 
 
+def test_older_releases_count_a_resumed_session_from_zero() -> None:
+    """2.1.197 does not say what is new; then this process's own messages prove what cannot be carried."""
+    stdout = corpus.variant("claude", "success").stdout
+    silent = stdout.replace(b'"model_usage_since_last_result"', b'"something_else"')
+    assert silent != stdout
+    before = AgentResult(Outcome.SUCCEEDED, "completed", Usage(Tokens(90, 200, 13000, 50000), 80_000), "s")
+    assert play(silent, before=before)[1].usage == play(stdout)[1].usage
+
+
+def test_a_silent_cumulative_total_is_differenced() -> None:
+    before = play(corpus.variant("claude", "resume_1").stdout)[1]
+    stdout = corpus.variant("claude", "resume_2").stdout
+    silent = stdout.replace(b'"model_usage_since_last_result"', b'"something_else"')
+    assert play(silent, before=before)[1].usage == play(stdout, before=before)[1].usage
+
+
+def test_several_results_of_a_resumed_process() -> None:
+    before = AgentResult(Outcome.SUCCEEDED, "completed", Usage(Tokens(1, 1, 1, 1), 1), "s")
+    stdout = corpus.variant("claude", "steer").stdout
+    assert play(stdout, before=before)[1].usage == play(stdout)[1].usage
+
+
 def test_a_session_whose_totals_were_lost_starts_again_at_zero() -> None:
     """After SIGKILL the CLI has no totals to go on from: the difference would be less than was used."""
     before = AgentResult(Outcome.UNKNOWN, "killed", Usage(Tokens(40, None, 12_000, 13_000)), "s")
