@@ -22,6 +22,7 @@ from pathlib import Path
 from hive_tui import plugins
 from hive_tui.core.errors import HiveError, RunEnded
 from hive_tui.core.ids import RunId
+from hive_tui.core.model import Phase
 from hive_tui.core.ports import BackendContext
 from hive_tui.core.settings import FleetSettings
 from hive_tui.runner import recover, run
@@ -46,10 +47,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         cluster = plugins.cluster(options.cluster, context)
         host = cluster.host(RunId(options.run))
-        if options.recover:
-            recover.recover(host, signals)
-        else:
-            run.execute(host, signals)
+        over = recover.recover(host, signals) if options.recover else run.execute(host, signals)
     except RunEnded as error:
         print(error.message, file=sys.stderr)
         return error.exit_code
@@ -59,7 +57,9 @@ def main(arguments: list[str] | None = None) -> int:
     except Exception:
         traceback.print_exc()
         return 1
-    return 0 if signals.ended_by is None else 128 + signals.ended_by
+    if over.phase is Phase.LOST and signals.ended_by is not None:
+        return 128 + signals.ended_by
+    return 0
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -48,17 +48,18 @@ class Journal:
     def now(self) -> datetime:
         return self._clock()
 
-    def event(self, event: AnyEvent) -> None:
-        """Number one event; `flush` writes it."""
+    def event(self, event: AnyEvent, *, show: bool = True) -> None:
+        """Number one event; `flush` writes it. `show` makes it the status's last event."""
         event = _masked(event, self._redact)
         now = self._clock()
         self._lines.append(LogLine(self._next, now, event))
         self._next += 1
-        if not isinstance(event, UsageReport) and (text := one_line(event)):
+        if show and not isinstance(event, UsageReport) and (text := one_line(event)):
             self.update(last_event=LastEvent(now, clean_line(text, limit=_LAST_EVENT_CHARACTERS)))
 
-    def note(self, text: str) -> None:
-        self.event(Note(text=text))
+    def note(self, text: str, *, show: bool = True) -> None:
+        """Say something as the runner."""
+        self.event(Note(text=text), show=show)
 
     def update(self, **changes: Any) -> None:
         """Change fields of the status; unchanged values cost nothing."""

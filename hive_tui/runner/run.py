@@ -113,5 +113,6 @@ def finish(ctx: Context, over: Over) -> None:
         wip=wip or ctx.journal.status.wip,
         ended_at=ctx.journal.now() if final else None,
     )
-    ctx.journal.note(f"{over.phase.value}{f': {over.why}' if over.why else ''}")
+    # Not shown as the last event: the phase says it already.
+    ctx.journal.note(f"{over.phase.value}{f': {over.why}' if over.why else ''}", show=False)
     ctx.journal.flush(now=True)

@@ -145,7 +145,7 @@ def take_over(sandbox: Sandbox, bare: Path, base: str, tip: str, limits: Limits)
 
 def _measure(side: _Quarantine, base: str, tip: str, limits: Limits) -> None:
     names = side.git("rev-list", "--objects", "--no-object-names", tip, "--not", base,
-                     limit=limits.objects * 65, what="a complete history")  # fmt: skip
+                     limit=limits.objects * 2 * 65, what="a complete history")  # fmt: skip
     if names.count(b"\n") > limits.objects:
         raise WorkRejected(f"The work has more than {limits.objects:,} objects.")
     sizes = side.git("cat-file", "--batch-check=%(objectsize)", stdin=names,
