@@ -111,11 +111,10 @@ def _print_every(session: Session, printer: _Printer, seconds: float, timeout: f
 
 
 def _print_changes(session: Session, printer: _Printer) -> bool:
-    from hive_tui.feed import Feed
+    from hive_tui.cli.live import snapshots
 
-    with Feed(session.fleet) as feed:
-        for snapshot in feed.snapshots():
-            printer(snapshot)
+    for snapshot in snapshots(session.fleet):
+        printer(snapshot)
     return False
 
 
@@ -126,4 +125,4 @@ def _console(session: Session) -> None:
         )
     from hive_tui.app import run_console
 
-    run_console(session)
+    click.get_current_context().exit(run_console(session))

@@ -13,7 +13,7 @@ from typing import Any, Literal
 import msgspec
 
 from hive_tui.core import attention as attentions
-from hive_tui.core import spend, workflow
+from hive_tui.core import spend, targets, workflow
 from hive_tui.core.dispatch import Plan
 from hive_tui.core.gates import Gate
 from hive_tui.core.ids import IssueKey
@@ -279,8 +279,11 @@ def _source(source: Freshness, now: datetime) -> SourceDoc:
     return SourceDoc(source.name, source.state.value, age, source.why)
 
 
-def issue_docs(snapshot: Snapshot, plan: Plan, settings: FleetSettings) -> list[IssueDoc]:
-    """Issues in the order of their repository and number."""
+def issue_docs(
+    snapshot: Snapshot, plan: Plan, settings: FleetSettings, *, everything: bool = False
+) -> list[IssueDoc]:
+    """Issues in the order of their repository and number: the open ones and those that hive worked on,
+    or `everything`."""
     runs: dict[IssueKey, Run] = {}
     for run in snapshot.runs.values():
         known = runs.get(run.key)
@@ -297,8 +300,15 @@ def issue_docs(snapshot: Snapshot, plan: Plan, settings: FleetSettings) -> list[
     return [
         _issue(issue, runs.get(key), pulls.get(key), plan, settings)
         for key, issue in sorted(snapshot.issues.items())
-        if issue.open or key in runs or key in pulls
+        if everything or issue.open or key in runs or key in pulls
     ]
+
+
+def issue_doc(snapshot: Snapshot, issue: Issue, plan: Plan, settings: FleetSettings) -> IssueDoc:
+    """One issue, as in `hive issue show -o json`."""
+    attempts = targets.runs_of_issue(snapshot, issue.key)
+    pull = targets.pull_of_issue(snapshot, issue.key)
+    return _issue(issue, attempts[-1] if attempts else None, pull, plan, settings)
 
 
 def _pull_rank(pull: PullRequest) -> tuple[bool, int]:

@@ -119,7 +119,14 @@ def find_pull_to_merge(
     """The pull request of the issue that `text` names, or the one that `!7` names."""
     if "!" in text:
         return find_pull(snapshot, text, repos=repos, repo=repo)
-    key = find_issue(snapshot, text, repos=repos, repo=repo)
+    try:
+        key = find_issue(snapshot, text, repos=repos, repo=repo)
+    except UsageError as no_issue:
+        # Issues and pull requests share their numbers, so a pull request's own number is as clear.
+        try:
+            return find_pull(snapshot, text, repos=repos, repo=repo)
+        except UsageError:
+            raise no_issue from None
     pull = pull_of_issue(snapshot, key)
     if pull is None:
         raise UsageError(f"There is no pull request for {key}.", "`hive ls` shows who works on it.")

@@ -1,0 +1,105 @@
+"""How a command carries out an action of the registry: plan, ask where something is lost, do, say."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+import click
+
+from hive_tui.cli.common import Session
+from hive_tui.core import actions
+from hive_tui.core.actions import ActionContext, ActionPlan, ActionResult, Danger, Request
+from hive_tui.core.errors import Refused, SourceError
+from hive_tui.core.sources import CLUSTER, FORGE, Health
+from hive_tui.core.store import Snapshot
+from hive_tui.core.text import clean_line
+
+yes_option = click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+"""A dangerous command asks only on a terminal: elsewhere the command itself is the consent."""
+
+
+def context_of(session: Session) -> ActionContext:
+    """What actions are carried out with."""
+    return ActionContext(
+        cluster=session.fleet.cluster,
+        forge=session.fleet.forge,
+        settings=session.fleet_settings,
+        actor=session.actor,
+        now=session.now,
+        read_only=session.read_only,
+    )
+
+
+def read(session: Session, *needed: str) -> Snapshot:
+    """The fleet's state. Raises SourceError when a source that is needed (default: both) failed."""
+    snapshot = session.snapshot()
+    for name in needed or (CLUSTER, FORGE):
+        source = snapshot.sources.get(name)
+        if source is not None and source.state is Health.FAILED:
+            raise SourceError(
+                f"Fleet {session.fleet_name!r} cannot be read ({name}): {source.why}",
+                "`hive doctor` looks for the cause.",
+            )
+    return snapshot
+
+
+def act(
+    session: Session, snapshot: Snapshot, request: Request, *, yes: bool = False, quiet: bool = False
+) -> ActionResult:
+    """Plan a request, ask if it is dangerous, carry it out, say what was done.
+
+    Raises Refused when it is refused and click.Abort when the person says no. Ends with exit code 1
+    when a part of it failed.
+    """
+    context = context_of(session)
+    plan = actions.plan(context, snapshot, request)
+    if plan.refusal is None and plan.danger is not Danger.NONE and not yes and _interactive():
+        _confirm(session, plan)
+    result = actions.execute(context, plan)
+    if not quiet:
+        for message in result.messages:
+            session.say(clean_line(message))
+    _complain(session, result)
+    return result
+
+
+def _interactive() -> bool:
+    return sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def _confirm(session: Session, plan: ActionPlan) -> None:
+    """Name what is at stake; Enter cancels."""
+    for line in plan.lines():
+        session.say(line)
+    if plan.type_number:
+        number = str(len(plan.targets))
+        typed = click.prompt(
+            f"{plan.action.title} {number}? Type the number to go on",
+            default="",
+            show_default=False,
+            err=True,
+        )
+        if typed.strip() != number:
+            raise click.Abort
+        return
+    click.confirm(f"{plan.action.title}?", default=False, abort=True, err=True)
+
+
+def _complain(session: Session, result: ActionResult) -> None:
+    errors = result.errors
+    if not errors:
+        return
+    if len(errors) == 1 and not result.messages:
+        raise errors[0]
+    for error in errors:
+        session.say(f"hive: {clean_line(error.message)}")
+        if error.hint:
+            session.say(clean_line(error.hint))
+    refused = not result.messages and all(isinstance(error, Refused) for error in errors)
+    click.get_current_context().exit(3 if refused else 1)
+
+
+def configured_repos(session: Session) -> Sequence[str]:
+    """The repositories that the fleet's configuration lists."""
+    return [repo.name for repo in session.fleet_settings.repos]
