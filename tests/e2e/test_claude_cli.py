@@ -56,6 +56,9 @@ JOB = AgentJob(
 )
 
 
+COMMIT = "git add hello.py && git commit -qm 'Say hello'"
+
+
 class Desk:
     """A home and a repository of their own, and the CLI at work in them."""
 
@@ -70,13 +73,9 @@ class Desk:
             "GIT_CONFIG_GLOBAL": os.devnull,
             **server.environment(),
         }
-        for identity in ("user.name=tester", "user.email=tester@example.invalid"):
-            self.environment.setdefault("GIT_CONFIG_COUNT", "2")
-            number = 0 if identity.startswith("user.name") else 1
-            key, _, value = identity.partition("=")
-            self.environment[f"GIT_CONFIG_KEY_{number}"] = key
-            self.environment[f"GIT_CONFIG_VALUE_{number}"] = value
         self.git("init", "-q", "-b", "main")
+        self.git("config", "user.name", "tester")
+        self.git("config", "user.email", "tester@example.invalid")
         self.git("commit", "-q", "--allow-empty", "-m", "Begin")
 
     def git(self, *args: str) -> str:
@@ -132,9 +131,7 @@ def test_it_edits_and_commits_and_says_what_it_used(tmp_path: Path) -> None:
         Reply("I look.", (bash("ls -la"),), Figures(20, 40, 0, 1000)),
         OVERLOADED,
         Reply("I write.", (write(str(target), "print('hello')\n"),), Figures(20, 50, 1000, 100)),
-        Reply(
-            "I commit.", (bash("git add hello.py && git commit -qm 'Say hello'"),), Figures(20, 60, 1100, 100)
-        ),
+        Reply("I commit.", (bash(COMMIT),), Figures(20, 60, 1100, 100)),
         Reply("All done.", usage=Figures(20, 10, 1200, 50)),
     )
     with ModelServer(*script) as server:
@@ -157,7 +154,7 @@ def test_it_edits_and_commits_and_says_what_it_used(tmp_path: Path) -> None:
     assert calls == [
         ("Bash", "ls -la", None),
         ("Write", "hello.py", 1),
-        ("Bash", "git add hello.py && git commit -qm 'Say hello'", None),
+        ("Bash", COMMIT, None),
     ]
     assert not any(event.failed for event in events if isinstance(event, ToolResult))
     assert any(isinstance(event, AgentError) and event.retrying for event in events)
@@ -217,3 +214,4 @@ def test_what_is_no_fault_of_the_issue(
     assert (result.outcome, result.billing, result.unavailable) == (outcome, billing, unavailable), result
     limits = [event for event in events if isinstance(event, Limit)]
     assert len(limits) == (outcome is Outcome.LIMITED)
+    assert (result.until is not None) == (failure.status == 429)
