@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import ClassVar
 
@@ -12,7 +13,7 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from hive_tui.core.glyphs import Tone
-from hive_tui.core.text import clean_line
+from hive_tui.core.text import clean
 from widgets.cells import GAP, Cell, Column, lay_out
 
 TONE_CLASSES = frozenset(f"tone--{tone.value}" for tone in Tone)
@@ -26,6 +27,11 @@ TONE_CSS = """
     & > .tone--broken { color: $error; }
 """
 
+_BLANKS = {ord("\n"): " ", ord("\t"): " "}
+
+_SHIFTING = re.compile("[\ufe00-\ufe0f]|(?<=[\u0300-\u036f]{2})[\u0300-\u036f]+")
+"""Variation selectors, which terminals disagree on, and marks piled up on one letter."""
+
 
 def fit(text: str, width: int, *, right: bool = False) -> str:
     """`text` in exactly `width` terminal cells, harmless, with an ellipsis where it was cut.
@@ -33,7 +39,9 @@ def fit(text: str, width: int, *, right: bool = False) -> str:
     It is cleaned here once more although backends clean what they read: a terminal believes
     everything that it is sent.
     """
-    text = clean_line(text[: 8 * width + 256], limit=4 * width + 64)
+    text = clean(text[: 8 * width + 256], limit=4 * width + 64).translate(_BLANKS)
+    if not text.isascii():
+        text = _SHIFTING.sub("", text)
     cells = cell_len(text)
     if cells > width:
         return set_cell_size(text, width - 1).rstrip() + "…" if width > 1 else "…"[:width]
@@ -47,6 +55,9 @@ class LineView(ScrollView, can_focus=True):
     COMPONENT_CLASSES: ClassVar[set[str]] = {*TONE_CLASSES, "line--selected", "line--marker"}
     DEFAULT_CSS = (
         "LineView { overflow-x: hidden; overflow-y: auto; scrollbar-size-vertical: 1;"
+        "scrollbar-color: $foreground 20%; scrollbar-color-hover: $foreground 35%;"
+        "scrollbar-color-active: $accent; scrollbar-background: $background;"
+        "scrollbar-background-hover: $background; scrollbar-background-active: $background;"
         + TONE_CSS
         + "& > .line--selected { background: $foreground 8%; }"
         + "& > .line--marker { color: $foreground 30%; }"

@@ -106,7 +106,7 @@ class LogView(LineView, Generic[T]):
 
     def _scroll_without_pausing(self, y: float) -> None:
         self._settling = True
-        self.scroll_to(y=y, animate=False, immediate=True)
+        self.scroll_to(y=y, animate=False, immediate=True, force=True)
         self._settling = False
 
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:

@@ -62,10 +62,13 @@ class Table(LineView):
         self,
         columns: Sequence[Column],
         *,
+        cursor: bool = True,
         placeholder: Sequence[Cell] = (),
         id: str | None = None,  # noqa: A002
     ) -> None:
+        """Without a `cursor` no row is marked: the rows are to be read, not to be chosen."""
         super().__init__(columns, id=id)
+        self._has_cursor = cursor
         self.placeholder = tuple(placeholder)
         self._keys: Sequence[Hashable] = ()
         self._index: dict[Hashable, int] = {}
@@ -126,7 +129,7 @@ class Table(LineView):
         new_anchor = self._index.get(anchor_key)
         at_top_still = top == 0 and self._cursor < height
         if new_anchor is not None and not at_top_still:
-            self.scroll_to(y=new_anchor - (anchor - top), animate=False, immediate=True)
+            self.scroll_to(y=new_anchor - (anchor - top), animate=False, immediate=True, force=True)
         self._announce()
 
     def _announce(self) -> None:
@@ -143,9 +146,9 @@ class Table(LineView):
         self.refresh_lines(self._cursor)
         top, height = self.scroll_offset.y, self.size.height
         if self._cursor < top:
-            self.scroll_to(y=self._cursor, animate=False, immediate=True)
+            self.scroll_to(y=self._cursor, animate=False, immediate=True, force=True)
         elif self._cursor >= top + height:
-            self.scroll_to(y=self._cursor - height + 1, animate=False, immediate=True)
+            self.scroll_to(y=self._cursor - height + 1, animate=False, immediate=True, force=True)
         self._announce()
 
     def render_line(self, y: int) -> Strip:
@@ -158,7 +161,7 @@ class Table(LineView):
         self._painted[y] = row
         if row is None:
             return Strip.blank(width, self.rich_style)
-        chosen = index == self._cursor
+        chosen = self._has_cursor and index == self._cursor
         over = self.get_component_rich_style("line--selected").background_style if chosen else None
         marker = self.get_component_rich_style("line--marker")
         lead = Segment("▌" if chosen else " ", marker if over is None else marker + over)
@@ -171,13 +174,14 @@ class Table(LineView):
 
     def on_resize(self, event: events.Resize) -> None:
         self.virtual_size = Size(event.size.width, len(self._keys))
-        self._painted = []
         self._keep_in_view()
+        self._painted = []
+        self.refresh()
 
     def _keep_in_view(self) -> None:
         top, height = self.scroll_offset.y, self.size.height
         if height and not top <= self._cursor < top + height:
-            self.scroll_to(y=max(0, self._cursor - height + 1), animate=False, immediate=True)
+            self.scroll_to(y=max(0, self._cursor - height + 1), animate=False, immediate=True, force=True)
 
     def on_focus(self) -> None:
         self.refresh_lines(self._cursor)

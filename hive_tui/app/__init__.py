@@ -1,37 +1,51 @@
-"""The console, `hive top`: opens a fleet's screen in this terminal until it is quit."""
+"""The console, `hive top`: a fleet on the whole screen of this terminal, until it is quit."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Protocol
 
 from hive_tui.core.errors import HiveError
 from hive_tui.core.model import DispatcherState
 from hive_tui.detached import dispatcher_state, ensure_dispatcher
 from hive_tui.fleet import LOCAL, OpenFleet
 
-__all__ = ["run"]
+__all__ = ["run_console"]
 
 
-def run(fleet: OpenFleet, *, read_only: bool = False, config: Path | None = None) -> int:
+class Session(Protocol):
+    """What the console needs of a call of `hive`."""
+
+    config_option: str | None
+
+    @property
+    def fleet(self) -> OpenFleet: ...
+    @property
+    def read_only(self) -> bool: ...
+
+
+def run_console(session: Session) -> int:
     """Show the fleet until the person quits; returns the exit code.
 
-    On a local fleet a detached dispatcher is started if none runs, unless `read_only`; it stays when
-    the console closes. `config` is the file given with --config, which that dispatcher reads too.
+    On a local fleet a detached dispatcher is started if none runs, unless in read-only mode; it stays
+    when the console closes. Raises UsageError for an unknown fleet, before the screen is taken.
     """
     from hive_tui.app.app import HiveApp
 
+    fleet = session.fleet
+    config = Path(session.config_option) if session.config_option else None
     local = fleet.settings.cluster == LOCAL
 
     def prepare() -> str | None:
         _, started = ensure_dispatcher(fleet, config)
-        return "Started the dispatcher; it keeps running when you quit." if started else None
+        return "Started the dispatcher. It keeps running when you quit." if started else None
 
     app = HiveApp(
         fleet,
         user=fleet.context.user,
-        read_only=read_only,
-        prepare=prepare if local and not read_only else None,
+        read_only=session.read_only,
+        prepare=prepare if local and not session.read_only else None,
     )
     app.run()
     if local:
@@ -40,7 +54,7 @@ def run(fleet: OpenFleet, *, read_only: bool = False, config: Path | None = None
 
 
 def _say_what_stays(fleet: OpenFleet) -> None:
-    """A closed console changes nothing, and says so."""
+    """Closing the console changes nothing; whoever closed it should know."""
     try:
         running = dispatcher_state(fleet).state is DispatcherState.RUNNING
     except HiveError:

@@ -204,6 +204,7 @@ class HiveApp(App[None]):
         if event.state is WorkerState.ERROR:
             if worker.group == "orders":
                 self._wish = None
+                self._tick()
             self._say(_words(worker.error), "error")
         elif event.state is WorkerState.SUCCESS and isinstance(worker.result, str):
             self._say(worker.result, "information")

@@ -30,7 +30,7 @@ def bar(used: int, most: int, width: int = BAR) -> str:
 def pulse(snapshot: Snapshot, name: str, kind: str, now: datetime, *, pending: str = "") -> tuple[Part, ...]:
     """The facts of the header, the clock last."""
     fleet = snapshot.fleet
-    head = Part((Cell("⬢ hive", Tone.TITLE), Cell(f"  {name} · {kind}", Tone.QUIET)))
+    head = Part((Cell("hive", Tone.TITLE), Cell(f"  {name} · {kind}", Tone.QUIET)))
     clock = Part((Cell(now.astimezone().strftime("%H:%M:%S"), Tone.QUIET),), rank=7)
     if fleet is None:
         return (head, Part((Cell(_unknown(snapshot), Tone.QUIET),)), clock)
@@ -159,10 +159,26 @@ def _source(source: Freshness, now: datetime) -> Row:
     heard = text.since(source.heard_at, now)
     detail = f"heard {heard} ago" if source.heard_at is not None else ""
     if source.state is Health.FAILED:
-        retry = f", tries again in {text.age(source.retry_at - now)}" if source.retry_at is not None else ""
-        detail = f"{source.why or 'cannot be read'}{retry}"
+        detail = source.why or "cannot be read"
     row = _row(source.name, glyphs.HEALTHS[source.state], detail)
     return row._replace(key=f"source {source.name}")
+
+
+def retries(snapshot: Snapshot, now: datetime) -> Cell | None:
+    """When the sources that failed are tried again."""
+    words = [
+        f"{source.name} is tried again in {text.age(source.retry_at - now)}"
+        for source in snapshot.sources.values()
+        if source.state is Health.FAILED and source.retry_at is not None
+    ]
+    return Cell(", ".join(words), Tone.SOON) if words else None
+
+
+def failure(source: Freshness | None) -> Cell | None:
+    """Why a pane's source cannot be read, for the edge of its frame."""
+    if source is None or source.state is not Health.FAILED:
+        return None
+    return Cell(f"{source.name}: {source.why or 'cannot be read'}", Tone.BROKEN)
 
 
 def badge(source: Freshness | None, now: datetime) -> Cell | None:

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from datetime import datetime
 
+from hive_tui.app.rows import FLEET_GATES
 from hive_tui.core import workflow
 from hive_tui.core.gates import Gate
 from hive_tui.core.ids import IssueKey, PullKey, RunId
@@ -84,14 +85,17 @@ def _is_open(issue: Issue, preset: Preset) -> bool:
 
 def _place(issue: Issue, preset: Preset, gate: GateOf, at_work: Mapping[IssueKey, Run]) -> int:
     state = workflow.state(issue.labels, preset)
+    run = at_work.get(issue.key)
+    if run is not None:
+        return 1 if _urgency(run) > 1 else 0
     if state in (IssueState.NEEDS_HUMAN, IssueState.CHANGES_REQUESTED):
         return 0
-    if issue.key in at_work or state is IssueState.IN_PROGRESS:
+    if state is IssueState.IN_PROGRESS:
         return 1
     if state is IssueState.IN_REVIEW:
         return 2
     held = gate(issue.key)
-    return 3 if held is None or held.name in ("slots", "paused", "review-limit", "source") else 4
+    return 3 if held is None or held.name in FLEET_GATES else 4
 
 
 def pulls(snapshot: Snapshot) -> list[PullKey]:

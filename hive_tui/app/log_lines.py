@@ -25,8 +25,8 @@ from widgets.cells import Cell, Column, Line
 COLUMNS = (
     Column("time", 8, rank=1),
     Column("kind", 10),
-    Column("text", 20, flexible=True),
-    Column("figures", 15, right=True, rank=2),
+    Column("text", 44, flexible=True),
+    Column("figures", 14, right=True, rank=2),
 )
 
 _LONGEST = 2_000
@@ -64,7 +64,7 @@ def _parts(event: AnyEvent) -> tuple[Cell, Cell, str]:
             return _kind("$", "usage", Tone.QUIET), Cell(f"{total} tokens so far", Tone.QUIET), cost
         case Limit():
             until = f"until {text.clock(event.until)}" if event.until is not None else ""
-            return _kind("⧗", "limit", Tone.SOON), Cell(_flat(event.text), Tone.SOON), until
+            return _kind("◷", "limit", Tone.SOON), Cell(_flat(event.text), Tone.SOON), until
         case AgentError():
             tone = Tone.SOON if event.retrying else Tone.BROKEN
             return _kind("✗", "error", tone), Cell(_flat(event.text), tone), _retrying(event)
@@ -75,7 +75,7 @@ def _parts(event: AnyEvent) -> tuple[Cell, Cell, str]:
             words = f"session {event.id[:8]}" + (f" on {event.model}" if event.model else "")
             return _kind("○", "session", Tone.QUIET), Cell(words, Tone.QUIET), ""
         case Note():
-            return _kind("⬡", "hive", Tone.PLAIN), Cell(_flat(event.text), Tone.TITLE), ""
+            return _kind("◆", "hive", Tone.PLAIN), Cell(_flat(event.text), Tone.TITLE), ""
         case Raw():
             return _kind("…", "raw", Tone.QUIET), Cell(_flat(event.text), Tone.QUIET), ""
 

@@ -12,6 +12,7 @@ from hive_tui.core.gates import Gate
 from hive_tui.core.glyphs import Mark, Tone
 from hive_tui.core.ids import RepoName
 from hive_tui.core.model import CheckState, Issue, Phase, PullRequest, PullState, Run, VerdictValue
+from hive_tui.core.rows import TURN
 from hive_tui.core.settings import Preset
 from hive_tui.core.workflow import IssueState
 from widgets.cells import Cell, Column, Row
@@ -58,7 +59,7 @@ def agent_columns(*, many: bool) -> tuple[Column, ...]:
         Column("age", 7, right=True),
         Column("tokens", 6, right=True, rank=4),
         Column("cost", 7, right=True, rank=2),
-        Column("now", 16, flexible=True, rank=5),
+        Column("now", 16, flexible=True, rank=1),
     )
 
 
@@ -123,7 +124,7 @@ _GATE_WORDS = {
     "review-limit": "review full",
 }
 
-FLEET_GATES = frozenset({"slots", "paused", "review-limit", "source", "in-work"})
+FLEET_GATES = TURN | {"source", "in-work"}
 """Gates that do not lie in the issue: it is ready, and waits for its turn."""
 
 

@@ -53,7 +53,7 @@ PHASES: dict[Phase, Mark] = {
     Phase.LOST: Mark("✗", "lost", Tone.BROKEN),
 }
 
-WAITING_FOR_QUOTA = Mark("⧗", "waiting", Tone.SOON)
+WAITING_FOR_QUOTA = Mark("◷", "waiting", Tone.SOON)
 
 ISSUES: dict[IssueState, Mark] = {
     IssueState.READY: Mark("○", "ready"),
@@ -89,7 +89,7 @@ CHECKS: dict[CheckState, Mark] = {
 
 QUOTAS: dict[QuotaState, Mark] = {
     QuotaState.OK: Mark("●", "ok", Tone.GOOD),
-    QuotaState.LIMITED: Mark("⧗", "limited", Tone.SOON),
+    QuotaState.LIMITED: Mark("◷", "limited", Tone.SOON),
     QuotaState.UNKNOWN: Mark("–", "unknown", Tone.QUIET),
 }
 

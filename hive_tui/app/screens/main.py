@@ -73,7 +73,7 @@ class MainScreen(Screen[None]):
         self._at_work: dict[IssueKey, Run] = {}
         self._now: datetime | None = None
         self.pulse = Pulse(id="pulse")
-        self.fleet = Table(fleet_lines.COLUMNS)
+        self.fleet = Table(fleet_lines.COLUMNS, cursor=False)
         self.issues = Table(rows.issue_columns(many=many))
         self.agents = Table(rows.agent_columns(many=many))
         self.pulls = Table(rows.pull_columns(many=many))
@@ -179,11 +179,15 @@ class MainScreen(Screen[None]):
         cluster = fleet_lines.badge(snapshot.sources.get(CLUSTER), now)
         forge = fleet_lines.badge(snapshot.sources.get(FORGE), now)
         fleet, issues, agents, _, pulls = self.panes
-        fleet.describe(detail=f"{self._settings.cluster} + {self._settings.forge}", notes=_notes(cluster))
+        kinds = f"{self._settings.cluster} + {self._settings.forge}"
+        fleet.describe(detail=kinds, notes=_notes(cluster), hint=fleet_lines.retries(snapshot, now))
         still_open = sum(issue.open for issue in snapshot.issues.values())
-        issues.describe(notes=_notes(_count(still_open, "open"), forge), hint=self._issue_hint())
+        hint = fleet_lines.failure(snapshot.sources.get(FORGE)) or self._issue_hint()
+        issues.describe(notes=_notes(_count(still_open, "open"), forge), hint=hint)
         counts = [Cell(f"{n} {phase.value}", PHASES[phase].tone) for phase, n in lists.count_runs(snapshot)]
-        agents.describe(notes=_notes(*counts, cluster))
+        agents.describe(
+            notes=_notes(*counts, cluster), hint=fleet_lines.failure(snapshot.sources.get(CLUSTER))
+        )
         waiting = sum(pull.state is PullState.OPEN for pull in snapshot.pulls.values())
         pulls.describe(notes=_notes(_count(waiting, "open"), forge))
         self._describe_log()

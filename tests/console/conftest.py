@@ -1,0 +1,98 @@
+"""What console tests share: an app over a scripted fleet, and waiting for a condition instead of a time."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from textual.pilot import Pilot
+
+from hive_tui.app.app import HiveApp
+from tests.fakes import scene
+from tests.fakes.sources import ScriptedFleet
+
+WITHIN = 10.0
+"""Seconds within which something has to come true."""
+
+
+@pytest.fixture(autouse=True)
+def _settled_surroundings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same colours, times and motion wherever the tests run."""
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.delenv("TEXTUAL_THEME", raising=False)
+    monkeypatch.setenv("TEXTUAL_ANIMATIONS", "none")
+    monkeypatch.setenv("TZ", "UTC")
+    time.tzset()
+
+
+class Console:
+    """A running console under test."""
+
+    def __init__(self, app: HiveApp, fleet: ScriptedFleet, pilot: Pilot[None]) -> None:
+        self.app = app
+        self.fleet = fleet
+        self.pilot = pilot
+        self.press = pilot.press
+
+    async def until(self, condition: Callable[[], Any], what: str = "the condition") -> None:
+        """Wait until it holds and is painted."""
+        deadline = time.monotonic() + WITHIN
+        while not condition():
+            assert time.monotonic() < deadline, f"{what} did not come true; the screen:\n{self.text}"
+            await asyncio.sleep(0.005)
+        await self.pilot.pause()
+
+    @property
+    def lines(self) -> list[str]:
+        """The screen as it is painted."""
+        strips = self.app.screen._compositor.render_strips(self.app.size)
+        return [strip.text for strip in strips]
+
+    @property
+    def text(self) -> str:
+        return "\n".join(self.lines)
+
+    def shows(self, *words: str) -> Callable[[], bool]:
+        """A condition: all these words are on the screen."""
+
+        def shown() -> bool:
+            text = self.text
+            return all(word in text for word in words)
+
+        return shown
+
+
+Open = Callable[..., Any]
+
+
+@pytest.fixture
+def console() -> Open:
+    """`async with console() as c:`: a console over a scripted fleet that has said nothing yet."""
+
+    @asynccontextmanager
+    async def opened(
+        fleet: ScriptedFleet | None = None,
+        *,
+        size: tuple[int, int] = (160, 48),
+        said: bool = False,
+        prepare: Callable[[], str | None] | None = None,
+        read_only: bool = False,
+    ) -> AsyncIterator[Console]:
+        fleet = fleet or ScriptedFleet()
+        if said:
+            fleet.list_all(*scene.ITEMS)
+        app = HiveApp(fleet, user="ann", now=lambda: scene.NOW, prepare=prepare, read_only=read_only)
+        async with app.run_test(size=size, notifications=True) as pilot:
+            console = Console(app, fleet, pilot)
+            if said:
+                await console.until(lambda: console.app.main.pulls.keys and console.app.main.agents.keys)
+            yield console
+
+    return opened
+
+
+__all__ = ["Awaitable", "Console", "Open"]

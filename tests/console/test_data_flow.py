@@ -1,0 +1,128 @@
+"""From what a source says to what stands on the screen."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import msgspec
+import pytest
+
+from hive_tui.core.errors import SourceError
+from hive_tui.core.model import Actor, ActorKind, LastEvent, Paused, Phase
+from hive_tui.core.sources import FORGE, SourceFailed
+from tests.console.conftest import Open
+from tests.fakes import scene
+from tests.fakes.sources import ScriptedFleet
+
+pytestmark = pytest.mark.timeout(60)
+
+
+async def test_first_paint_waits_for_no_backend(console: Open) -> None:
+    async with console() as c:
+        await c.until(c.shows("1 Fleet", "2 Issues", "3 Agents", "4 Log", "5 Pull requests"))
+        await c.until(c.shows("reading"))
+        assert "No issues yet" not in c.text
+
+
+async def test_rows_appear(console: Open) -> None:
+    async with console(said=True) as c:
+        await c.until(c.shows("claude-b", "#29", "working", "$1.02", "Edit src/io/reader.py +14 −3"))
+        await c.until(c.shows("#45", "held", "no DoD", "!52", "✓ PASS", "✓ 3/3", "5/6"))
+        main = c.app.main
+        assert main.agents.keys[0] == scene.FIRST_RUN
+        assert set(main.issues.keys) == {issue.key for issue in scene.ISSUES}
+        assert [key.number for key in main.pulls.keys] == [50, 51, 52, 49]
+
+
+async def test_a_row_is_updated_in_place(console: Open) -> None:
+    async with console(said=True) as c:
+        before = list(c.app.main.agents.keys)
+        run = scene.RUNS[1]
+        status = msgspec.structs.replace(
+            run.status, last_event=LastEvent(scene.NOW, "Writing the second half")
+        )
+        c.fleet.change(msgspec.structs.replace(run, status=status))
+        await c.until(c.shows("Writing the second half"))
+        assert list(c.app.main.agents.keys) == before
+
+
+async def test_a_new_order_keeps_the_selection_by_key(console: Open) -> None:
+    async with console(said=True) as c:
+        await c.press("j", "j")
+        table = c.app.main.agents
+        chosen = table.selected
+        assert chosen == scene.RUNS[1].id
+        urgent = scene.run(60, "claude-z", Phase.STALLED, why="nothing moves")
+        c.fleet.change(urgent)
+        await c.until(lambda: urgent.id in table.keys)
+        assert table.selected == chosen
+        marked = next(line for line in c.lines if "▌claude" in line)
+        assert "claude-b" in marked
+
+
+async def test_the_selection_moves_on_when_its_row_goes(console: Open) -> None:
+    async with console(said=True) as c:
+        await c.press("2", "down")
+        table = c.app.main.issues
+        gone = table.selected
+        rest = [issue for issue in scene.ISSUES if issue.key != gone]
+        c.fleet.list_all(scene.fleet(*scene.RUNS), *scene.RUNS, *rest, *scene.PULLS)
+        await c.until(lambda: gone not in table.keys)
+        assert table.selected == table.keys[1]
+
+
+async def test_scroll_position_survives_rows_that_come_above(console: Open) -> None:
+    issues = [scene.issue(number, f"Title {number}") for number in range(100, 200)]
+    fleet = ScriptedFleet()
+    async with console(fleet) as c:
+        fleet.list_all(scene.fleet(), *issues)
+        table = c.app.main.issues
+        await c.until(lambda: len(table.keys) == 100)
+        await c.press("2", "end")
+        chosen, top = table.selected, table.scroll_offset.y
+        assert top > 0
+        fleet.change(scene.issue(5, "Comes first", "status:ready", "priority:critical"))
+        await c.until(lambda: len(table.keys) == 101)
+        assert table.selected == chosen
+        assert table.scroll_offset.y == top + 1
+
+
+async def test_a_failed_source_says_so_and_keeps_its_rows(console: Open) -> None:
+    async with console(said=True) as c:
+        c.fleet.tracker.say(SourceFailed(FORGE, "rate limit reached", scene.NOW + timedelta(seconds=40)))
+        await c.until(c.shows("failed, as of", "rate limit reached", "forge is tried again in 40s"))
+        assert len(c.app.main.issues.keys) == len(scene.ISSUES)
+        assert "Remove the old flag" in c.text
+        c.fleet.change(scene.issue(99, "It is back"))
+        await c.until(c.shows("It is back"))
+        assert "failed, as of" not in c.text
+
+
+async def test_a_source_that_was_never_read_says_what_to_do(console: Open) -> None:
+    async with console() as c:
+        c.fleet.tracker.say(SourceError("The database is locked.", "Close the other program."))
+        await c.until(c.shows("forge cannot be read", "The database is locked. Close the other program."))
+        assert c.text.count("hive doctor") >= 2
+
+
+async def test_an_exception_in_a_watch_is_visible_and_the_app_lives(console: Open) -> None:
+    async with console(said=True) as c:
+        c.fleet.agents_side.say(ZeroDivisionError("in the middle of it"))
+        await c.until(c.shows("ZeroDivisionError: in the middle of it"))
+        assert c.app.is_running
+        assert len(c.app.main.agents.keys) == len(scene.RUNS)
+
+
+async def test_empty_panes_say_what_comes_next(console: Open) -> None:
+    async with console() as c:
+        c.fleet.list_all(scene.fleet())
+        await c.until(
+            c.shows("No issues yet", "hive issue new", "No agent is at work", "No pull requests yet")
+        )
+
+
+async def test_a_paused_fleet_names_who_and_why(console: Open) -> None:
+    async with console(said=True) as c:
+        paused = Paused(Actor(ActorKind.PERSON, "bob"), scene.ago(minutes=4), "release day")
+        c.fleet.change(msgspec.structs.replace(scene.fleet(*scene.RUNS), paused=paused))
+        await c.until(c.shows("paused by bob 4m: release day"))

@@ -1,0 +1,120 @@
+"""What keys do: focus, selection, orders to the fleet, leaving."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from hive_tui.core.model import Actor, ActorKind, Paused
+from tests.console.conftest import Console, Open
+from tests.fakes import scene
+from widgets.table import Table
+
+pytestmark = pytest.mark.timeout(60)
+
+
+def focused(c: Console) -> int:
+    return next(pane.digit for pane in c.app.main.panes if pane.body.has_focus)
+
+
+async def test_q_quits(console: Open) -> None:
+    async with console(said=True) as c:
+        await c.press("q")
+        await c.until(lambda: not c.app.is_running, "the end")
+        assert c.app.return_code == 0
+
+
+async def test_escape_does_not_quit(console: Open) -> None:
+    async with console(said=True) as c:
+        await c.press("escape", "escape")
+        assert c.app.is_running
+
+
+async def test_digits_and_tab_move_the_focus(console: Open) -> None:
+    async with console(said=True) as c:
+        assert focused(c) == 3
+        for digit in (1, 2, 4, 5, 3):
+            await c.press(str(digit))
+            assert focused(c) == digit
+        await c.press("tab")
+        assert focused(c) == 4
+        await c.press("tab", "tab")
+        assert focused(c) == 1
+        await c.press("shift+tab")
+        assert focused(c) == 5
+
+
+async def test_a_narrow_terminal_shows_one_pane_at_a_time(console: Open) -> None:
+    async with console(said=True, size=(80, 24)) as c:
+        await c.until(c.shows("3 Agents", "claude-b", "5/6"))
+        assert "2 Issues" not in c.text
+        await c.press("2")
+        await c.until(c.shows("2 Issues", "Remove the old flag", "5/6"))
+        assert "3 Agents" not in c.text
+        await c.press("tab")
+        assert focused(c) == 3
+
+
+async def test_a_tiny_terminal_says_what_it_needs(console: Open) -> None:
+    async with console(said=True, size=(30, 8)) as c:
+        await c.until(c.shows("Make the terminal larger"))
+        await c.pilot.resize_terminal(160, 48)
+        await c.until(c.shows("3 Agents", "claude-b"))
+
+
+async def test_enter_on_an_agent_goes_to_its_log(console: Open) -> None:
+    async with console(said=True) as c:
+        await c.press("enter")
+        await c.until(lambda: c.app.main.log_view.has_focus)
+
+
+async def test_a_click_selects(console: Open) -> None:
+    async with console(said=True) as c:
+        await c.pilot.click(Table, offset=(5, 0))
+        await c.pilot.click("#agents Table", offset=(5, 2))
+        assert c.app.main.agents.selected == scene.RUNS[1].id
+
+
+async def test_pause_is_a_wish_until_the_fleet_confirms_it(console: Open) -> None:
+    async with console(said=True) as c:
+        orders = c.fleet.agents_side.paused
+        await c.press("p")
+        await c.until(lambda: orders)
+        assert orders == [Paused(Actor(ActorKind.PERSON, "ann"), scene.NOW)]
+        assert "▶ running → pausing" in c.text
+        c.fleet.change(msgspec.structs.replace(scene.fleet(*scene.RUNS), paused=orders[0]))
+        await c.until(c.shows("paused by ann"))
+        assert "pausing" not in c.text
+        await c.press("p")
+        await c.until(lambda: len(orders) == 2)
+        assert orders[1] is None
+
+
+async def test_an_order_that_fails_says_why(console: Open) -> None:
+    async with console(said=True) as c:
+        c.fleet.agents_side.refuses = True
+        await c.press("p")
+        await c.until(c.shows("The database is locked. Try again."))
+        assert "pausing" not in c.text
+        assert c.app.is_running
+
+
+async def test_read_only_changes_nothing(console: Open) -> None:
+    async with console(said=True, read_only=True) as c:
+        await c.press("p")
+        await c.until(c.shows("read-only"))
+        assert c.fleet.agents_side.paused == []
+
+
+async def test_preparations_that_fail_are_told(console: Open) -> None:
+    def prepare() -> str | None:
+        raise OSError("no room for a dispatcher")
+
+    async with console(prepare=prepare) as c:
+        await c.until(c.shows("no room for a dispatcher"))
+        assert c.app.is_running
+
+
+async def test_preparations_tell_what_they_did(console: Open) -> None:
+    async with console(prepare=lambda: "Started the dispatcher.") as c:
+        await c.until(c.shows("Started the dispatcher."))
