@@ -106,7 +106,7 @@ def _target(run: Run) -> Target:
 
 def _run(run: Run) -> Iterator[AttentionItem]:
     status = run.status
-    why = status.why or ""
+    why = run.why or ""
     if run.phase is Phase.WAITING and why.startswith(ASKS):
         yield AttentionItem(AttentionKind.QUESTION, why, _target(run), status.since, "send")
     elif run.phase is Phase.STALLED:
@@ -145,7 +145,7 @@ def _issue(
 def _evidence(run: Run | None) -> str | None:
     if run is None:
         return None
-    words = f"{run.phase.value}: {run.status.why}" if run.status.why else run.phase.value
+    words = f"{run.phase.value}: {run.why}" if run.status.why else run.phase.value
     return f"{words} (attempt {run.spec.attempt})"
 
 

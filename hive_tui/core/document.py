@@ -357,7 +357,7 @@ def run_doc(run: Run) -> RunDoc:
         issue=spec.issue,
         attempt=spec.attempt,
         phase=run.phase.value,
-        why=status.why,
+        why=run.why,
         since=status.since or spec.created_at,
         step=None if status.step is None else status.step.value,
         branch=spec.branch,

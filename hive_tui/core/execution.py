@@ -291,7 +291,7 @@ class Executor:
             body=messages.end_comment(run, gives_up=settle.gives_up),
             marker=f"attempt-{run.spec.attempt}",
         )
-        why = run.status.why or "no reason was recorded"
+        why = run.why or "no reason was recorded"
         return f"{run.spec.worker}: {why}" + (" (no attempt is left)" if settle.gives_up else "")
 
     def _move(

@@ -349,6 +349,13 @@ class Run(msgspec.Struct, frozen=True):
         return self.status.phase
 
     @property
+    def why(self) -> str | None:
+        """Why it is in the phase that is shown."""
+        if self.phase is not self.status.phase:
+            return f"its process is gone; it was {self.status.phase.value}"
+        return self.status.why
+
+    @property
     def live(self) -> bool:
         """It still holds its issue: no final record yet, or its end is not settled."""
         return not self.status.phase.final or not self.settled
