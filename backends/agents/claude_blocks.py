@@ -49,7 +49,7 @@ class Blocks:
 
     def _call(self, block: Block, agent: str | None, timestamp: str | None) -> Iterator[AnyEvent]:
         values = block.input or {}
-        name = said.line(block.name or "tool", 60)
+        name = said.name(block.name or "tool")
         if block.id is not None:
             self._started[block.id] = timestamp
             if name in ("Agent", "Task"):
@@ -132,11 +132,11 @@ def _edited(values: Mapping[str, object]) -> tuple[int | None, int | None]:
             return len(content.splitlines()), None
         case {"edits": list(edits)}:
             pairs = [
-                said.changed_lines(old, new)
+                said.changed_lines(before, after)
                 for edit in edits
                 if isinstance(edit, dict)
-                and isinstance(old := edit.get("old_string"), str)
-                and isinstance(new := edit.get("new_string"), str)
+                and isinstance(before := edit.get("old_string"), str)
+                and isinstance(after := edit.get("new_string"), str)
             ]
             if pairs:
                 return sum(added for added, _ in pairs), sum(removed for _, removed in pairs)
@@ -154,4 +154,4 @@ def _questions(values: Mapping[str, object]) -> str:
 
 
 def _id(value: str | None) -> str | None:
-    return None if value is None else said.line(value, 128)
+    return None if value is None else said.name(value)

@@ -123,7 +123,7 @@ class ClaudeStream:
 
     def _known(self, line: Line, data: bytes) -> Iterator[AnyEvent]:
         if line.session_id:
-            self._session = said.line(line.session_id, 128)
+            self._session = said.name(line.session_id)
         match line.type:
             case "assistant":
                 yield from self._assistant(line)
@@ -162,7 +162,7 @@ class ClaudeStream:
         self._trouble = self._retrying = None
         self.wants_stdin_closed = False
         if agent is None and message.model:
-            self._model = said.line(message.model, 128)
+            self._model = said.name(message.model)
         for block in _blocks(message):
             for event in self._blocks.events(block, agent, line.timestamp):
                 if agent is None and isinstance(event, Said):
@@ -289,7 +289,7 @@ class ClaudeStream:
         self._in_turn = True
         self.wants_stdin_closed = False
         self._blocks.workdir = line.cwd or self._blocks.workdir
-        self._model = said.line(line.model, 128) if line.model else self._model
+        self._model = said.name(line.model) if line.model else self._model
         if self._session and self._announced != (self._session, self._model):
             self._announced = (self._session, self._model)
             yield Session(id=self._session, model=self._model)

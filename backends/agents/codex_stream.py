@@ -132,7 +132,7 @@ class CodexStream:
             case "thread.started" if line is not None:
                 self._began = True
                 if line.thread_id:
-                    self._session = said.line(line.thread_id, 128)
+                    self._session = said.name(line.thread_id)
                     yield Session(id=self._session)
             case "turn.started":
                 self._in_turn = True
@@ -176,7 +176,7 @@ class CodexStream:
                     yield Raw(text=text)
 
     def _tool(self, item: Item, *, done: bool) -> Iterator[AnyEvent]:
-        id_ = said.line(item.id, 128) if item.id is not None else None
+        id_ = said.name(item.id) if item.id is not None else None
         if id_ not in self._open:
             name, argument = _call(item)
             yield ToolCall(name=name, argument=said.line(argument), id=id_)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from hive_tui.core.text import Redactor, clean, clean_line
@@ -26,7 +27,20 @@ def text(value: str, limit: int = SAID) -> str:
 
 def line(value: str, limit: int = ARGUMENT) -> str:
     """The same on one line."""
+    if len(value) <= limit and value.isprintable() and "  " not in value:
+        # Nothing that `clean_line` removes is printable; most lines are as harmless as this.
+        return _redact(value.strip())
     return _redact(clean_line(value, limit=limit))
+
+
+def name(value: str) -> str:
+    """An identifier or a name, which agents repeat on every line."""
+    return _name(value[:512])
+
+
+@lru_cache(maxsize=256)
+def _name(value: str) -> str:
+    return line(value, 128)
 
 
 def raw(value: bytes) -> str:
