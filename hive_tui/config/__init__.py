@@ -102,7 +102,7 @@ def _read(path: Path, kind: type[Shape], cache: Path) -> Shape | None:
     # An editable install changes without its version; then the shape's file is newer.
     shape_time = os.stat(shape.__file__).st_mtime_ns
     key = f"{path}\0{stat.st_mtime_ns}\0{stat.st_size}\0{stat.st_ino}\0{__version__}\0{shape_time}".encode()
-    entry = cache / "config" / f"{hashlib.sha256(os.fsencode(path)).hexdigest()[:24]}.msgpack"
+    entry = _entry(path, cache)
     cached = _from_cache(entry, key, kind)
     if cached is not None:
         return cached
@@ -110,6 +110,15 @@ def _read(path: Path, kind: type[Shape], cache: Path) -> Shape | None:
     if time.time_ns() - stat.st_mtime_ns > _RACY_NS:
         _to_cache(entry, key, settings)
     return settings
+
+
+def forget(path: Path, cache: Path) -> None:
+    """Remove what is cached of a file that is to be removed itself."""
+    _entry(path, cache).unlink(missing_ok=True)
+
+
+def _entry(path: Path, cache: Path) -> Path:
+    return cache / "config" / f"{hashlib.sha256(os.fsencode(path)).hexdigest()[:24]}.msgpack"
 
 
 def _parse(path: Path, kind: type[Shape]) -> Shape:

@@ -76,8 +76,11 @@ def send(process: ProcessId | None, number: signal.Signals) -> bool:
     return True
 
 
-def carrying(variable: str, value: str) -> list[ProcessId]:
-    """Processes of this user, but this one, whose environment has `variable=value`."""
+def carrying(variable: str, value: str, *, but: tuple[str, str] | None = None) -> list[ProcessId]:
+    """Processes of this user, but this one, whose environment has `variable=value`.
+
+    `but` (another variable, its value) leaves out those where that one is set to something else.
+    """
     import psutil
 
     found = []
@@ -85,7 +88,10 @@ def carrying(variable: str, value: str) -> list[ProcessId]:
         if process.pid == os.getpid():
             continue
         try:
-            carries = process.environ().get(variable) == value
+            environment = process.environ()
+            carries = environment.get(variable) == value and (
+                but is None or environment.get(but[0], but[1]) == but[1]
+            )
         except (psutil.Error, OSError):
             continue
         if carries and (identity := identify(process.pid)) is not None:

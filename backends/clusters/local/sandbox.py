@@ -11,7 +11,7 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 
@@ -27,6 +27,9 @@ _KEPT = frozenset(
     }
 )
 """Where things are and how to reach the network."""
+
+RUN_HOME = "HIVE_RUN_HOME"
+"""The run's folder: two fleets that serve a repository of the same name give their runs the same names."""
 
 _NEVER = frozenset({"GITHUB_TOKEN", "GH_TOKEN", "GH_ENTERPRISE_TOKEN", "SSH_AUTH_SOCK", "KUBECONFIG"})
 
@@ -125,7 +128,7 @@ class LocalSandbox:
         kept = {name: os.environ[name] for name in names - _NEVER}
         # Nobody is there to answer a password prompt or to close an editor.
         quiet = {"GIT_TERMINAL_PROMPT": "0", "GIT_EDITOR": "true"}
-        return {**kept, **quiet, **env, "HIVE_RUN": self._run}
+        return {**kept, **quiet, **env, "HIVE_RUN": self._run, RUN_HOME: str(self.workdir.parent)}
 
     def start(
         self,
@@ -157,7 +160,7 @@ class LocalSandbox:
                     f"{argv[0]} cannot be started: {reason}.", "Install it, or set its path in config.yaml."
                 ) from error
         started = LocalProcess(process)
-        self._started.append(started)
+        self._started = [*self._unended(), started]
         return started
 
     def stream(self, argv: Sequence[str], *, stdin: bytes, limit: int, timeout: float) -> bytes:
@@ -230,11 +233,19 @@ class LocalSandbox:
         while self._started:
             self._started.pop().end_group()
 
+    def _unended(self) -> Iterator[LocalProcess]:
+        for started in self._started:
+            if started.poll() is None:
+                yield started
+            else:
+                started.end_group()
+
     def _others(self) -> list[processes.ProcessId]:
         import psutil
 
         mine = {os.getpid(), *(parent.pid for parent in psutil.Process().parents())}
-        return [one for one in processes.carrying("HIVE_RUN", self._run) if one.pid not in mine]
+        found = processes.carrying("HIVE_RUN", self._run, but=(RUN_HOME, str(self.workdir.parent)))
+        return [one for one in found if one.pid not in mine]
 
 
 def _private(path: str, flags: int) -> int:
