@@ -158,11 +158,12 @@ class ClaudeStream:
         if line.is_api_error or message.model == _SYNTHETIC:
             yield from self._made_up(line, message, agent)
             return
-        self._in_turn = self._spoke = True
-        self._trouble = self._retrying = None
-        self.wants_stdin_closed = False
-        if agent is None and message.model:
-            self._model = said.name(message.model)
+        self._spoke = True
+        self._retrying = None
+        if agent is None:
+            self._turn_goes_on()
+            self._trouble = None
+            self._model = said.name(message.model) if message.model else self._model
         for block in _blocks(message):
             for event in self._blocks.events(block, agent, line.timestamp):
                 if agent is None and isinstance(event, Said):
@@ -185,7 +186,7 @@ class ClaudeStream:
             reset_time(text, self._now(line)) or self._limited_until,
         )
         if agent is None:
-            self._in_turn = True
+            self._turn_goes_on()
             self._trouble = trouble
         yield trouble.event(agent)
 
@@ -195,7 +196,8 @@ class ClaudeStream:
             return
         for block in _blocks(message):
             if block.tool_use_id is not None:
-                self._in_turn = True
+                if agent is None:
+                    self._turn_goes_on()
                 yield self._blocks.result(block, agent, line.timestamp)
             elif block.text and block.text.startswith("[Request interrupted"):
                 yield AgentError(text=said.line(block.text.strip("[]")), agent=agent)
@@ -240,7 +242,8 @@ class ClaudeStream:
         if event is None:
             return
         if event.type == "message_start" and event.message is not None and event.message.id:
-            self._in_turn = True
+            if parent is None:
+                self._turn_goes_on()
             self._streaming[parent] = event.message.id
         elif event.type == "message_delta" and event.usage is not None:
             id_ = line.api_message_id or self._streaming.get(parent)
@@ -286,8 +289,7 @@ class ClaudeStream:
 
     def _init(self, line: Line) -> Iterator[AnyEvent]:
         """Printed at the start of every turn, so it is news only when something in it is."""
-        self._in_turn = True
-        self.wants_stdin_closed = False
+        self._turn_goes_on()
         self._blocks.workdir = line.cwd or self._blocks.workdir
         self._model = said.name(line.model) if line.model else self._model
         if self._session and self._announced != (self._session, self._model):
@@ -315,6 +317,11 @@ class ClaudeStream:
         share = info.utilization
         used = f", {share:.0%} used" if share is not None and 0 <= share <= 1 else ""
         yield AgentError(text=f"{name} limit is near{used}", retrying=True)
+
+    def _turn_goes_on(self) -> None:
+        """Only the main agent's words and deeds: a sub-agent may outlive a turn, and end with none."""
+        self._in_turn = True
+        self.wants_stdin_closed = False
 
     def _task_ended(self, task: str | None) -> None:
         if task in self._tasks:

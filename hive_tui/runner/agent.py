@@ -25,6 +25,12 @@ LOOK_SECONDS = 0.05
 LINGER_SECONDS = 60.0
 """For an agent to exit after the end of its input; then it is ended and its last word counts."""
 
+DRAIN_SECONDS = 2.0
+"""For what an ended agent's file still holds: a flood must not delay the end of the run."""
+
+MAX_OUTPUT = 1 << 30
+"""Bytes of output of one process; a long session of a talkative agent has a few MB."""
+
 _STDERR_BYTES = 16_384
 
 STARTED = "agent process"
@@ -111,13 +117,14 @@ class _Talk:
         self._closed_at: float | None = None
 
     def listen(self) -> int | None:
-        """Until the process has ended; returns its exit status. Raises Stopped."""
+        """Until the process has ended; returns its exit status, None when it had to be made to exit after
+        its last word. Raises Stopped."""
         ctx = self._ctx
         watch = TreeWatch(ctx.sandbox, ctx.home, ctx.base)
         while True:
             code = self._process.poll()
             heard = self._hear()
-            self._check_budget()
+            self._check_limits()
             if (files := watch.look()) is not None:
                 self._pace = progress.changed_tree(self._pace, ctx.journal.now())
                 ctx.journal.update(changed_files=files)
@@ -127,16 +134,25 @@ class _Talk:
             ctx.journal.flush()
             if code is not None and not heard:
                 return code
+            if self._closed_at is not None and not self._parser.wants_stdin_closed:
+                # Another turn began, such as one in which the agent hears of a background task's end.
+                self._closed_at = time.monotonic()
             if self._closed_at is not None and time.monotonic() - self._closed_at > LINGER_SECONDS:
                 ctx.journal.note("the agent does not exit after its last word")
-                return ladder.climb(self._process)
+                ladder.climb(self._process)
+                return None
             if not heard:
                 time.sleep(LOOK_SECONDS)
 
     def drain(self) -> None:
-        """Read what the ended process has still said."""
+        """Read what the ended process has still said; when that takes long, only the last of it."""
+        deadline = time.monotonic() + DRAIN_SECONDS
         while self._hear():
             self._ctx.journal.flush()
+            if time.monotonic() > deadline:
+                self._output.skip_to_last()
+                self._hear()
+                break
         self._output.close()
 
     def _hear(self) -> bool:
@@ -163,7 +179,9 @@ class _Talk:
             case _:
                 pass
 
-    def _check_budget(self) -> None:
+    def _check_limits(self) -> None:
+        if self._output.total > MAX_OUTPUT:
+            raise Stopped(Over(Phase.FAILED, f"the agent said more than {MAX_OUTPUT >> 20} MB"))
         limit, used = self._ctx.job.spec.budget_micros, self._ctx.journal.status.usage.cost_micros
         if limit is not None and used is not None and used >= limit:
             raise Stopped(Over(Phase.FAILED, f"budget of {money(limit)} used", f"used {money(used)}"))

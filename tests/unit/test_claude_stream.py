@@ -394,6 +394,13 @@ def test_input_stays_open_for_queued_turns_and_background_agents() -> None:
     assert stream.wants_stdin_closed
 
 
+def test_a_sub_agent_that_outlives_the_last_turn_takes_nothing_from_its_result() -> None:
+    late = {"id": "m", "model": "claude-opus-5-5", "content": [{"type": "text", "text": "Still here."}]}
+    data = INIT + line(type="result", subtype="success", is_error=False, terminal_reason="completed")
+    data += line(type="assistant", message=late, parent_tool_use_id="t", task_description="Count")
+    assert play(data)[1].outcome is Outcome.SUCCEEDED
+
+
 def test_a_background_shell_does_not_keep_the_input_open() -> None:
     stream = ClaudeStream()
     server = [{"task_id": "b", "task_type": "local_bash"}]
