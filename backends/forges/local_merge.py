@@ -42,7 +42,7 @@ def land(repository: LocalRepository, pull: PullRequest, head: str, *, by: str, 
         found = find(repository, pull, head) or by_hand(repository, pull, head)
         landed = found or _squash(repository, pull, head, by=by, message=message)
         if landed is not None:
-            _delete_branch(repository, pull.branch, head)
+            delete_branch(repository, pull.branch, head)
             return landed
     raise Refused(f"{pull.base} keeps moving.", "Try again when nobody else pushes to it.")
 
@@ -188,7 +188,7 @@ def _message(pull: PullRequest, head: str, by: str, message: str) -> str:
     return f"{message.strip() or pull.title}\n\n{trailers}"
 
 
-def _delete_branch(repository: LocalRepository, branch: str, head: str) -> None:
+def delete_branch(repository: LocalRepository, branch: str, head: str) -> None:
     """Delete a branch of hive's that is still at `head`, unless somebody has it checked out."""
     if not branch.startswith("hive/") or any(tree.branch == branch for tree in repository.worktrees()):
         return

@@ -68,7 +68,10 @@ def _look(repository: LocalRepository, heads: dict[str, str], pull: PullRequest)
     """The pull request after what git says now."""
     head, base = heads.get(pull.branch), heads.get(pull.base)
     landed = local_merge.find(repository, pull, head or pull.head)
-    if landed is None and base is not None and repository.is_ancestor(pull.head, base):
+    if landed is not None:
+        # A merge that was ended before its last step.
+        local_merge.delete_branch(repository, pull.branch, landed.head)
+    elif base is not None and repository.is_ancestor(pull.head, base):
         landed = local_merge.by_hand(repository, pull, head or pull.head)
     if landed is not None:
         return local_merge.merged(pull, landed)

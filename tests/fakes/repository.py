@@ -12,7 +12,10 @@ class Repository:
     """A checkout on branch `main` with one commit of `a.txt`."""
 
     def __init__(self, path: Path) -> None:
+        """The one that is at `path`, or a new one."""
         self.path = path
+        if path.exists():
+            return
         path.mkdir(parents=True)
         self.git("init", "--quiet", "--initial-branch=main")
         self.git("config", "user.name", "Ada Łovelace")
