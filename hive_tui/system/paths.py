@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 from typing import NamedTuple
 
@@ -33,10 +34,22 @@ def paths() -> Paths:
     if home:
         root = Path(home).expanduser().absolute()
         return Paths(root / "config", root / "data", root / "cache")
-    import platformdirs  # 10 ms that trials and tests with HIVE_HOME need not pay
+    if sys.platform == "linux":
+        return Paths(
+            _xdg("XDG_CONFIG_HOME", ".config"),
+            _xdg("XDG_DATA_HOME", ".local/share"),
+            _xdg("XDG_CACHE_HOME", ".cache"),
+        )
+    import platformdirs
 
     return Paths(
         platformdirs.user_config_path("hive"),
         platformdirs.user_data_path("hive"),
         platformdirs.user_cache_path("hive"),
     )
+
+
+def _xdg(variable: str, default: str) -> Path:
+    """What platformdirs says on Linux, without the 10 ms that it takes to import."""
+    folder = os.environ.get(variable, "").strip()
+    return (Path(folder) if os.path.isabs(folder) else Path.home() / default) / "hive"
