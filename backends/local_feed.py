@@ -6,7 +6,6 @@ new rows of `changes` read. This loop owns the retries of its source.
 
 from __future__ import annotations
 
-import random
 import sqlite3
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -67,7 +66,9 @@ def watch(
                 _follow(feed, source, emit, stop, wake)
         except StoreError as error:
             ceiling = min(LAST_RETRY_SECONDS, FIRST_RETRY_SECONDS * 2**failures)
-            delay = ceiling * random.uniform(0.5, 1.0)
+            from random import uniform  # only a broken watch waits
+
+            delay = ceiling * uniform(0.5, 1.0)
             failures = min(failures + 1, 16)
             why = f"{error.message} {error.hint or ''}".strip()
             emit(SourceFailed(source.name, why, datetime.now(UTC) + timedelta(seconds=delay)))

@@ -6,7 +6,6 @@ pays for one small decode and never imports a YAML library.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import pwd
 import time
@@ -14,6 +13,7 @@ from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
+from zlib import crc32
 
 import msgspec
 
@@ -118,7 +118,7 @@ def forget(path: Path, cache: Path) -> None:
 
 
 def _entry(path: Path, cache: Path) -> Path:
-    return cache / "config" / f"{hashlib.sha256(os.fsencode(path)).hexdigest()[:24]}.msgpack"
+    return cache / "config" / f"{crc32(os.fsencode(path)):08x}.msgpack"
 
 
 def _parse(path: Path, kind: type[Shape]) -> Shape:

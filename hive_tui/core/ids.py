@@ -5,8 +5,6 @@ The attempt number is the fence of a run, so it is part of every name that a run
 
 from __future__ import annotations
 
-import hashlib
-import re
 from typing import NamedTuple, NewType
 
 RepoName = NewType("RepoName", str)
@@ -46,6 +44,9 @@ class PullKey(NamedTuple):
 
 def run_id(forge: str, repo: RepoName, issue: int, attempt: int) -> RunId:
     """The name of an attempt; `forge` tells equal repository names of two trackers apart."""
+    import hashlib  # reading a fleet, which makes no names, need not load OpenSSL
+    import re
+
     digest = hashlib.sha256(f"{forge}/{repo}".encode()).hexdigest()[:8]
     tail = f"{digest}-i{issue}-a{attempt}"
     slug = re.sub(r"[^a-z0-9]+", "-", repo.rpartition("/")[2].lower()).strip("-") or "repo"

@@ -6,7 +6,6 @@ Money is integer micro-dollars, times are aware UTC datetimes, and what is not k
 from __future__ import annotations
 
 import enum
-import hashlib
 from datetime import datetime
 
 import msgspec
@@ -129,6 +128,8 @@ class Issue(msgspec.Struct, frozen=True):
 
 def body_sha(body: str) -> str:
     """The revision of an issue's text that an approval is bound to."""
+    import hashlib  # reading a fleet seldom compares texts, and need not load OpenSSL
+
     return hashlib.sha256(body.encode("utf-8", "surrogatepass")).hexdigest()
 
 

@@ -37,7 +37,7 @@ class Target(msgspec.Struct, frozen=True):
         return PullKey(self.repo, self.pull_request)
 
 
-_NUMBERED = re.compile(r"(?:(?P<repo>[^\s#!]+)(?=[#!]))?(?P<mark>[#!]?)(?:issue-)?(?P<number>\d{1,9})")
+_NUMBERED = r"(?:(?P<repo>[^\s#!]+)(?=[#!]))?(?P<mark>[#!]?)(?:issue-)?(?P<number>\d{1,9})"
 
 
 def known_repos(snapshot: Snapshot, configured: Iterable[str]) -> list[RepoName]:
@@ -73,7 +73,7 @@ def find_issue(
     snapshot: Snapshot, text: str, *, repos: Iterable[str] = (), repo: str | None = None
 ) -> IssueKey:
     """The issue that `text` names. Raises UsageError when there is none, or one in several repositories."""
-    match = _NUMBERED.fullmatch(text.strip())
+    match = re.fullmatch(_NUMBERED, text.strip())
     if match is None or match["mark"] == "!":
         raise UsageError(f"{text!r} is no issue.", "Give its number, such as 42, #42 or owner/name#42.")
     keys = {*snapshot.issues, *snapshot.claims, *(run.key for run in snapshot.runs.values())}
@@ -92,7 +92,7 @@ def find_pull(
     snapshot: Snapshot, text: str, *, repos: Iterable[str] = (), repo: str | None = None
 ) -> PullRequest:
     """The pull request that `text` names: `7`, `!7`, `owner/name!7`."""
-    match = _NUMBERED.fullmatch(text.strip())
+    match = re.fullmatch(_NUMBERED, text.strip())
     if match is None:
         raise UsageError(f"{text!r} is no pull request.", "Give its number, such as 7, !7 or owner/name!7.")
     known = known_repos(snapshot, repos)
@@ -146,7 +146,7 @@ def find_run(snapshot: Snapshot, text: str, *, repos: Iterable[str] = (), repo: 
     exact = snapshot.runs.get(RunId(text))
     if exact is not None:
         return exact
-    if _NUMBERED.fullmatch(text):
+    if re.fullmatch(_NUMBERED, text):
         key = find_issue(snapshot, text, repos=repos, repo=repo)
         attempts = runs_of_issue(snapshot, key)
         if not attempts:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from datetime import datetime, timedelta
+from functools import cache
 
 MAX_LINE = 4_096
 """Characters kept of one line that an agent, an issue or a server says."""
@@ -14,17 +15,23 @@ MAX_BODY = 65_536
 
 UNKNOWN = "–"
 
+# Compiled when first needed: reading a fleet of plain text needs none of these (1.5 ms).
 # OSC, DCS, APC, PM and SOS strings with their payload (also when cut off), CSI, then single escapes.
-_ESCAPES = re.compile(
+_ESCAPES = (
     r"(?:\x1b[\]P_^X]|[\x9d\x90\x9f\x9e\x98])[^\x07\x1b\x9c]*(?:\x07|\x1b\\|\x9c|$)"
     r"|(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]?"
     r"|\x1b[ -/]*[0-~]?"
 )
-_CONTROLS = re.compile(
+_CONTROLS = (
     "[\x00-\x08\x0b-\x1f\x7f-\x9f"
     "\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2064\u2066-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff"
     "\U000e0000-\U000e007f]"
 )
+
+
+@cache
+def _pattern(expression: str) -> re.Pattern[str]:
+    return re.compile(expression)
 
 
 def clean(text: str, *, limit: int = MAX_BODY) -> str:
@@ -32,7 +39,9 @@ def clean(text: str, *, limit: int = MAX_BODY) -> str:
     character, at most `limit` characters. Newlines and tabs stay."""
     if len(text) > 4 * limit:
         text = text[: 4 * limit]
-    text = _CONTROLS.sub("", _ESCAPES.sub("", text.replace("\r\n", "\n").replace("\r", "\n")))
+    if not (text.isascii() and text.isprintable()):
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
+        text = _pattern(_CONTROLS).sub("", _pattern(_ESCAPES).sub("", text))
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
@@ -41,7 +50,7 @@ def clean_line(text: str, *, limit: int = MAX_LINE) -> str:
     return " ".join(clean(text, limit=limit).split())
 
 
-_SECRETS = re.compile(
+_SECRETS = (
     r"\b(?:sk-ant-[\w-]{8,}|sk-[A-Za-z0-9_-]{20,}|gh[pousr]_[A-Za-z0-9]{20,}|github_pat_\w{20,}"
     r"|xox[abprs]-[\w-]{10,}|AKIA[0-9A-Z]{16}|glpat-[\w-]{20,})"
     r"|(?<=://)[^/\s:@]+:[^/\s@]+(?=@)"
@@ -61,7 +70,7 @@ class Redactor:
     def __call__(self, text: str) -> str:
         if self._values is not None:
             text = self._values.sub(MASK, text)
-        return _SECRETS.sub(MASK, text)
+        return _pattern(_SECRETS).sub(MASK, text)
 
 
 def width(text: str) -> int:

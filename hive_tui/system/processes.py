@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import functools
 import os
-import signal
 import sys
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
+
+if TYPE_CHECKING:
+    import signal
 
 
 class ProcessId(msgspec.Struct, frozen=True):
@@ -101,6 +104,8 @@ def carrying(variable: str, value: str, *, but: tuple[str, str] | None = None) -
 
 def end(processes: list[ProcessId], *, grace: float) -> None:
     """Ask to terminate, wait up to `grace` seconds, then kill."""
+    import signal  # asking whether a process lives, as every read of a fleet does, need not load it
+
     for process in processes:
         send(process, signal.SIGTERM)
     deadline = time.monotonic() + grace
