@@ -38,7 +38,8 @@ class Journal:
         self, host: RunHost, status: RunStatus, clock: Clock, redact: Redactor | None = None
     ) -> None:
         self._host, self._clock = host, clock
-        self._redact = redact or Redactor()
+        self.mask = redact or Redactor()
+        """Masks the run's secrets in a text."""
         self.status = status
         self._next = last_number(host.home / "events.jsonl") + 1
         self._lines: list[LogLine] = []
@@ -50,7 +51,7 @@ class Journal:
 
     def event(self, event: AnyEvent, *, show: bool = True) -> None:
         """Number one event; `flush` writes it. `show` makes it the status's last event."""
-        event = _masked(event, self._redact)
+        event = _masked(event, self.mask)
         now = self._clock()
         self._lines.append(LogLine(self._next, now, event))
         self._next += 1
@@ -63,6 +64,9 @@ class Journal:
 
     def update(self, **changes: Any) -> None:
         """Change fields of the status; unchanged values cost nothing."""
+        changes = {
+            key: self.mask(value) if isinstance(value, str) else value for key, value in changes.items()
+        }
         status = msgspec.structs.replace(self.status, **changes)
         if status != self.status:
             self.status = status
@@ -72,7 +76,7 @@ class Journal:
         """Enter a phase, or stay in it with another reason; `since` moves only with the phase."""
         if phase is not self.status.phase:
             changes["since"] = self._clock()
-        self.update(phase=phase, why=None if why is None else self._redact(why), **changes)
+        self.update(phase=phase, why=why, **changes)
 
     def step(self, step: Step, round_: int) -> None:
         self.update(step=step, round=round_, step_since=self._clock())

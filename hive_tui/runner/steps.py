@@ -86,7 +86,7 @@ def test(ctx: Context, position: Position) -> StepResult:
     finally:
         ctx.sandbox.end_everything(grace=ladder.GRACE)
     seconds = time.monotonic() - started
-    said = clean(tail.end_of(out, 4 * prompt.MAX_FINDINGS))[-prompt.MAX_FINDINGS :].strip()
+    said = ctx.journal.mask(clean(tail.end_of(out, 4 * prompt.MAX_FINDINGS)))[-prompt.MAX_FINDINGS :].strip()
     how = f"no end after {limit:.0f} s" if code is None else f"exit {code}"
     lines = said.splitlines()[-_SUMMARY_LINES:]
     summary = clean("\n".join(lines)[-_SUMMARY_CHARACTERS:] or how)

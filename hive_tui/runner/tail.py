@@ -13,10 +13,20 @@ class Tail:
 
     def __init__(self, path: Path) -> None:
         self._file: BinaryIO = path.open("rb")
+        self.total = 0
+        """Bytes read so far."""
 
     def read(self) -> bytes:
         """At most 1 MiB of what is new, empty for nothing."""
-        return self._file.read(_CHUNK)
+        data = self._file.read(_CHUNK)
+        self.total += len(data)
+        return data
+
+    def skip_to_last(self) -> None:
+        """Leave out all but the last 1 MiB of what is new."""
+        here = self._file.tell()
+        end = self._file.seek(0, 2)
+        self._file.seek(max(here, end - _CHUNK))
 
     def close(self) -> None:
         self._file.close()
