@@ -99,6 +99,11 @@ class DemoIssue(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             parts.append("## Definition of Done\n\n" + "\n".join(f"- [ ] {line}" for line in self.done))
         return "\n\n".join(parts) + "\n"
 
+    def scenarios(self, number: int) -> dict[str, dict[str, Any]]:
+        """What is played for it once it has this number, by file name without suffix."""
+        found = {f"issue-{number}": self.script, f"issue-{number}-a2": self.second}
+        return {name: script.scenario() for name, script in found.items() if script is not None}
+
 
 def history() -> tuple[Commit, ...]:
     """The repository, commit by commit."""
@@ -115,18 +120,7 @@ def later() -> tuple[DemoIssue, ...]:
     return msgspec.convert(tuple(yaml.safe_load_all(_text("later.yaml"))), tuple[DemoIssue, ...])
 
 
-def scenarios() -> dict[str, dict[str, Any]]:
-    """All scenarios by file name without suffix. Issues are numbered in the order they are filed."""
-    found = {"default": _DEFAULT}
-    for number, issue in enumerate((*backlog(), *later()), 1):
-        if issue.script is not None:
-            found[f"issue-{number}"] = issue.script.scenario()
-        if issue.second is not None:
-            found[f"issue-{number}-a2"] = issue.second.scenario()
-    return found
-
-
-_DEFAULT = {
+DEFAULT: dict[str, Any] = {
     "about": "For issues that you file yourself",
     "pace": PACE,
     "each_step": EACH_STEP,
@@ -144,6 +138,7 @@ _DEFAULT = {
         {"say": "There is a note in docs/notes."},
     ],
 }
+"""What is played for issues that somebody else files."""
 
 
 def _text(name: str) -> str:

@@ -28,8 +28,8 @@ from hive_tui.core.settings import (
     FleetSettings,
     RepoSettings,
 )
-from hive_tui.demo import attendants, content, repository, stock
-from hive_tui.demo.names import AUTHORS, MARK, NAME, REPO
+from hive_tui.demo import attendants, repository, stock
+from hive_tui.demo.names import AUTHORS, MARK, NAME, REPO, SCENARIOS
 from hive_tui.detached import ensure_dispatcher, stop_dispatcher
 from hive_tui.fleet import open_fleet
 from hive_tui.system import flock, git
@@ -63,7 +63,7 @@ def fleet_settings(folder: Path, *, user: str, speed: float) -> FleetSettings:
             AgentName(name),
             backend="scripted",
             model=model,
-            options={"scenarios": str(folder / "scenarios"), "speed": f"{speed:g}"},
+            options={"scenarios": str(folder / SCENARIOS), "speed": f"{speed:g}"},
         )
         for name, model in (("robin", "songbird-2"), ("wren", "songbird-2-mini"))
     )
@@ -97,7 +97,6 @@ def start(configuration: Configuration, *, speed: float | None, now: datetime) -
             mark = msgspec.structs.replace(mark, speed=speed)
         write_mark(folder, mark)
         repository.build(folder / "repository", now)
-        _write_scenarios(folder)
         changed = _write_settings(folder, configuration.user, mark.speed)
         fleet = open_fleet(configuration, NAME)
         try:
@@ -207,12 +206,6 @@ def _write(path: Path, data: bytes) -> bool:
     half.write_bytes(data)
     half.replace(path)
     return True
-
-
-def _write_scenarios(folder: Path) -> None:
-    (folder / "scenarios").mkdir(exist_ok=True)
-    for name, scenario in content.scenarios().items():
-        _write(folder / "scenarios" / f"{name}.json", msgspec.json.format(msgspec.json.encode(scenario)))
 
 
 def _write_settings(folder: Path, user: str, speed: float) -> bool:

@@ -48,7 +48,8 @@ class Maintainer:
         self._fleet = fleet
         self._speed = speed
         self._context = attendants.context(fleet, lambda: datetime.now(UTC))
-        issues = (*content.backlog(), *content.later())
+        self._later = content.later()
+        issues = (*content.backlog(), *self._later)
         self._left = {clean_line(issue.title) for issue in issues if issue.left_to_you}
         self._filed_at = time.monotonic()
         self._merged_at = float("-inf")
@@ -61,10 +62,10 @@ class Maintainer:
             self._merged_at = now
         if now - self._filed_at >= FILE_EVERY / self._speed:
             self._filed_at = now
-            known = {issue.title for issue in snapshot.issues.values()}
-            fresh = (issue for issue in content.later() if clean_line(issue.title) not in known)
+            known = stock.by_title(self._fleet)
+            fresh = (issue for issue in self._later if clean_line(issue.title) not in known)
             if (issue := next(fresh, None)) is not None:
-                stock.file_issue(self._fleet, issue, stock.titles(self._fleet))
+                stock.file_issue(self._fleet, issue, known)
 
     def _merge_one(self, snapshot: Snapshot) -> bool:
         for pull in sorted(snapshot.pulls.values(), key=lambda pull: pull.number):

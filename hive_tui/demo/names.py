@@ -17,3 +17,6 @@ MARK = "demo.json"
 
 MAINTAINER_LOCK = "maintainer.lock"
 MAINTAINER_LOG = "maintainer.log"
+
+SCENARIOS = "scenarios"
+"""In the fleet's folder: what the agents play."""

@@ -27,11 +27,13 @@ from hive_tui.system import git
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
 ISSUES = (*content.backlog(), *content.later())
+SCENARIOS: dict[str, dict[str, Any]] = {
+    name: data for number, issue in enumerate(ISSUES, 1) for name, data in issue.scenarios(number).items()
+}
 SCRIPTED = [
     pytest.param(number, name, id=name)
     for number, issue in enumerate(ISSUES, 1)
-    for name in (f"issue-{number}", f"issue-{number}-a2")
-    if name in content.scenarios()
+    for name in issue.scenarios(number)
 ]
 HOPELESS = {"Cache.get() makes a value twice when two threads ask"}
 UNFINISHED = {"issue-18"}
@@ -69,7 +71,7 @@ def perform(tree: Path, steps: tuple[scenario.Step, ...]) -> None:
 
 
 def played(name: str) -> Scenario:
-    return scenario.parse(content.scenarios()[name], name)
+    return scenario.parse(SCENARIOS[name], name)
 
 
 def copy(pocket: Path, target: Path) -> Path:
@@ -176,7 +178,7 @@ def test_the_backlog_shows_what_a_fleet_meets() -> None:
     titles = [issue.title for issue in ISSUES]
     assert len(set(titles)) == len(titles)
     kinds: set[str] = set()
-    for data in content.scenarios().values():
+    for data in SCENARIOS.values():
         for steps in data.get("rounds") or [data.get("steps")]:
             kinds |= {key for step in steps for key in step}
     assert {"limit", "stall", "ask", "hostile", "crash", "error", "write", "replace", "commit"} <= kinds
@@ -185,8 +187,8 @@ def test_the_backlog_shows_what_a_fleet_meets() -> None:
 
 
 def test_every_scenario_is_valid_and_starts_with_a_look_around() -> None:
-    found: dict[str, Any] = content.scenarios()
-    for name, data in found.items():
+    found = SCENARIOS
+    for name, data in (*found.items(), ("default", content.DEFAULT)):
         assert scenario.parse(data, name).pace > 0
     first = scenario.parse(found["issue-1"], "issue-1")
     seconds = first.pace * len(first.round(1))
