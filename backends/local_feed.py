@@ -65,6 +65,7 @@ def watch(
                 failures = 0
                 _follow(feed, source, emit, stop, wake)
         except StoreError as error:
+
             ceiling = min(LAST_RETRY_SECONDS, FIRST_RETRY_SECONDS * 2**failures)
             from random import uniform  # only a broken watch waits
 

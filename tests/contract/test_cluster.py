@@ -126,6 +126,16 @@ class TestClaims:
         with pytest.raises(ClaimLost):
             cluster.put_claim(Claim(REPO, 1, version=3), expected=3)
 
+    def test_a_run_that_has_not_ended_keeps_it(self, cluster: Cluster) -> None:
+        run = start(cluster, job())
+        claim = cluster.get_claim(key(1))
+        assert claim is not None
+        held = cluster.put_claim(msgspec.structs.replace(claim, holder="me"), expected=claim.version)
+        with pytest.raises(ClaimLost, match=run):
+            cluster.put_claim(msgspec.structs.replace(held, run=None), expected=held.version)
+        cluster.control(run, ControlKind.STOP, ANNA)
+        assert cluster.put_claim(msgspec.structs.replace(held, run=None), expected=held.version).run is None
+
     def test_many_at_once_have_one_winner(self, fleet: ClusterFixture) -> None:
         def take(cluster: Cluster, number: int) -> None:
             cluster.put_claim(Claim(REPO, 1, version=0, holder=str(number)), expected=None)
@@ -163,6 +173,17 @@ class TestSlots:
         cluster.release_slot(RunId("r1"))
         cluster.release_slot(RunId("r1"))
         cluster.take_slot(A, RunId("r2"))
+
+    def test_a_queued_or_living_run_keeps_its_slot(self, fleet: ClusterFixture, cluster: Cluster) -> None:
+        run = start(cluster, job())
+        cluster.release_slot(run)
+        assert len(fleet_of(cluster).slots_used) == 1
+        fleet.idle_run(run)
+        cluster.release_slot(run)
+        assert len(fleet_of(cluster).slots_used) == 1
+        fleet.murder(run)
+        cluster.release_slot(run)
+        assert fleet_of(cluster).slots_used == ()
 
     def test_fewer_slots_than_runs_end_nothing(self, cluster: Cluster) -> None:
         cluster.take_slot(A, RunId("r1"))

@@ -96,7 +96,7 @@ class LocalCluster:
 
     def put_claim(self, claim: Claim, *, expected: int | None) -> Claim:
         with self._database.writing() as connection:
-            return claims.put_claim(connection, claim, expected)
+            return claims.put_claim(connection, self._home, claim, expected)
 
     def abandon_claim(self, claim: Claim) -> None:
         with self._database.writing() as connection:

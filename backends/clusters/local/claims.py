@@ -14,7 +14,7 @@ from hive_tui.core.model import Claim, Phase, Process, RunStatus
 from hive_tui.core.ports import BackendContext, Job
 
 
-def put_claim(connection: sqlite3.Connection, claim: Claim, expected: int | None) -> Claim:
+def put_claim(connection: sqlite3.Connection, home: Path, claim: Claim, expected: int | None) -> Claim:
     """Write the claim if the stored version is `expected` and no run at work loses it. Raises ClaimLost."""
     stored = rows.read_claim(connection, claim.key)
     found = None if stored is None else stored.version
@@ -25,7 +25,7 @@ def put_claim(connection: sqlite3.Connection, claim: Claim, expected: int | None
         )
     if stored is not None and stored.run is not None and claim.run != stored.run:
         for row in rows.read_runs(connection, (stored.run,)):
-            if not row.status.phase.final:
+            if not _latest(connection, home, row).phase.final:
                 raise ClaimLost(
                     f"Run {stored.run} holds the claim on {claim.key}.", "End it first: `hive kill`."
                 )
@@ -71,12 +71,18 @@ def release_slot(connection: sqlite3.Connection, home: Path, run: RunId) -> None
     """Give the slot of `run` back, unless the run is queued or at work: whoever asks may have looked
     at it before it was taken up."""
     for row in rows.read_runs(connection, (run,)):
-        status = row.status
-        if status.phase is Phase.QUEUED or (
-            not status.phase.final and seen.process(home, row) is Process.ALIVE
-        ):
+        status = _latest(connection, home, row)
+        at_work = not status.phase.final and seen.process(home, row) is Process.ALIVE
+        if status.phase is Phase.QUEUED or at_work:
             return
     connection.execute("DELETE FROM slots WHERE run = ?", (run,))
+
+
+def _latest(connection: sqlite3.Connection, home: Path, row: rows.RunRow) -> RunStatus:
+    """What a run's runner said last, also where only its folder has it."""
+    if row.status.phase.final or seen.process(home, row) is Process.ALIVE:
+        return row.status
+    return seen.adopt(connection, home, row).status
 
 
 def has_slot(connection: sqlite3.Connection, run: RunId) -> bool:
