@@ -275,6 +275,7 @@ class TestLastWord:
         self, cluster: LocalCluster, context: BackendContext
     ) -> None:
         run = start(cluster, job())
+        place(context.home, run).folder.mkdir(parents=True)
         place(context.home, run).write_record(RunStatus(Phase.FAILED, why="tests fail"))
         with cluster._database.writing() as connection:
             rows.write_status(connection, run, RunStatus(Phase.FINISHING))
