@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from functools import cache
 
@@ -58,6 +59,18 @@ _SECRETS = (
 )
 
 MASK = "•••"
+
+_HARMLESS = re.compile(
+    r"(?:^|_)(?:URL|MODEL|REGION|DIR|HOME|FILE|PROXY|PROFILE|PROJECT|PROJECT_ID|ORGANIZATION|RESOURCE"
+    r"|CREDENTIALS|MS|RETRIES|OUTPUT_TOKENS|USE_[A-Z]+|DISABLE_[A-Z_]+)$",
+    re.IGNORECASE,
+)
+
+
+def secret_values(environ: Mapping[str, str], names: Iterable[str]) -> tuple[str, ...]:
+    """Values of those variables that a log must not show. Of what an agent may inherit, only names that
+    say that they are no secret are none: a model's name or a server's address has to stay readable."""
+    return tuple(environ[name] for name in names if name in environ and not _HARMLESS.search(name))
 
 
 class Redactor:

@@ -13,7 +13,7 @@ from hive_tui import plugins
 from hive_tui.core.errors import HiveError
 from hive_tui.core.model import Phase, RunStatus, Step
 from hive_tui.core.ports import Agent, Job, RunHost
-from hive_tui.core.text import Redactor
+from hive_tui.core.text import Redactor, secret_values
 from hive_tui.runner import ladder, saving, session, steps, workspace
 from hive_tui.runner.context import Context
 from hive_tui.runner.flow import Over, Position, StepResult, advance
@@ -62,8 +62,8 @@ def context(host: RunHost, job: Job, signals: Signals, load_agent: LoadAgent, cl
         agent = load_agent(job.agent.backend)
     except HiveError as error:
         agent = NoAgent(error)
-    secrets = tuple(os.environ[name] for name in agent.credentials if name in os.environ)
-    journal = Journal(host, status, clock, Redactor(secrets))
+    redact = Redactor(secret_values(os.environ, agent.credentials))
+    journal = Journal(host, status, clock, redact)
     return Context(host, job, agent, journal, Orders(host, signals, job.deadline_seconds))
 
 

@@ -7,10 +7,12 @@ the CLI makes beside that (titles, probes: they offer no tools) get a short answ
 from __future__ import annotations
 
 import itertools
+import re
 import threading
 import uuid
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
@@ -48,6 +50,8 @@ class Failure(msgspec.Struct, frozen=True):
     headers: dict[str, str] = {}
 
 
+_WORKDIR = re.compile(r"working directory: (.+)", re.IGNORECASE)
+
 DONE = Reply(text="Done.")
 NO_CREDIT = Failure(
     400, "invalid_request_error", "Your credit balance is too low to access the Anthropic API."
@@ -62,14 +66,18 @@ def bash(command: str) -> ToolUse:
 
 
 def write(path: str, content: str) -> ToolUse:
+    """A relative path is below the working directory that the CLI named in its request."""
     return ToolUse("Write", {"file_path": path, "content": content})
 
 
 class ModelServer:
     """Serves on a free port of this machine while the `with` block lasts."""
 
-    def __init__(self, *script: Reply | Failure) -> None:
+    def __init__(self, *script: Reply | Failure, endless: bool = False) -> None:
+        """When the script is over it answers "Done."; an `endless` one keeps silent instead."""
         self._script = list(script)
+        self._endless = endless
+        self._ending = threading.Event()
         self._next = itertools.count()
         self._lock = threading.Lock()
         self.requests: list[dict[str, Any]] = []
@@ -107,6 +115,7 @@ class ModelServer:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._ending.set()
         self._http.shutdown()
         self._http.server_close()
         self._thread.join()
@@ -119,7 +128,22 @@ class ModelServer:
         with self._lock:
             self.requests.append(body)
             number = next(self._next)
-        return self._script[number] if number < len(self._script) else DONE
+        if number >= len(self._script) and self._endless:
+            self._ending.wait()
+        answer = self._script[number] if number < len(self._script) else DONE
+        return _placed(answer, body) if isinstance(answer, Reply) else answer
+
+
+def _placed(reply: Reply, body: dict[str, Any]) -> Reply:
+    named = _WORKDIR.search("\n".join(block["text"] for block in body["system"]))
+    workdir = Path(named[1] if named else "/")
+    tools = tuple(
+        ToolUse(tool.name, {**tool.input, "file_path": str(workdir / tool.input["file_path"])})
+        if "file_path" in tool.input
+        else tool
+        for tool in reply.tools
+    )
+    return msgspec.structs.replace(reply, tools=tools)
 
 
 class _Handler(BaseHTTPRequestHandler):

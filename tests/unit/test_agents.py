@@ -12,6 +12,7 @@ from backends.agents.claude import ClaudeAgent
 from backends.agents.codex import CodexAgent
 from hive_tui.core.ids import AgentName
 from hive_tui.core.ports import Agent, AgentJob
+from hive_tui.core.text import secret_values
 
 PROMPT = "Do it.\nIts secret is no-argument."
 
@@ -72,6 +73,15 @@ def test_codex_reads_its_prompt_to_the_end(tmp_path: Path) -> None:
     assert launch.stdin == PROMPT.encode()
     assert not launch.keep_stdin
     assert CodexAgent().parser().wants_stdin_closed
+
+
+def test_keys_are_masked_and_addresses_are_not() -> None:
+    for agent in (ClaudeAgent(), CodexAgent()):
+        environment = {name: f"value of {name}" for name in agent.credentials}
+        masked = {value.removeprefix("value of ") for value in secret_values(environment, agent.credentials)}
+        assert {name for name in agent.credentials if name.endswith(("KEY", "TOKEN", "HEADERS"))} <= masked
+        assert not {"ANTHROPIC_BASE_URL", "ANTHROPIC_MODEL", "OPENAI_BASE_URL", "HTTPS_PROXY"} & masked
+    assert secret_values({"NEW_AGENT_THING": "x"}, ("NEW_AGENT_THING", "ABSENT")) == ("x",)
 
 
 @pytest.fixture
