@@ -41,6 +41,7 @@ AgentLabel = Annotated[
 ]
 Count = Annotated[int, Meta(ge=1, description="a whole number, at least 1")]
 CountOrNone = Annotated[int, Meta(ge=0, description="a whole number, at least 0")]
+Seconds = Annotated[float, Meta(ge=0, description="seconds, at least 0")]
 Duration = Annotated[float, Meta(gt=0, description="a number above 0")]
 Dollars = Annotated[float, Meta(ge=0, description="dollars, at least 0")]
 
@@ -71,6 +72,7 @@ class RepoSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A repository that a fleet serves."""
 
     name: RepoPath
+    """As commands and issues call it."""
     path: str | None = None
     """Of the checkout, for a local forge."""
     base: str | None = None
@@ -83,11 +85,13 @@ class AgentSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """An agent of a fleet."""
 
     name: AgentLabel
+    """As the fleet calls it; its worker names begin with it."""
     backend: str | None = None
     """Entry point in `hive.agents`; default: the name."""
     command: str | None = None
     """Path of its CLI; default: found on PATH."""
     model: str | None = None
+    """Default: the CLI's own."""
     permission_mode: str = "acceptEdits"
     """Claude Code's; `bypassPermissions` is for pods, or your explicit choice."""
     allowed_tools: tuple[str, ...] = (
@@ -100,7 +104,9 @@ class AgentSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     )
     """Commands allowed without asking; the repository's test command is added."""
     max_turns: Count | None = None
+    """Turns of one run after which the agent is ended."""
     options: dict[str, str] = {}
+    """For this backend alone."""
 
     @property
     def entry_point(self) -> str:
@@ -111,36 +117,51 @@ class BudgetSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Limits in dollars; absent is no limit."""
 
     run: Dollars | None = None
+    """One attempt."""
     issue: Dollars | None = None
+    """All attempts at one issue."""
     repo: Dollars | None = None
+    """Everything done for one repository."""
     day: Dollars | None = None
+    """Since midnight, local time."""
     fleet: Dollars | None = None
+    """Everything the fleet ever did."""
 
 
 class BackoffSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Seconds between failed attempts: `first`, doubled each time, at most `most`."""
 
-    first: Duration = 10.0
-    most: Duration = 300.0
+    first: Seconds = 10.0
+    """After the first failure."""
+    most: Seconds = 300.0
+    """After any number of them."""
 
 
 class FleetSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One fleet: where agents run, where issues live, what it may do."""
 
     cluster: str = "local"
+    """Where agents run: an entry point in `hive.clusters`."""
     forge: str = "local"
+    """Where issues and pull requests live: an entry point in `hive.forges`."""
     repos: tuple[RepoSettings, ...] = ()
+    """The repositories that it serves; `hive init` adds one."""
     slots: CountOrNone = 2
     """Agents at work at once, when the fleet is first made; `hive slots` changes it."""
     agents: tuple[AgentSettings, ...] = (AgentSettings(AgentName("claude")),)
-    """The first enabled ones alternate."""
+    """Those that are enabled and have quota alternate."""
     allowed_authors: tuple[str, ...] = ()
     """Whose issues are started; empty means nobody's."""
     labels: Preset = Preset.STATUS
+    """How an issue's state is written: `status:ready` and so on, or plain `ready`."""
     plan: PlanRule = PlanRule.ISSUE
+    """Whether an issue must have a `## Plan` before it is started."""
     definition_of_done_for_research: bool = False
+    """Whether research, too, must have a `## Definition of Done`."""
     review: ReviewRule = ReviewRule.PERSON
+    """Whether a merge needs a reviewer's PASS for the head commit, or the merging person's word."""
     max_attempts: Count = 3
+    """Failed attempts after which an issue needs a human."""
     max_rounds: Count = 3
     """Times that implement is repeated in one run with the findings of a failed test."""
     deadline_minutes: Duration = 60.0
@@ -150,6 +171,7 @@ class FleetSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     budget: BudgetSettings = BudgetSettings()
     """When the fleet is first made; later `hive config` does not change it."""
     backoff: BackoffSettings = BackoffSettings()
+    """How long a failed issue rests before the next attempt."""
     stalled_after_minutes: Duration = 10.0
     """No progress for this long is `stalled`."""
 
@@ -178,7 +200,9 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     user: str | None = None
     """Your login in events and as an author; default: the operating system's."""
     fleets: dict[FleetName, FleetSettings] = {}
+    """By name; without any there is one, `local`."""
     read_only: bool = False
+    """Refuse everything that changes something, like `--read-only`."""
 
 
 class ProjectSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -187,6 +211,7 @@ class ProjectSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     test: str | None = None
     """Shell command that must succeed before a pull request is opened, run in the work tree."""
     test_timeout_minutes: Duration = 15.0
+    """After this the test has failed."""
     instructions: str | None = None
     """Added to what every agent is told."""
     protected: tuple[str, ...] = (".github/workflows/",)

@@ -53,10 +53,8 @@ def populate(home: Path) -> list[int]:
     repository = home.parent / "repository"
     repository.mkdir()
     git.run("init", "-q", "-b", "main", cwd=repository)
-    git.run(
-        *("-c", "user.name=me", "-c", "user.email=me@example.invalid"), "commit", "-q", "--allow-empty", "-m", "x",
-        cwd=repository,
-    )  # fmt: skip
+    me = ("-c", "user.name=me", "-c", "user.email=me@example.invalid")
+    git.run(*me, "commit", "-q", "--allow-empty", "-m", "Begin", cwd=repository)
     path = home / "config" / "config.yaml"
     path.parent.mkdir(parents=True)
     path.write_text(
