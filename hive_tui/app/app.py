@@ -5,29 +5,32 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import ClassVar, Protocol
 
 from textual import on, work
 from textual.app import App
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.message import Message
 from textual.worker import Worker, WorkerState
 
+from hive_tui.app import keys
 from hive_tui.app.live import Backends, Live
+from hive_tui.app.orders import CONFIRM_WITHIN, Pending, carry_out
+from hive_tui.app.screens.help import HelpScreen
 from hive_tui.app.screens.main import MainScreen
 from hive_tui.app.tail import Tail
 from hive_tui.app.theme import HIVE
-from hive_tui.core.dispatch import Plan, Planner
+from hive_tui.core import actions, text
+from hive_tui.core.actions import ActionContext
+from hive_tui.core.dispatch import Planner
 from hive_tui.core.errors import HiveError
 from hive_tui.core.ids import RunId
-from hive_tui.core.model import Actor, ActorKind, Paused
+from hive_tui.core.model import Actor, ActorKind
 from hive_tui.core.settings import FleetSettings
+from hive_tui.core.sources import Kind
 from hive_tui.core.store import Snapshot
 from widgets.table import Table
-
-CONFIRM_WITHIN = timedelta(seconds=10)
-"""How long an order may stay unconfirmed by the fleet's own state before it counts as failed."""
 
 LOG_BATCH_SECONDS = 0.05
 SETTLE_SECONDS = 0.08
@@ -48,11 +51,7 @@ class HiveApp(App[None]):
 
     TITLE = "hive"
     ENABLE_COMMAND_PALETTE = True
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("q", "quit", "quit", id="quit"),
-        Binding("p", "pause", "pause/resume", id="pause"),
-        Binding("n", "wake", "look now", id="wake"),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = [*keys.app_bindings()]
 
     class Changed(Message):
         """The fleet's state changed; what it is now is taken from `Live`."""
@@ -88,7 +87,7 @@ class HiveApp(App[None]):
             lambda run, after, stop: fleet.cluster.logs(run, after=after, follow=True, stop=stop),
             notify=lambda: self.post_message(self.LogGrew()),
         )
-        self._wish: tuple[bool, datetime] | None = None
+        self._pending = Pending()
         self._log_due = False
         self.main = MainScreen(fleet.name, fleet.settings)
 
@@ -123,15 +122,16 @@ class HiveApp(App[None]):
         update = self._live.take()
         if update is not None:
             now = self._clock()
-            plan = self._plan(update.snapshot, now)
-            self.main.show(update.snapshot, update.diff, plan, now, self._pending(update.snapshot, now))
-
-    def _plan(self, snapshot: Snapshot, now: datetime) -> Plan:
-        return self._planner.decide(snapshot, now)
+            plan = self._planner.decide(update.snapshot, now)
+            self.main.show(update.snapshot, update.diff, plan, now, self._pending.word(update.snapshot))
+            if update.diff.keys(Kind.FLEET):
+                self.refresh_bindings()
 
     def _tick(self) -> None:
         now, snapshot = self._clock(), self._live.latest
-        self.main.tick(snapshot, now, self._pending(snapshot, now))
+        if (word := self._pending.overdue(now)) is not None:
+            self._say(f"The fleet did not confirm {word} within {text.age(CONFIRM_WITHIN)}.", "error")
+        self.main.tick(snapshot, now, self._pending.word(snapshot))
 
     @on(Table.Selected)
     def _selected(self, message: Table.Selected) -> None:
@@ -159,41 +159,37 @@ class HiveApp(App[None]):
 
     # What is done
 
-    def action_wake(self) -> None:
+    def action_refresh_sources(self) -> None:
         """Read the tracker at once."""
         self._live.wake()
 
-    def action_pause(self) -> None:
-        """Pause the fleet, or resume it; the header shows it as a wish until the fleet confirms it."""
-        fleet = self._live.latest.fleet
-        if fleet is None:
-            self._say("The fleet's state is not known yet.", "warning")
-        elif self._read_only:
-            self._say("hive is in read-only mode.", "warning")
-        else:
-            pause = fleet.paused is None
-            self._wish = (pause, self._clock())
-            self._tick()
-            self._set_paused(pause)
+    def action_help(self) -> None:
+        self.push_screen(HelpScreen())
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Of two orders on one key the one that applies is there."""
+        if action == "order":
+            return actions.get(str(parameters[0])).applies(self._live.latest)
+        return True
+
+    def action_order(self, name: str) -> None:
+        """Give the fleet an order of the registry; the header shows the wish until it is a fact."""
+        now, snapshot = self._clock(), self._live.latest
+        self._pending.begin(name, now)
+        self._tick()
+        self._carry_out(name, snapshot)
 
     @work(thread=True, group="orders", exit_on_error=False)
-    def _set_paused(self, pause: bool) -> None:
-        by = Actor(ActorKind.PERSON, self._user)
-        self._fleet.cluster.set_paused(Paused(by=by, since=self._clock()) if pause else None)
-
-    def _pending(self, snapshot: Snapshot, now: datetime) -> str:
-        """The order that the fleet's state does not show yet."""
-        if self._wish is None or snapshot.fleet is None:
-            return ""
-        pause, since = self._wish
-        if (snapshot.fleet.paused is not None) == pause:
-            self._wish = None
-            return ""
-        if now - since > CONFIRM_WITHIN:
-            self._wish = None
-            self._say(f"The fleet did not confirm that it {'pauses' if pause else 'resumes'}.", "error")
-            return ""
-        return "pausing" if pause else "resuming"
+    def _carry_out(self, name: str, snapshot: Snapshot) -> str:
+        context = ActionContext(
+            cluster=self._fleet.cluster,
+            forge=self._fleet.forge,
+            settings=self._fleet.settings,
+            actor=Actor(ActorKind.PERSON, self._user),
+            now=self._clock,
+            read_only=self._read_only,
+        )
+        return carry_out(context, snapshot, name)
 
     @work(thread=True, group="prepare", exit_on_error=False)
     def _run_prepare(self, prepare: Callable[[], str | None]) -> str | None:
@@ -203,7 +199,7 @@ class HiveApp(App[None]):
         worker = event.worker
         if event.state is WorkerState.ERROR:
             if worker.group == "orders":
-                self._wish = None
+                self._pending.clear()
                 self._tick()
             self._say(_words(worker.error), "error")
         elif event.state is WorkerState.SUCCESS and isinstance(worker.result, str):

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from hive_tui.core import gates, glyphs, spend, text
 from hive_tui.core.glyphs import Mark, Tone
-from hive_tui.core.model import AgentState, DispatcherState, Fleet
+from hive_tui.core.model import AgentState, DispatcherState, Fleet, QuotaState
 from hive_tui.core.sources import Freshness, Health
 from hive_tui.core.store import Snapshot
 from widgets.cells import Cell, Column, Line, Row
@@ -89,15 +89,16 @@ def agent_mark(agent: AgentState, now: datetime) -> Mark:
         return Mark("○", "off", Tone.QUIET)
     if gates.limited(agent.quota, now):
         return glyphs.QUOTAS[agent.quota.state]
-    return glyphs.QUOTAS[type(agent.quota.state).OK]
+    known = agent.quota.state is not QuotaState.UNKNOWN
+    return glyphs.QUOTAS[QuotaState.OK if known else QuotaState.UNKNOWN]
 
 
 def _agent(agent: AgentState, now: datetime) -> Line:
     mark = agent_mark(agent, now)
-    word = mark.word
+    word = mark.word if mark.word != "unknown" else ""
     if mark.word == "limited" and agent.quota.until is not None:
         word = text.clock(agent.quota.until, now)
-    return (Cell(f"{agent.name} ", Tone.QUIET), Cell(f"{mark.glyph} {word}", mark.tone))
+    return (Cell(f"{agent.name} ", Tone.QUIET), Cell(f"{mark.glyph} {word}".rstrip(), mark.tone))
 
 
 def fleet_rows(snapshot: Snapshot, now: datetime) -> list[Row]:

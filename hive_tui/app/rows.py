@@ -96,7 +96,8 @@ def _doing(run: Run, now: datetime) -> Cell:
         case Phase.LOST if not status.phase.final:
             return Cell("its process is gone", Tone.BROKEN)
         case Phase.WAITING if status.until is not None:
-            return Cell(f"{status.why or 'waits'}, resumes {text.clock(status.until, now)}", Tone.QUIET)
+            why = (status.why or "waits").partition(" until ")[0]
+            return Cell(f"{why}, resumes {text.clock(status.until, now)}", Tone.QUIET)
         case Phase.SUCCEEDED | Phase.KILLED:
             return Cell(status.why or run.spec.branch, Tone.QUIET)
         case Phase.WORKING | Phase.FINISHING:

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -29,11 +30,22 @@ def _settled_surroundings(monkeypatch: pytest.MonkeyPatch) -> None:
     time.tzset()
 
 
+class Clock:
+    """A clock that stands still until a test moves it."""
+
+    def __init__(self) -> None:
+        self.now = scene.NOW
+
+    def __call__(self) -> datetime:
+        return self.now
+
+
 class Console:
     """A running console under test."""
 
-    def __init__(self, app: HiveApp, fleet: ScriptedFleet, pilot: Pilot[None]) -> None:
+    def __init__(self, app: HiveApp, fleet: ScriptedFleet, pilot: Pilot[None], clock: Clock) -> None:
         self.app = app
+        self._clock = clock
         self.fleet = fleet
         self.pilot = pilot
         self.press = pilot.press
@@ -45,6 +57,10 @@ class Console:
             assert time.monotonic() < deadline, f"{what} did not come true; the screen:\n{self.text}"
             await asyncio.sleep(0.005)
         await self.pilot.pause()
+
+    def later(self, **units: float) -> None:
+        """Move the console's clock."""
+        self._clock.now += timedelta(**units)
 
     @property
     def lines(self) -> list[str]:
@@ -85,9 +101,10 @@ def console() -> Open:
         fleet = fleet or ScriptedFleet()
         if said:
             fleet.list_all(*scene.ITEMS)
-        app = HiveApp(fleet, user="ann", now=lambda: scene.NOW, prepare=prepare, read_only=read_only)
+        clock = Clock()
+        app = HiveApp(fleet, user="ann", now=clock, prepare=prepare, read_only=read_only)
         async with app.run_test(size=size, notifications=True) as pilot:
-            console = Console(app, fleet, pilot)
+            console = Console(app, fleet, pilot, clock)
             if said:
                 await console.until(lambda: console.app.main.pulls.keys and console.app.main.agents.keys)
             yield console

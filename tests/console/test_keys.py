@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
+from hive_tui.app import keys
 from hive_tui.core.model import Actor, ActorKind, Paused
 from tests.console.conftest import Console, Open
 from tests.fakes import scene
@@ -118,3 +119,46 @@ async def test_preparations_that_fail_are_told(console: Open) -> None:
 async def test_preparations_tell_what_they_did(console: Open) -> None:
     async with console(prepare=lambda: "Started the dispatcher.") as c:
         await c.until(c.shows("Started the dispatcher."))
+
+
+async def test_dispatch_now_is_recorded_for_the_dispatcher(console: Open) -> None:
+    async with console(said=True) as c:
+        await c.press("n")
+        await c.until(lambda: c.fleet.agents_side.recorded)
+        assert [event.kind for event in c.fleet.agents_side.recorded] == ["wake"]
+
+
+async def test_the_footer_shows_the_order_that_applies(console: Open) -> None:
+    async with console(said=True) as c:
+        await c.until(lambda: "p pause" in c.lines[-1])
+        paused = Paused(Actor(ActorKind.PERSON, "bob"), scene.NOW)
+        c.fleet.change(msgspec.structs.replace(scene.fleet(*scene.RUNS), paused=paused))
+        await c.until(lambda: "p resume" in c.lines[-1])
+        assert "p pause" not in c.lines[-1]
+
+
+async def test_an_order_that_is_not_confirmed_is_given_up(console: Open) -> None:
+    async with console(said=True) as c:
+        await c.press("p")
+        await c.until(c.shows("→ pausing"))
+        c.later(seconds=11)
+        await c.until(c.shows("did not confirm pausing"))
+        assert "→ pausing" not in c.text
+
+
+async def test_help_lists_the_keys_that_work_here(console: Open) -> None:
+    async with console(said=True) as c:
+        await c.press("question_mark")
+        await c.until(c.shows("Start nothing new", "Leave the console", "follow its end again"))
+        await c.press("escape")
+        await c.until(lambda: "Leave the console" not in c.text)
+        assert c.app.is_running
+
+
+def test_every_key_of_the_console_is_in_the_registry() -> None:
+    taken: dict[str, list[str]] = {}
+    for action in keys.offered():
+        for key in action.keys:
+            taken.setdefault(key, []).append(action.id)
+    shared = {key: names for key, names in taken.items() if len(names) > 1}
+    assert shared == {"p": ["pause", "resume"]}

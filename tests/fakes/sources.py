@@ -11,7 +11,7 @@ from hive_tui.core.errors import SourceError
 from hive_tui.core.events import LogLine
 from hive_tui.core.ids import RunId
 from hive_tui.core.model import Claim, Event, Fleet, Issue, Paused, PullRequest, Run
-from hive_tui.core.ports import Cluster, Emit, Forge
+from hive_tui.core.ports import Capability, Cluster, Emit, Forge
 from hive_tui.core.settings import FleetSettings
 from hive_tui.core.sources import CLUSTER, FORGE, Changed, Item, Kind, Listed, SourceEvent
 
@@ -21,6 +21,8 @@ _FORGE_KINDS = (Kind.ISSUE, Kind.PULL)
 
 class ScriptedSource:
     """Emits what `say` is given, in order; an exception among it is raised in the watching thread."""
+
+    capabilities: frozenset[Capability] = frozenset()
 
     def __init__(self) -> None:
         self._said: queue.Queue[SourceEvent | BaseException] = queue.Queue()
@@ -48,6 +50,7 @@ class ScriptedCluster(ScriptedSource):
         self.logged: dict[RunId, list[LogLine]] = {}
         self.ended: set[RunId] = set()
         self.paused: list[Paused | None] = []
+        self.recorded: list[Event] = []
         self.followers = 0
         self.refuses = False
 
@@ -55,6 +58,9 @@ class ScriptedCluster(ScriptedSource):
         if self.refuses:
             raise SourceError("The database is locked.", "Try again.")
         self.paused.append(paused)
+
+    def record(self, event: Event) -> None:
+        self.recorded.append(event)
 
     def logs(
         self,

@@ -9,12 +9,12 @@ from typing import ClassVar, cast
 
 from textual import events, on
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
 from textual.screen import Screen
 from textual.widgets import Footer, Static
 
-from hive_tui.app import fleet_lines, lists, log_lines, rows
+from hive_tui.app import fleet_lines, keys, lists, log_lines, rows
 from hive_tui.app.tail import Tailed
 from hive_tui.core import text
 from hive_tui.core.dispatch import Plan
@@ -56,11 +56,8 @@ class MainScreen(Screen[None]):
         (10, "-short"),
         (28, "-tall"),
     ]
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("tab", "cycle(1)", "Next pane", show=False, id="pane.next"),
-        Binding("shift+tab", "cycle(-1)", "Previous pane", show=False, id="pane.previous"),
-        *(Binding(str(n), f"pane({n})", f"Pane {n}", show=False, id=f"pane.{n}") for n in range(1, 6)),
-    ]
+
+    BINDINGS: ClassVar[list[BindingType]] = [*keys.pane_bindings()]
 
     def __init__(self, name: str, settings: FleetSettings) -> None:
         super().__init__()

@@ -1,0 +1,300 @@
+"""How runs, issues, pull requests, the fleet and log lines read as text."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import msgspec
+import pytest
+
+from hive_tui.app import fleet_lines, lists, log_lines, rows
+from hive_tui.core.dispatch import Planner
+from hive_tui.core.events import (
+    AgentError,
+    AnyEvent,
+    End,
+    Limit,
+    LogLine,
+    Note,
+    Question,
+    Raw,
+    Said,
+    Session,
+    Thinking,
+    ToolCall,
+    ToolResult,
+    UsageReport,
+)
+from hive_tui.core.gates import Gate
+from hive_tui.core.glyphs import Tone
+from hive_tui.core.ids import WorkerName
+from hive_tui.core.model import (
+    CheckState,
+    Dispatcher,
+    DispatcherState,
+    Lease,
+    Phase,
+    Process,
+    PullState,
+    Step,
+    VerdictValue,
+)
+from hive_tui.core.settings import FleetSettings, Preset
+from hive_tui.core.sources import CLUSTER, FORGE, Freshness, Health, Kind, Listed
+from hive_tui.core.store import Snapshot, Store
+from tests.fakes import scene
+from widgets.cells import Column, Row, lay_out
+
+
+def words(row: Row) -> list[str]:
+    return [cell.text for cell in row.cells]
+
+
+def tones(row: Row) -> list[Tone]:
+    return [cell.tone for cell in row.cells]
+
+
+@pytest.fixture
+def snapshot() -> Snapshot:
+    store = Store((CLUSTER, FORGE))
+    cluster_items = (scene.fleet(*scene.RUNS), *scene.RUNS)
+    events = [
+        Listed(CLUSTER, (Kind.FLEET, Kind.RUN), cluster_items),
+        Listed(FORGE, (Kind.ISSUE, Kind.PULL), (*scene.ISSUES, *scene.PULLS)),
+    ]
+    store.apply(events, scene.NOW)
+    return store.snapshot
+
+
+def test_a_working_run() -> None:
+    run = scene.run(
+        29, "claude-b", Phase.WORKING, minutes=2, tokens=88_100, micros=1_020_000, last="Edit a.py +1 −2"
+    )
+    shown = words(rows.agent_row(run, scene.NOW, many=False))
+    assert shown[:2] == ["claude-b", "#29"]
+    assert shown[2][2:] == "working"
+    assert shown[3:] == ["implement", "2m", "88k", "$1.02", "Edit a.py +1 −2"]
+
+
+def test_the_glyph_of_a_working_run_turns() -> None:
+    run = scene.run(29, "claude-b", Phase.WORKING)
+    glyphs = {rows.run_mark(run, scene.NOW + timedelta(seconds=s)).glyph for s in range(4)}
+    assert len(glyphs) == 4
+
+
+@pytest.mark.parametrize(
+    ("phase", "why", "tone"),
+    [
+        (Phase.STALLED, "the same test failed 4 times", Tone.SOON),
+        (Phase.WAITING, "asks: keep it?", Tone.SOON),
+        (Phase.FAILED, "tests still fail", Tone.BROKEN),
+        (Phase.KILLED, "by ann", Tone.QUIET),
+    ],
+)
+def test_a_run_that_does_nothing_says_why(phase: Phase, why: str, tone: Tone) -> None:
+    row = rows.agent_row(scene.run(1, "claude-a", phase, why=why, last="an old line"), scene.NOW, many=False)
+    assert row.cells[-1] == (why, tone)
+
+
+def test_a_run_that_waits_for_time_says_until_when() -> None:
+    until = scene.NOW + timedelta(minutes=18)
+    run = scene.run(30, "codex-b", Phase.WAITING, why="quota", until=until)
+    row = rows.agent_row(run, scene.NOW, many=False)
+    assert row.cells[-1].text.startswith("quota, resumes ")
+
+
+def test_a_run_without_a_process_is_lost_before_its_record_says_so() -> None:
+    run = msgspec.structs.replace(scene.run(1, "claude-a", Phase.WORKING), process=Process.GONE)
+    assert words(rows.agent_row(run, scene.NOW, many=False))[-1] == "its process is gone"
+    assert lists.runs(Snapshot(runs={run.id: run})) == [run.id]
+
+
+def test_what_is_not_known_is_a_dash_and_an_estimate_has_a_tilde() -> None:
+    unknown = words(rows.agent_row(scene.run(1, "claude-a", Phase.WORKING), scene.NOW, many=False))
+    assert unknown[5:7] == ["–", "–"]
+    about = scene.run(1, "claude-a", Phase.WORKING, tokens=61_000, micros=2_200_000, estimated=True)
+    assert words(rows.agent_row(about, scene.NOW, many=False))[5:7] == ["~61k", "~$2.20"]
+
+
+def test_a_later_round_and_a_stop_order_show() -> None:
+    run = scene.run(1, "claude-a", Phase.WORKING, step=Step.TEST, round_=3)
+    assert words(rows.agent_row(run, scene.NOW, many=False))[3] == "test 3"
+    stopping = msgspec.structs.replace(run, stop_requested=True)
+    assert words(rows.agent_row(stopping, scene.NOW, many=False))[2] == "■ stopping"
+
+
+def test_several_repositories_are_told_apart() -> None:
+    run = scene.run(37, "claude-a", Phase.WORKING)
+    assert words(rows.agent_row(run, scene.NOW, many=True))[1] == "parser#37"
+    assert words(rows.pull_row(scene.PULLS[0], scene.NOW, many=True))[0] == "parser!52"
+
+
+def test_an_issue_shows_its_gate_in_a_word() -> None:
+    gate = Gate("plan", "add a `## Plan`")
+    row = rows.issue_row(scene.issue(4, "Title"), Preset.STATUS, gate, None, scene.NOW, many=False)
+    assert words(row) == ["#4", "─ held", "no plan", "Title"]
+
+
+def test_an_issue_that_waits_for_its_turn_is_ready() -> None:
+    gate = Gate("slots", "all 2 slots are at work")
+    row = rows.issue_row(scene.issue(4, "Title"), Preset.STATUS, gate, None, scene.NOW, many=False)
+    assert words(row) == ["#4", "○ ready", "slots", "Title"]
+
+
+def test_an_issue_at_work_shows_its_run() -> None:
+    run = scene.run(4, "claude-a", Phase.STALLED)
+    issue = scene.issue(4, "Title", "status:in-progress")
+    row = rows.issue_row(issue, Preset.STATUS, None, run, scene.NOW, many=False)
+    assert words(row) == ["#4", "! stalled", "claude-a", "Title"]
+
+
+def test_a_pull_request() -> None:
+    pull = scene.pull(52, "Title", 22, checks=(CheckState.PASSED,) * 3, verdict=VerdictValue.PASS)
+    assert words(rows.pull_row(pull, scene.NOW, many=False)) == [
+        "!52", "✓ PASS", "✓ 3/3", "mergeable", "#22", "Title",
+    ]  # fmt: skip
+
+
+def test_a_verdict_and_checks_on_an_older_commit_are_void() -> None:
+    pull = scene.pull(52, "Title", 22, verdict=VerdictValue.PASS)
+    pushed = msgspec.structs.replace(pull, head="b" * 40, mergeable=None)
+    assert words(rows.pull_row(pushed, scene.NOW, many=False))[1:4] == ["◐ review", "–", "–"]
+
+
+def test_one_failed_check_fails_them_all() -> None:
+    pull = scene.pull(1, "T", 2, checks=(CheckState.PASSED, CheckState.PENDING, CheckState.FAILED))
+    assert rows.pull_row(pull, scene.NOW, many=False).cells[2] == ("✗ 1/3", Tone.BROKEN)
+
+
+def test_a_lease_counts_while_it_lasts() -> None:
+    def taken(until: timedelta) -> str:
+        lease = Lease(WorkerName("claude-a"), scene.NOW + until)
+        pull = msgspec.structs.replace(scene.PULLS[0], lease=lease)
+        return words(rows.pull_row(pull, scene.NOW, many=False))[-1]
+
+    assert taken(timedelta(hours=1)).startswith("taken by claude-a")
+    assert "taken" not in taken(timedelta(hours=-1))
+
+
+def test_a_merged_pull_request_is_quiet() -> None:
+    row = rows.pull_row(scene.pull(1, "T", 2, state=PullState.MERGED), scene.NOW, many=False)
+    assert set(tones(row)) <= {Tone.QUIET, Tone.PLAIN}
+    assert words(row)[1] == "✓ merged"
+
+
+def test_runs_that_need_somebody_come_first_and_ended_ones_last(snapshot: Snapshot) -> None:
+    assert [snapshot.runs[run].spec.issue for run in lists.runs(snapshot)] == [37, 41, 29, 33, 30, 22, 19]
+
+
+def test_issues_in_the_order_of_attention(snapshot: Snapshot) -> None:
+    settings = FleetSettings(allowed_authors=("ann",))
+    plan = Planner(settings).decide(snapshot, scene.NOW)
+    order = [key.number for key in lists.issues(snapshot, Preset.STATUS, plan.gate)]
+    assert order == [37, 41, 48, 29, 30, 33, 22, 44, 45, 46, 47, 12]
+
+
+def test_open_pull_requests_come_before_merged_ones(snapshot: Snapshot) -> None:
+    assert [key.number for key in lists.pulls(snapshot)] == [50, 51, 52, 49]
+
+
+EVENTS: list[tuple[AnyEvent, str, str, str]] = [
+    (Said(text="two\nlines"), "● said", "two lines", ""),
+    (Thinking(text="hm"), "· thinking", "hm", ""),
+    (ToolCall(name="Edit", argument="a.py", added=2, removed=1), "▸ tool", "Edit a.py", "+2 −1"),
+    (ToolResult(text="3 failed", failed=True, exit_code=1, size=4200, seconds=5.1),
+     "  result", "✗ exit 1  3 failed", "5.1 s  4.2kB"),
+    (ToolResult(text="fine"), "  result", "✓ fine", ""),
+    (Question(text="May I?"), "? asks", "May I?", ""),
+    (UsageReport(usage=scene.RUNS[0].status.usage), "$ usage", "412k tokens so far", "$3.10"),
+    (Limit(text="5 hours used up"), "◷ limit", "5 hours used up", ""),
+    (AgentError(text="overloaded", retrying=True), "✗ error", "overloaded", "retrying"),
+    (End(ok=True), "■ end", "done", ""),
+    (Session(id="c0ffee1234", model="opus"), "○ session", "session c0ffee12 on opus", ""),
+    (Note(text="step"), "◆ hive", "step", ""),
+    (Raw(text="{?}"), "… raw", "{?}", ""),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("event", "kind", "text", "figures"), EVENTS, ids=lambda value: type(value).__name__)
+def test_every_event_is_one_readable_line(event: AnyEvent, kind: str, text: str, figures: str) -> None:
+    line = log_lines.log_line(LogLine(1, scene.NOW, event))
+    assert [cell.text for cell in line[1:]] == [kind, text, figures]
+
+
+def test_a_sub_agent_is_named() -> None:
+    line = log_lines.log_line(LogLine(1, scene.NOW, Said(text="found it", agent="explorer")))
+    assert line[2].text == "↳ explorer: found it"
+
+
+def test_an_endless_text_is_cut_before_it_is_drawn() -> None:
+    line = log_lines.log_line(LogLine(1, scene.NOW, Said(text="x" * 1_000_000)))
+    assert len(line[2].text) < 5_000
+
+
+def pulse_text(snapshot: Snapshot, **options: str) -> str:
+    parts = fleet_lines.pulse(snapshot, "trial", "local", scene.NOW, **options)
+    return " | ".join("".join(cell.text for cell in part.cells) for part in parts)
+
+
+def test_the_pulse(snapshot: Snapshot) -> None:
+    text = pulse_text(snapshot)
+    for fact in (
+        "hive  trial · local",
+        "● dispatcher 3m 12s",
+        "slots ▰▰▰▰▰▱ 5/6",
+        "▶ running",
+        "claude ● ok",
+    ):
+        assert fact in text
+    assert "~$10.32 today" in text
+
+
+def test_the_pulse_before_anything_is_known() -> None:
+    unread = Store((CLUSTER, FORGE)).snapshot
+    assert "reading the fleet" in pulse_text(unread)
+    failed = Snapshot(sources={CLUSTER: Freshness(CLUSTER, Health.FAILED, None, "locked")})
+    assert "cannot be read" in pulse_text(failed)
+
+
+def test_a_dispatcher_that_died_stands_out(snapshot: Snapshot) -> None:
+    assert snapshot.fleet is not None
+    fleet = msgspec.structs.replace(snapshot.fleet, dispatcher=Dispatcher(DispatcherState.DEAD))
+    dead = msgspec.structs.replace(snapshot, fleet=fleet)
+    assert "✗ dispatcher dead" in pulse_text(dead)
+    assert any(
+        "hive dispatcher start" in " ".join(words(row)) for row in fleet_lines.fleet_rows(dead, scene.NOW)
+    )
+
+
+def test_a_badge_only_where_a_source_is_not_fresh() -> None:
+    fresh = Freshness(FORGE, Health.FRESH, scene.NOW)
+    assert fleet_lines.badge(fresh, scene.NOW) is None
+    stale = Freshness(FORGE, Health.STALE, scene.ago(minutes=3))
+    assert fleet_lines.badge(stale, scene.NOW) == ("stale 3m", Tone.SOON)
+    failed = Freshness(FORGE, Health.FAILED, scene.ago(minutes=3), "403")
+    assert fleet_lines.badge(failed, scene.NOW) == ("failed, as of 3m ago", Tone.BROKEN)
+
+
+@pytest.mark.parametrize(
+    ("used", "most", "shown"),
+    [(0, 0, ""), (0, 3, "▱▱▱"), (2, 3, "▰▰▱"), (13, 6, "▰▰▰▰▰▰"), (50, 100, "▰▰▰▰▱▱▱▱")],
+)
+def test_bars(used: int, most: int, shown: str) -> None:
+    assert fleet_lines.bar(used, most) == shown
+
+
+COLUMNS = (Column("a", 10), Column("b", 6, rank=2), Column("c", 5, rank=1), Column("d", 8, flexible=True))
+
+
+@pytest.mark.parametrize(
+    ("available", "widths"),
+    [
+        (60, (10, 6, 5, 36)),
+        (32, (10, 6, 5, 8)),
+        (31, (10, 0, 5, 14)),
+        (24, (10, 0, 0, 13)),
+        (5, (10, 0, 0, 1)),
+    ],
+)
+def test_columns_give_way_by_rank(available: int, widths: tuple[int, ...]) -> None:
+    assert lay_out(COLUMNS, available) == widths
