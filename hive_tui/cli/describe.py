@@ -151,7 +151,8 @@ def _run(found: Description, now: datetime) -> Iterator[Line]:
         ("cache read", tokens.cache_read),
         ("cache write", tokens.cache_write),
     )
-    yield from _pair("tokens", ", ".join(f"{text.count(number)} {name}" for name, number in parts))
+    known = [f"{text.count(number)} {name}" for name, number in parts if number is not None]
+    yield from _pair("tokens", ", ".join(known) or text.UNKNOWN)
     yield from _pair("cost", text.money(run.cost_micros, estimated=run.estimated))
     yield from _pair("last event", run.last_event.text if run.last_event is not None else None)
 

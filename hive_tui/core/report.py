@@ -108,7 +108,7 @@ def _budget(document: Document) -> str:
         ("day", budget.day_micros),
         ("fleet", budget.fleet_micros),
     )
-    return "  ".join(f"{name} {text.money(micros)}" for name, micros in limits if micros is not None) or (
+    return " · ".join(f"{name} {text.money(micros)}" for name, micros in limits if micros is not None) or (
         "no limit"
     )
 
@@ -207,11 +207,11 @@ def _costs(document: Document, page: Page) -> Iterator[Line]:
         f"{name} {text.money(micros, estimated=costs.estimated)}{unit if micros is not None else ''}"
         for name, micros, unit in sums
     ]
-    yield _pair("sums", "  ".join(words), page)
+    yield _pair("sums", " · ".join(words), page)
     for title, parts in (("by model", costs.by_model), ("by issue", costs.by_issue)):
         if parts:
             shown = [f"{name} {text.money(micros)}" for name, micros in list(parts.items())[:8]]
-            yield _pair(title, "  ".join(shown), page)
+            yield _pair(title, " · ".join(shown), page)
     if costs.unaccounted_runs:
         yield _pair("not counted", f"{text.plural(costs.unaccounted_runs, 'run')} of unknown cost", page)
 

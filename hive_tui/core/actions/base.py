@@ -186,8 +186,7 @@ def execute_plan(context: ActionContext, plan: ActionPlan) -> ActionResult:
 
 
 def sentence(words: str) -> str:
-    """Half a sentence as a whole one."""
-    words = words[:1].upper() + words[1:]
+    """Words with their full stop; names at their beginning stay as they are."""
     return words if words.endswith((".", "!", "?", "`")) else f"{words}."
 
 

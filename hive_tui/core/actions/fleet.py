@@ -80,7 +80,7 @@ def _wake(context: ActionContext, plan: ActionPlan, request: Wake) -> ActionResu
 
 def _draft_pause(context: ActionContext, snapshot: Snapshot, request: Pause) -> Draft:
     live = sum(run.live for run in snapshot.runs.values())
-    return Draft(consequences=(f"Nothing new is started; {text.plural(live, 'run')} at work go on.",))
+    return Draft(consequences=(f"Nothing new is started; runs at work go on: {live}.",))
 
 
 def _pause(context: ActionContext, plan: ActionPlan, request: Pause) -> ActionResult:
@@ -133,7 +133,7 @@ def _draft_slots(context: ActionContext, snapshot: Snapshot, request: SetSlots) 
     used = len(snapshot.fleet.slots_used) if snapshot.fleet is not None else 0
     over = used - wanted
     if over > 0:
-        return Draft(consequences=(f"{text.plural(over, 'run')} above that end in their own time.",))
+        return Draft(consequences=(f"Runs above that go on until they end: {over}.",))
     return Draft()
 
 
