@@ -222,4 +222,6 @@ def _killed(status: RunStatus, actor: Actor, now: datetime) -> RunStatus:
         evidence=f"stopped while it was {status.phase.value}",
         ended_at=now,
         until=None,
+        # The person ended it, not the agent's quota: without its end that would look like a limit for good.
+        agent_problem=None,
     )
