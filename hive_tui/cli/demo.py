@@ -57,11 +57,11 @@ def start_command(session: Session, speed: float | None) -> None:
     started = _start(session, speed)
     session.emit(
         started,
-        f"The demo {'is built and' if started.built else ''} runs (speed {started.speed:g}).\n"
+        f"The demo {'is built and runs' if started.built else 'runs'} (speed {started.speed:g}).\n"
         "  hive --fleet demo top         the console\n"
         "  hive --fleet demo top --once  the fleet as text\n"
         "  hive demo stop                end it; the data stays\n"
-        "  hive demo reset               remove it".replace("demo  runs", "demo runs"),
+        "  hive demo reset               remove it",
     )
 
 

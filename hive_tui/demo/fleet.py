@@ -37,6 +37,9 @@ from hive_tui.system import flock, git
 STOP_SECONDS = 5.0
 """For what is left of a run after its runner had its time to save the work."""
 
+PATIENCE_SECONDS = 30.0
+"""For another `hive demo` to end."""
+
 
 class Mark(msgspec.Struct, frozen=True):
     """What tells that a folder is the demo's."""
@@ -89,7 +92,6 @@ def start(configuration: Configuration, *, speed: float | None, now: datetime) -
     """
     folder = _folder(configuration)
     git.version()
-    folder.mkdir(parents=True, exist_ok=True)
     with _alone(folder):
         before = read_mark(folder)
         mark = before or Mark(speed=speed or 1.0)
@@ -183,16 +185,23 @@ def _folder(configuration: Configuration) -> Path:
 
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
-    """One `hive demo` at a time changes things."""
-    deadline = time.monotonic() + 30.0
-    while (lock := flock.hold(folder / "demo.lock")) is None:
-        if time.monotonic() > deadline:
-            raise HiveError("Another `hive demo` is at work.", "Wait for it to end, then try again.")
-        time.sleep(0.05)
+    """One `hive demo` at a time changes things; what the disk refuses is said with its path."""
+    lock: int | None = None
+    deadline = time.monotonic() + PATIENCE_SECONDS
     try:
+        while (lock := flock.hold(folder / "demo.lock")) is None:
+            if time.monotonic() > deadline:
+                raise HiveError("Another `hive demo` is at work.", "Wait for it to end, then try again.")
+            time.sleep(0.05)
         yield
+    except OSError as error:
+        where = error.filename or folder
+        raise HiveError(
+            f"{where}: {error.strerror}.", "Free space or mend its permissions; HIVE_HOME moves it."
+        ) from error
     finally:
-        os.close(lock)
+        if lock is not None:
+            os.close(lock)
 
 
 def _write(path: Path, data: bytes) -> bool:

@@ -203,6 +203,10 @@ def test_the_whole_demo(machine: Machine) -> None:
 def test_refusals_say_what_to_do(machine: Machine) -> None:
     assert "hive demo start" in machine.hive("demo", code=2).stderr
     assert "read-only" in machine.hive("--read-only", "demo", "start", code=3).stderr
+    data = machine.home / "data"
+    data.write_text("not a folder", encoding="utf-8")
+    assert str(data) in machine.hive("demo", "start", code=1).stderr
+    data.unlink()
     machine.folder.mkdir(parents=True)
     (machine.folder / "fleet.yaml").write_text("slots: 1\n", encoding="utf-8")
     for command in ("start", "stop", "reset"):

@@ -20,7 +20,7 @@ from hive_tui.core.gates import Gate, text_gate
 from hive_tui.core.ids import RepoName
 from hive_tui.core.model import Issue
 from hive_tui.core.text import clean, clean_line
-from hive_tui.demo import content, repository
+from hive_tui.demo import content, maintainer, repository
 from hive_tui.demo.content import DemoIssue
 from hive_tui.demo.fleet import fleet_settings
 from hive_tui.system import git
@@ -199,3 +199,11 @@ def test_the_data_files_hold_no_invisible_characters() -> None:
     for path in Path(content.__file__).parent.glob("*.yaml"):
         text = path.read_text(encoding="utf-8")
         assert clean(text, limit=len(text)) == text, path.name
+
+
+def test_there_is_something_new_for_ten_minutes() -> None:
+    assert len(content.later()) * maintainer.FILE_EVERY > 540
+    for issue in content.later():
+        assert issue.script is not None
+        steps = sum(len(steps) for steps in issue.script.scenario()["rounds"])
+        assert 20 < steps * issue.script.pace < 90
