@@ -19,7 +19,7 @@ top: setup ## the console on your own fleet
 	@$(BIN)/hive top
 
 test: setup ## all tests
-	$(PYTEST) -n 2 --dist loadfile tests/unit tests/contract tests/console tests/e2e
+	$(PYTEST) -n 2 --dist loadfile
 
 lint: setup ## format, lint, types, import contracts
 	$(BIN)/ruff format --check
