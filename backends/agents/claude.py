@@ -99,6 +99,13 @@ class ClaudeAgent:
         return ClaudeStream(before=before, clock=lambda: datetime.now(UTC))
 
 
+def _mentions(path: Path, words: bytes) -> bool:
+    try:
+        return words in path.read_bytes()
+    except OSError:
+        return False
+
+
 def _logged_in() -> bool | None:
     """Whether credentials are there; a key in the keychain of macOS, or from a helper of the user's,
     cannot be seen without asking for it."""
@@ -106,6 +113,9 @@ def _logged_in() -> bool | None:
         return True
     folder = Path(os.environ.get("CLAUDE_CONFIG_DIR") or Path.home() / ".claude")
     if (folder / ".credentials.json").is_file():
+        return True
+    state = folder if os.environ.get("CLAUDE_CONFIG_DIR") else Path.home()
+    if _mentions(state / ".claude.json", b'"primaryApiKey"'):
         return True
     if os.uname().sysname == "Darwin" or (folder / "settings.json").is_file():
         return None

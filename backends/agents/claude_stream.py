@@ -227,7 +227,9 @@ class ClaudeStream:
         if message.id is None:
             self._nameless += 1
         key = message.id or f"#{self._nameless}"
-        if self._usage.message(key, message.usage, final=final):
+        changed = self._usage.message(key, message.usage, final=final)
+        if changed and (final or not self._streaming):
+            # With partial messages the figures that matter follow at once; one report a message is enough.
             yield from self._report()
 
     def _report(self) -> Iterator[AnyEvent]:

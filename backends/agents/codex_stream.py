@@ -36,6 +36,7 @@ from hive_tui.core.events import (
 from hive_tui.core.model import Tokens, Usage
 
 _SHELL = re.compile(r"^(?:/\S*/)?(?:ba|z|da)?sh -l?c (.*)$", re.S)
+_THREAD = re.compile(r"\b(?:thread|rollout|session)", re.IGNORECASE)
 _RECONNECTING = re.compile(r"^(?:Reconnecting\b|stream error.*retrying)", re.IGNORECASE)
 
 
@@ -267,8 +268,8 @@ class CodexStream:
                 until, billing = self._until(self._error), found is Cause.BILLING
             unavailable = found in (Cause.LOGIN, Cause.OUTAGE)
         elif not self._began and exit_code is not None and 0 < exit_code < 128 and stderr.strip():
-            # It never began: its options, its login or its installation are wrong.
-            outcome, unavailable = Outcome.FAILED, True
+            # Its options, its login or its installation are wrong; only a thread may be wrong just once.
+            outcome, unavailable = Outcome.FAILED, _THREAD.search(stderr) is None
             why = f"{ended}: {said.line(stderr[-4 * said.WHY :], said.WHY)}"
         else:
             why = f"{ended} without a completed turn"

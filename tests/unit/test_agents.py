@@ -128,6 +128,10 @@ def test_what_is_there_is_found(nobody: Path, monkeypatch: pytest.MonkeyPatch) -
         with monkeypatch.context() as patch:
             patch.setenv(key, "k")
             assert agent.probe(None).logged_in is True
+        if agent.name == "claude":
+            (nobody / ".claude.json").write_text('{"primaryApiKey": "k"}')
+            assert agent.probe(None).logged_in is True
+            (nobody / ".claude.json").unlink()
         (nobody / login).parent.mkdir()
         (nobody / login).write_text("{}")
         assert agent.probe(None).logged_in is True

@@ -168,6 +168,9 @@ def test_it_never_began() -> None:
     _, result = play(b"", 2, "error: unexpected argument '--sandbox' found\n")
     assert (result.outcome, result.unavailable) == (Outcome.FAILED, True)
     assert play(b"", 143, "Terminated")[1].outcome is Outcome.UNKNOWN
+    gone = "Error: thread/resume: thread/resume failed: no rollout found for thread id t (code -32600)\n"
+    _, result = play(b"", 1, gone)
+    assert (result.outcome, result.unavailable) == (Outcome.FAILED, False)
 
 
 def test_an_error_that_was_overcome_does_not_colour_the_end() -> None:
