@@ -8,7 +8,11 @@ from typing import NamedTuple
 from hive_tui.core import text
 from hive_tui.core.glyphs import Mark, Tone
 
-GAP = 2
+NARROW = 80
+"""Below so many cells one blank separates two columns, else two."""
+
+FLEXIBLE = 4
+"""The least cells of a column that shares what the others leave."""
 
 
 class Span(NamedTuple):
@@ -38,17 +42,18 @@ Cell = str | Mark | Span
 
 def table(columns: Sequence[Column], rows: Iterable[Sequence[Cell]], width: int, indent: int) -> list[Line]:
     """A line of titles and a line for each row, each at most `width` cells."""
-    shown = [index for index, column in enumerate(columns) if width >= column.least]
-    widths = _widths([columns[index] for index in shown], width - indent)
+    gap = 1 if width < NARROW else 2
+    shown = _shown(columns, width, indent, gap)
+    widths = _widths([columns[index] for index in shown], width - indent, gap)
     margin = Span(" " * indent)
     titles = [
         Span(_fit(columns[i].title, cells, columns[i].right), Tone.QUIET)
         for i, cells in zip(shown, widths, strict=True)
     ]
-    lines = [_line(margin, titles)]
+    lines = [_line(margin, titles, gap)]
     for row in rows:
         cells = [_cell(row[i], cells, columns[i].right) for i, cells in zip(shown, widths, strict=True)]
-        lines.append(_line(margin, cells))
+        lines.append(_line(margin, cells, gap))
     return lines
 
 
@@ -57,25 +62,39 @@ def plain(line: Line) -> str:
     return "".join(span.text for span in line).rstrip()
 
 
-def _widths(columns: Sequence[Column], available: int) -> list[int]:
-    spare = available - sum(column.cells for column in columns) - GAP * (len(columns) - 1)
+def _shown(columns: Sequence[Column], width: int, indent: int, gap: int) -> list[int]:
+    """Columns that have room; where it does not suffice the last fixed ones go first, never the first."""
+    shown = [index for index, column in enumerate(columns) if width >= column.least]
+
+    def needed() -> int:
+        cells = sum(FLEXIBLE if columns[index].share else columns[index].cells for index in shown)
+        return indent + cells + gap * (len(shown) - 1)
+
+    while needed() > width and len(shown) > 1:
+        fixed = [index for index in shown[1:] if not columns[index].share]
+        shown.remove(fixed[-1] if fixed else shown[-1])
+    return shown
+
+
+def _widths(columns: Sequence[Column], available: int, gap: int) -> list[int]:
+    spare = available - sum(column.cells for column in columns) - gap * (len(columns) - 1)
     shares = sum(column.share for column in columns)
     flexible = [column for column in columns if column.share]
-    widths, left = [], max(spare, 4 * len(flexible))
+    widths, left = [], spare
     for column in columns:
         if not column.share:
             widths.append(column.cells)
             continue
-        cells = left if column is flexible[-1] else max(4, spare * column.share // shares)
+        cells = left if column is flexible[-1] else max(FLEXIBLE, spare * column.share // shares)
         left -= cells
-        widths.append(max(4, cells))
+        widths.append(max(1, cells))
     return widths
 
 
-def _line(margin: Span, cells: Sequence[Span]) -> Line:
+def _line(margin: Span, cells: Sequence[Span], gap: int) -> Line:
     spans = [margin]
     for index, cell in enumerate(cells):
-        spans.append(cell if index == 0 else Span(" " * GAP + cell.text, cell.tone))
+        spans.append(cell if index == 0 else Span(" " * gap + cell.text, cell.tone))
     return tuple(spans)
 
 
