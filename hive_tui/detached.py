@@ -26,6 +26,9 @@ START_SECONDS = 20.0
 STOP_SECONDS = 20.0
 POLL_SECONDS = 0.05
 
+_started: list[subprocess.Popen[bytes]] = []
+"""Kept so that they can be reaped where this process lives longer than they do."""
+
 
 def dispatcher_state(fleet: OpenFleet) -> Dispatcher:
     """What the cluster says about the fleet's dispatcher. Raises SourceError when it cannot be read."""
@@ -46,13 +49,38 @@ def ensure_dispatcher(fleet: OpenFleet, config: Path | None = None) -> tuple[Dis
     ends instead of dispatching.
     """
     state = dispatcher_state(fleet)
-    if state.state is DispatcherState.RUNNING:
+    if _introduced(state):
         return state, False
     log = fleet.home / LOG
+    begin = log.stat().st_size if log.exists() else 0
+    # Where one holds the lock but is not in the database yet, the one started here ends by itself.
+    process = _spawn(fleet, config, log)
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        ended = process.poll()
+        state = dispatcher_state(fleet)
+        if _introduced(state):
+            return state, state.pid == process.pid
+        if ended is not None and state.state is not DispatcherState.RUNNING:
+            raise HiveError(
+                f"The dispatcher ended at once (exit {ended}): {_said(log, begin)}", f"Its log is {log}."
+            )
+        time.sleep(POLL_SECONDS)
+    raise HiveError(f"The dispatcher did not begin within {START_SECONDS:.0f} s.", f"Its log is {log}.")
+
+
+def _introduced(state: Dispatcher) -> bool:
+    """Whether a dispatcher holds the lock and has written who it is; before that the row is its
+    predecessor's."""
+    running = state.state is DispatcherState.RUNNING
+    return running and state.pid is not None and processes.identify(state.pid) is not None
+
+
+def _spawn(fleet: OpenFleet, config: Path | None, log: Path) -> subprocess.Popen[bytes]:
+    _started[:] = [child for child in _started if child.poll() is None]
     try:
         fleet.home.mkdir(parents=True, exist_ok=True)
         with log.open("ab") as output:
-            begin = output.tell()
             process = subprocess.Popen(
                 _command(fleet.name, config),
                 cwd=fleet.home,
@@ -63,28 +91,23 @@ def ensure_dispatcher(fleet: OpenFleet, config: Path | None = None) -> tuple[Dis
             )
     except OSError as error:
         raise HiveError(f"The dispatcher cannot be started: {error}.", "See `hive doctor`.") from error
-    deadline = time.monotonic() + START_SECONDS
-    while time.monotonic() < deadline:
-        ended = process.poll()
-        state = dispatcher_state(fleet)
-        if state.state is DispatcherState.RUNNING:
-            return state, state.pid == process.pid
-        if ended is not None:
-            raise HiveError(
-                f"The dispatcher ended at once (exit {ended}): {_said(log, begin)}", f"Its log is {log}."
-            )
-        time.sleep(POLL_SECONDS)
-    raise HiveError(f"The dispatcher did not begin within {START_SECONDS:.0f} s.", f"Its log is {log}.")
+    _started.append(process)
+    return process
 
 
 def stop_dispatcher(fleet: OpenFleet) -> bool:
     """Stop the fleet's dispatcher; runs go on. Returns whether there was one to stop."""
     state = dispatcher_state(fleet)
-    if state.state is not DispatcherState.RUNNING or state.pid is None:
+    if state.state is not DispatcherState.RUNNING:
         return False
-    process = processes.identify(state.pid)
-    processes.send(process, signal.SIGTERM)
     deadline = time.monotonic() + STOP_SECONDS
+    while not _introduced(state) and time.monotonic() < deadline:
+        time.sleep(POLL_SECONDS)
+        state = dispatcher_state(fleet)
+        if state.state is not DispatcherState.RUNNING:
+            return False
+    process = None if state.pid is None else processes.identify(state.pid)
+    processes.send(process, signal.SIGTERM)
     while processes.alive(process):
         if time.monotonic() > deadline:
             raise HiveError(
