@@ -12,7 +12,7 @@ from hive_tui.core.ports import Agent, AgentJob, Job, RunHost, Sandbox
 from hive_tui.core.settings import ProjectSettings
 from hive_tui.runner.journal import Journal
 from hive_tui.runner.orders import Orders
-from hive_tui.runner.takeover import Identity, Limits
+from hive_tui.runner.takeover import Identity, Limits, Taken, take_over
 
 HIVE = Identity("hive", "hive@localhost")
 
@@ -26,6 +26,8 @@ class Context:
     agent: Agent
     journal: Journal
     orders: Orders
+    secrets: tuple[str, ...] = ()
+    """Values of the agent's credentials, which may appear nowhere."""
     limits: Limits = field(default_factory=Limits)
     base: str = ""
     """SHA that the work tree started from; empty until the repository was fetched."""
@@ -48,6 +50,10 @@ class Context:
     def bare(self) -> Path:
         """The runner's own git directory."""
         return self.home / "own.git"
+
+    def take_over(self, tip: str) -> Taken:
+        """Bring the agent's work up to `tip` into `bare`; see `takeover.take_over`."""
+        return take_over(self.sandbox, self.bare, self.base, tip, self.limits, secrets=self.secrets)
 
     @property
     def stalled_after(self) -> timedelta:

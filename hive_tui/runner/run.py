@@ -62,9 +62,9 @@ def context(host: RunHost, job: Job, signals: Signals, load_agent: LoadAgent, cl
         agent = load_agent(job.agent.backend)
     except HiveError as error:
         agent = NoAgent(error)
-    redact = Redactor(secret_values(os.environ, agent.credentials))
-    journal = Journal(host, status, clock, redact)
-    return Context(host, job, agent, journal, Orders(host, signals, job.deadline_seconds))
+    secrets = secret_values(os.environ, agent.credentials)
+    journal = Journal(host, status, clock, Redactor(secrets))
+    return Context(host, job, agent, journal, Orders(host, signals, job.deadline_seconds), secrets)
 
 
 def _attempt(ctx: Context) -> Over:

@@ -21,12 +21,14 @@ def save(ctx: Context, keep_local: str | None = None) -> str | None:
         tip = _tip(ctx)
         if tip == ctx.base:
             return None
-        taken = takeover.take_over(ctx.sandbox, ctx.bare, ctx.base, tip, ctx.limits)
+        taken = ctx.take_over(tip)
         takeover.mark(ctx.bare, "wip", tip)
         found = policy.judge(taken.changes, taken.targets, ctx.project.protected)
         # A forge runs a changed workflow on any push, so a person has to look before it gets there.
-        if (found or keep_local) and "://" in ctx.job.repo.source:
-            ctx.journal.note(f"the work is kept in {ctx.bare}: {keep_local or found[0]}")
+        remote = (found or keep_local) and "://" in ctx.job.repo.source
+        if taken.leaks or remote:
+            why = "it holds the agent's credential" if taken.leaks else keep_local or found[0]
+            ctx.journal.note(f"the work is kept in {ctx.bare}: {why}")
             return None
         branch = wip_branch_name(ctx.job.spec.issue, ctx.job.spec.attempt)
         ctx.host.push(ctx.bare, ctx.job.repo, tip, branch)

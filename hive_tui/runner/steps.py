@@ -21,6 +21,8 @@ PUBLISH = "publish"
 """Under `refs/hive/` of the runner's directory: the commit that passed everything and is to be pushed.
 From then on the run has succeeded, whoever pushes it."""
 
+LEAK = "a commit holds the agent's own credential"
+
 _SUMMARY_CHARACTERS = 1_000
 _SUMMARY_LINES = 15
 
@@ -32,7 +34,7 @@ def implement(ctx: Context, position: Position) -> StepResult:
     """One process of the agent, and its work as commits."""
     result = _work(ctx, position)
     if result.unavailable:
-        return Over(Phase.FAILED, result.why, agent_problem=result.why)
+        return Over(Phase.FAILED, result.why, until=result.until, agent_problem=result.why)
     said = clean_line(result.text, limit=300) or None
     if result.outcome is Outcome.LIMITED:
         return _limited(result)
@@ -114,12 +116,14 @@ def publish(ctx: Context, position: Position) -> StepResult:
     """Take the tested commit over, look at what it changes, push it."""
     ctx.orders.look()
     try:
-        taken = takeover.take_over(ctx.sandbox, ctx.bare, ctx.base, ctx.tip, ctx.limits)
+        taken = ctx.take_over(ctx.tip)
     except WorkRejected as error:
         return Over(Phase.NEEDS_HUMAN, error.message, error.hint, keep_local=error.message)
     if not taken.changes:
         return Over(Phase.FAILED, "the agent changed nothing", "its commits undo each other")
     ctx.journal.update(changed_files=len(taken.changes))
+    if taken.leaks:
+        return Over(Phase.NEEDS_HUMAN, LEAK, taken.tip, keep_local=LEAK)
     if found := policy.judge(taken.changes, taken.targets, ctx.project.protected):
         why = "; ".join(found[:5]) + (f"; and {len(found) - 5} more" if len(found) > 5 else "")
         return Over(Phase.NEEDS_HUMAN, why, taken.tip, keep_local=why)

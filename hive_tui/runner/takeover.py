@@ -55,6 +55,10 @@ index of its own, so that the agent's index and half-done merges stay as they ar
 commit its HEAD. Nothing else runs there by now, so a lock is a dead git's."""
 
 
+_SHORTEST_SECRET = 8
+"""Characters; a shorter value would be found in innocent text."""
+
+
 class Limits(msgspec.Struct, frozen=True):
     """How much a run may hand over. Bytes and counts."""
 
@@ -64,6 +68,8 @@ class Limits(msgspec.Struct, frozen=True):
     objects: int = 100_000
     listing: int = 8 << 20
     """Of git's list of changed paths."""
+    patches: int = 128 << 20
+    """Of the text of all changes, which is looked through for secrets."""
     memory: int = 512 << 20
     """Address space of each git on the runner's side, besides its own packs' indexes."""
     seconds: float = 60.0
@@ -84,6 +90,8 @@ class Taken(msgspec.Struct, frozen=True):
     changes: tuple[policy.Change, ...]
     targets: dict[str, str]
     """Where the new symbolic links point, by path."""
+    leaks: bool = False
+    """Some commit holds one of the secrets."""
 
 
 def commit_all(
@@ -106,8 +114,11 @@ def _tip(sandbox: Sandbox, message: str, who: Identity, keep: str, move: str, ti
     return tip
 
 
-def take_over(sandbox: Sandbox, bare: Path, base: str, tip: str, limits: Limits) -> Taken:
-    """Bring everything from `base` to `tip` into the runner's directory `bare`.
+def take_over(
+    sandbox: Sandbox, bare: Path, base: str, tip: str, limits: Limits, *, secrets: tuple[str, ...] = ()
+) -> Taken:
+    """Bring everything from `base` to `tip` into the runner's directory `bare`, and look in every commit for
+    `secrets` (the values of the agent's credentials).
 
     Raises WorkRejected when it is not a pack of ordinary commits on top of `base` within the limits,
     GitError when either side's git fails. `bare` is unchanged then.
@@ -137,10 +148,22 @@ def take_over(sandbox: Sandbox, bare: Path, base: str, tip: str, limits: Limits)
         for change in policy.links(changes)[:1_000]:
             target = side.git("cat-file", "blob", change.blob, limit=8_192, what="a link")
             targets[change.path] = target.decode("utf-8", "surrogateescape")
+        leaks = _leaks(side, base, tip, secrets, limits)
         _move_in(quarantine / "pack", bare / "objects" / "pack")
     finally:
         shutil.rmtree(quarantine, ignore_errors=True)
-    return Taken(tip, tuple(changes), targets)
+    return Taken(tip, tuple(changes), targets, leaks)
+
+
+def _leaks(side: _Quarantine, base: str, tip: str, secrets: tuple[str, ...], limits: Limits) -> bool:
+    wanted = [secret.encode() for secret in secrets if len(secret) >= _SHORTEST_SECRET]
+    if not wanted:
+        return False
+    said = side.git(
+        "log", "-p", "-m", "-a", "-U0", "--no-renames", "--no-ext-diff", "--no-textconv", "--no-color",
+        f"{base}..{tip}", limit=limits.patches, what="a readable change",
+    )  # fmt: skip
+    return any(secret in said for secret in wanted)
 
 
 def _measure(side: _Quarantine, base: str, tip: str, limits: Limits) -> None:

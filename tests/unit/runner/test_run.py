@@ -501,3 +501,13 @@ def test_what_an_earlier_process_left_is_built_upon(stage: Make) -> None:
     over = run.play('assert open("b.txt").read() == "x"; commit("a.txt", "2"); done()', can_resume=False)
     assert over.phase is Phase.SUCCEEDED
     assert "earlier session" in run.agent.prompts[0]
+
+
+def test_the_agents_own_credential_is_pushed_nowhere(stage: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TOY_KEY", "very-secret-value")
+    run = stage()
+    script = 'commit("k.txt", os.environ["TOY_KEY"]); commit("k.txt", "gone"); write("b.txt", "x"); done()'
+    over = run.play(script)
+    assert (over.phase, over.why) == (Phase.NEEDS_HUMAN, "a commit holds the agent's own credential")
+    assert branches(run) == {"main"}
+    assert run.host.pushed == []
