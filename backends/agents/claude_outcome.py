@@ -13,7 +13,7 @@ import msgspec
 
 from backends.agents import said
 from backends.agents.claude_wire import Line
-from backends.agents.limits import Cause, cause, reset_time
+from backends.agents.limits import Cause, another_try, cause, reset_time
 from hive_tui.core.events import AgentError, AgentResult, AnyEvent, Limit, Outcome
 from hive_tui.core.model import Usage
 
@@ -90,6 +90,7 @@ class Ending(msgspec.Struct, frozen=True):
     retrying: Trouble | None
     """What it was retrying, when nothing came of it."""
     last_words: str
+    now: datetime | None
 
     def result(self) -> AgentResult:
         turn = self.turn
@@ -129,7 +130,7 @@ class Ending(msgspec.Struct, frozen=True):
         return self._so(
             outcome,
             why,
-            until=trouble.until if trouble.limit else None,
+            until=another_try(trouble.cause, trouble.until, self.now),
             billing=trouble.cause is Cause.BILLING,
             unavailable=trouble.cause in (Cause.LOGIN, Cause.OUTAGE),
             text=text,

@@ -104,6 +104,7 @@ class ClaudeStream:
             trouble=self._trouble,
             retrying=self._retrying,
             last_words=self._last_words,
+            now=self._clock() if self._clock else None,
         ).result()
 
     def _line(self, data: bytes) -> Iterator[AnyEvent]:

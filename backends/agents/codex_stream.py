@@ -15,7 +15,7 @@ import msgspec
 
 from backends.agents import said
 from backends.agents.lenient import Count, decode
-from backends.agents.limits import Cause, cause, reset_time
+from backends.agents.limits import Cause, another_try, cause, reset_time
 from backends.agents.lines import LineBuffer
 from hive_tui.core.events import (
     AgentError,
@@ -265,7 +265,9 @@ class CodexStream:
             why = said.line(self._error, said.WHY) or "the turn failed"
             if found in (Cause.LIMIT, Cause.BILLING):
                 outcome, why = Outcome.LIMITED, f"limit: {why}"
-                until, billing = self._until(self._error), found is Cause.BILLING
+                billing = found is Cause.BILLING
+            now = self._clock() if self._clock else None
+            until = another_try(found, reset_time(self._error, now), now)
             unavailable = found in (Cause.LOGIN, Cause.OUTAGE)
         elif not self._began and exit_code is not None and 0 < exit_code < 128 and stderr.strip():
             # Its options, its login or its installation are wrong; only a thread may be wrong just once.

@@ -101,6 +101,16 @@ _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct",
 _WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
 _FAR = timedelta(days=400)
+_PAUSES = {Cause.LIMIT: timedelta(minutes=15), Cause.OUTAGE: timedelta(minutes=5)}
+
+
+def another_try(found: Cause, said: datetime | None, now: datetime | None) -> datetime | None:
+    """When an agent may be started again after trouble: as was said, else after a pause that is short
+    enough to lose little and long enough not to hammer; None where only a person can help."""
+    if found is Cause.LIMIT and said is not None:
+        return said
+    pause = _PAUSES.get(found)
+    return None if pause is None or now is None else now + pause
 
 
 def from_epoch(seconds: float | None) -> datetime | None:

@@ -147,7 +147,8 @@ class AgentResult(msgspec.Struct, frozen=True):
     session: str | None = None
     model: str | None = None
     until: datetime | None = None
-    """For LIMITED: when the quota comes back, if that was said."""
+    """When the agent is worth another try: for LIMITED when the quota comes back, as was said or after a
+    pause, for an outage after a pause. None where only a person can help."""
     billing: bool = False
     unavailable: bool = False
     """The agent itself cannot work (not installed, not logged in): no fault of this issue."""

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backends.agents.limits import Cause, cause, from_epoch, reset_time
+from backends.agents.limits import Cause, another_try, cause, from_epoch, reset_time
 
 NOW = datetime(2026, 11, 21, 10, 0, tzinfo=UTC)  # a Saturday
 
@@ -78,6 +78,16 @@ def test_without_a_clock_only_absolute_moments_are_understood() -> None:
 def test_no_message_is_fatal(message: str) -> None:
     until = reset_time(message, NOW)
     assert until is None or until.tzinfo is not None
+
+
+def test_when_another_try_is_worth_it() -> None:
+    said = NOW + timedelta(hours=3)
+    assert another_try(Cause.LIMIT, said, NOW) == said
+    assert another_try(Cause.LIMIT, None, NOW) == NOW + timedelta(minutes=15)
+    assert another_try(Cause.OUTAGE, None, NOW) == NOW + timedelta(minutes=5)
+    for needs_a_person in (Cause.BILLING, Cause.LOGIN, Cause.OTHER):
+        assert another_try(needs_a_person, None, NOW) is None
+    assert another_try(Cause.OUTAGE, None, None) is None
 
 
 @pytest.mark.parametrize("seconds", [None, -1, 0, float("nan"), float("inf"), 1e300])
