@@ -100,7 +100,7 @@ class LocalCluster:
 
     def abandon_claim(self, claim: Claim) -> None:
         with self._database.writing() as connection:
-            claims.abandon_claim(connection, claim)
+            claims.abandon_claim(connection, self._home, claim)
 
     def take_slot(self, worker: WorkerName, run: RunId) -> None:
         with self._database.writing() as connection:

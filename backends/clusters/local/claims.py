@@ -38,12 +38,12 @@ def put_claim(connection: sqlite3.Connection, home: Path, claim: Claim, expected
     return written
 
 
-def abandon_claim(connection: sqlite3.Connection, claim: Claim) -> None:
+def abandon_claim(connection: sqlite3.Connection, home: Path, claim: Claim) -> None:
     """Free a claim whose run does not exist. Raises ClaimLost."""
     if claim.run is not None and rows.read_runs(connection, (claim.run,)):
         raise ClaimLost(f"Run {claim.run} holds the claim on {claim.key}.", "It exists by now; look again.")
     free = msgspec.structs.replace(claim, run=None, forgiven=claim.forgiven + 1)
-    put_claim(connection, free, claim.version)
+    put_claim(connection, home, free, claim.version)
 
 
 def take_slot(
