@@ -15,6 +15,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import msgspec
+
 from backends.local_schema import APPLICATION_ID, MIGRATIONS
 from hive_tui.core.errors import StoreError
 
@@ -99,7 +101,7 @@ class Database:
         file = self._file
         try:
             yield connection
-        except sqlite3.Error as error:
+        except (sqlite3.Error, msgspec.DecodeError) as error:
             if connection is not None:
                 connection.close()
                 connection = None
@@ -206,8 +208,13 @@ def _use_wal(connection: sqlite3.Connection, seconds: float) -> None:
         time.sleep(0.01)
 
 
-def failure(path: Path, error: sqlite3.Error) -> StoreError:
-    """What SQLite said, as an error with the next step."""
+def failure(path: Path, error: sqlite3.Error | msgspec.DecodeError) -> StoreError:
+    """What SQLite said, or why a row cannot be read, as an error with the next step."""
+    if isinstance(error, msgspec.DecodeError):
+        return StoreError(
+            f"{path} has a row that this hive cannot read: {error}.",
+            "It was left as it is. Upgrade hive if a newer one wrote it; else put back a good copy.",
+        )
     code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
     match code:
         case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:

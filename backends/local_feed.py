@@ -13,6 +13,8 @@ from threading import Event as ThreadEvent
 from time import monotonic
 from typing import NamedTuple
 
+import msgspec
+
 from backends.database import Database, failure
 from hive_tui.core.errors import StoreError
 from hive_tui.core.ports import Emit
@@ -65,7 +67,6 @@ def watch(
                 failures = 0
                 _follow(feed, source, emit, stop, wake)
         except StoreError as error:
-
             ceiling = min(LAST_RETRY_SECONDS, FIRST_RETRY_SECONDS * 2**failures)
             from random import uniform  # only a broken watch waits
 
@@ -128,7 +129,7 @@ class _Feed:
                 return Listed(source.name, source.kinds, source.items(connection))
             finally:
                 connection.execute("ROLLBACK")
-        except sqlite3.Error as error:
+        except (sqlite3.Error, msgspec.DecodeError) as error:
             raise failure(self._database.path, error) from error
 
     def changes(self) -> frozenset[Change] | None:
@@ -170,7 +171,7 @@ class _Feed:
                 return source.changed(connection, changes)
             finally:
                 connection.execute("ROLLBACK")
-        except sqlite3.Error as error:
+        except (sqlite3.Error, msgspec.DecodeError) as error:
             raise failure(self._database.path, error) from error
 
     @staticmethod

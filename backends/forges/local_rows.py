@@ -47,11 +47,11 @@ def label(text: str) -> str:
 
 def next_number(connection: sqlite3.Connection, repo: RepoName) -> int:
     """Issues and pull requests of a repository share one sequence."""
-    number: int = connection.execute(
-        "INSERT INTO numbers (repo, last) VALUES (?, 1)"
-        " ON CONFLICT (repo) DO UPDATE SET last = last + 1 RETURNING last",
+    connection.execute(
+        "INSERT INTO numbers (repo, last) VALUES (?, 1) ON CONFLICT (repo) DO UPDATE SET last = last + 1",
         (repo,),
-    ).fetchone()[0]
+    )
+    number: int = connection.execute("SELECT last FROM numbers WHERE repo = ?", (repo,)).fetchone()[0]
     return number
 
 

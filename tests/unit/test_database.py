@@ -281,6 +281,20 @@ class TestWatching:
             while not isinstance(events.get(timeout=10), Listed):
                 pass
 
+    def test_a_row_of_another_shape_is_reported_not_fatal(self, cluster: LocalCluster) -> None:
+        cluster.record(EVENT)
+        with cluster._database.writing() as connection:
+            connection.execute("UPDATE events SET doc = ?", (b'{"seq": "from the future"}',))
+        with watching(cluster) as events:
+            for _ in range(2):
+                failed = events.get(timeout=10)
+                assert isinstance(failed, SourceFailed)
+                assert "cannot read" in failed.why
+            with cluster._database.writing() as connection:
+                connection.execute("DELETE FROM events")
+            while not isinstance(events.get(timeout=10), Listed):
+                pass
+
     def test_a_watcher_far_behind_reads_everything_again(self, cluster: LocalCluster) -> None:
         cluster.record(EVENT)
         reached, go_on = threading.Event(), threading.Event()

@@ -6,6 +6,7 @@ import os
 import sqlite3
 import sys
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from backends.clusters.local import claims, rows, seen
@@ -45,7 +46,7 @@ PASSED_ON = frozenset(
 them is a token; those come only through `AgentJob.credentials`."""
 
 _started: list[subprocess.Popen[bytes]] = []
-"""Children that were not yet seen to have ended; kept, so that they can be reaped, by whoever starts next."""
+"""Children that were not yet seen to have ended; kept until they are reaped."""
 
 
 def runner_environment(environ: Mapping[str, str], credentials: Iterable[str]) -> dict[str, str]:
@@ -74,8 +75,11 @@ def recover(database: Database, context: BackendContext, run: RunId) -> bool:
 
 
 def reap() -> None:
-    """Let go of children that have ended."""
-    _started[:] = [child for child in _started if child.poll() is None]
+    """Let go of children that have ended. Threads may do so at once."""
+    for child in tuple(_started):
+        if child.poll() is not None:
+            with suppress(ValueError):
+                _started.remove(child)
 
 
 def _startable(status: RunStatus, now: datetime) -> bool:

@@ -7,7 +7,7 @@ import sqlite3
 
 import msgspec
 
-from backends.clusters.local import rows, seen
+from backends.clusters.local import launch, rows, seen
 from backends.clusters.local.rows import DispatcherRow, RunRow
 from backends.local_feed import Change, Source, changed
 from hive_tui.core.ids import IssueKey, RepoName, RunId
@@ -81,6 +81,7 @@ class Observer:
 
     def _look(self) -> tuple[SourceEvent, ...]:
         """What the locks say now and did not say before."""
+        launch.reap()
         home = self._context.home
         found: list[Item] = []
         for row, before in tuple(self._runs.values()):
