@@ -136,6 +136,26 @@ class TestClaims:
         cluster.control(run, ControlKind.STOP, ANNA)
         assert cluster.put_claim(msgspec.structs.replace(held, run=None), expected=held.version).run is None
 
+    def test_one_whose_run_was_never_recorded_is_given_back(self, cluster: Cluster) -> None:
+        run = job().spec.id
+        claim = cluster.put_claim(Claim(REPO, 1, version=0, attempt=1, run=run), expected=None)
+        cluster.abandon_claim(claim)
+        freed = cluster.get_claim(key(1))
+        assert freed is not None
+        assert (freed.run, freed.attempt, freed.attempts_used) == (None, 1, 0)
+        with pytest.raises(ClaimLost):
+            cluster.abandon_claim(claim)
+
+    def test_one_whose_run_exists_is_not_given_back(self, cluster: Cluster) -> None:
+        run = start(cluster, job())
+        claim = cluster.get_claim(key(1))
+        assert claim is not None
+        with pytest.raises(ClaimLost):
+            cluster.abandon_claim(claim)
+        kept = cluster.get_claim(key(1))
+        assert kept is not None
+        assert kept.run == run
+
     def test_many_at_once_have_one_winner(self, fleet: ClusterFixture) -> None:
         def take(cluster: Cluster, number: int) -> None:
             cluster.put_claim(Claim(REPO, 1, version=0, holder=str(number)), expected=None)
@@ -435,7 +455,8 @@ class TestWatch:
     def test_silence_is_a_sign_of_life(self, cluster: Cluster) -> None:
         with watching(cluster) as events:
             assert isinstance(events.get(timeout=10), Listed)
-            assert isinstance(events.get(timeout=16), Alive)
+            # A watcher is stale after 90 s of silence; it has to speak long before that.
+            assert isinstance(events.get(timeout=15), Alive)
 
 
 class TestHost:
