@@ -5,6 +5,7 @@ A test holds the files equal to what this prints.
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ import click
 from hive_tui.cli import root
 from hive_tui.cli.commands import COMMANDS
 from hive_tui.config.reference import as_markdown
+from hive_tui.core import actions, document
 
 _NOTE = "<!-- Written by `make docs` from the code. -->\n"
 
@@ -23,7 +25,44 @@ DOCS = Path(__file__).parents[2] / "docs"
 
 def documents() -> dict[str, str]:
     """File name -> text, of every generated document."""
-    return {"cli.md": commands_document(), "configuration.md": configuration_document()}
+    return {
+        "cli.md": commands_document(),
+        "configuration.md": configuration_document(),
+        "keys.md": keys_document(),
+        "hive-v1.schema.json": json.dumps(document.schema(), indent=2, ensure_ascii=False) + "\n",
+    }
+
+
+def keys_document() -> str:
+    """Every action of the registry with its keys and its command, by what it is about."""
+    lines = [
+        f"{_NOTE}# Keys and actions",
+        "",
+        "The same registry is behind the keys, the palette, the command line and this page. A key means",
+        "something only where the backend can do it. What is marked ⚠ asks first, and Enter cancels.",
+        "",
+    ]
+    for scope, title in _SCOPES.items():
+        rows = [action for action in actions.REGISTRY if action.scope is scope]
+        lines += [f"## {title}", "", "| keys | action | command | what it does |", "|---|---|---|---|"]
+        for action in rows:
+            keys = " ".join(f"`{' '.join(map(actions.key_label, key.split()))}`" for key in action.keys)
+            command = f"`hive {action.command}`" if action.command else ""
+            mark = " ⚠" if action.danger is not actions.Danger.NONE else ""
+            cells = (keys, f"{action.title}{mark}", command, action.help)
+            lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+        lines.append("")
+    return "\n".join(lines)
+
+
+_SCOPES = {
+    actions.Scope.VIEW: "Everywhere",
+    actions.Scope.FLEET: "The fleet",
+    actions.Scope.ISSUE: "An issue",
+    actions.Scope.RUN: "A run",
+    actions.Scope.PULL: "A pull request",
+    actions.Scope.LOG: "The log, full screen",
+}
 
 
 def configuration_document() -> str:

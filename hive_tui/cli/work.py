@@ -187,7 +187,7 @@ def _wait(session: Session, key: IssueKey, before: set[RunId]) -> None:
             if claim is not None and claim.fire is None and claim.run is None:
                 raise HiveError(f"{key} was not started.", f"`hive describe {key.number}` says why.")
             continue
-        now = (run.phase.value, run.status.why)
+        now = (run.phase.value, run.why)
         if now != said:
             said = now
             session.say(f"{run.spec.worker}  {': '.join(filter(None, now))}")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -27,9 +26,6 @@ from hive_tui.core.model import (
 from hive_tui.core.sources import CLUSTER, FORGE, Item, SourceFailed
 from hive_tui.core.store import Snapshot, Store
 from tests import builders as b
-from tests import golden
-
-SCHEMA = Path(__file__).parents[2] / "docs" / "hive-v1.schema.json"
 
 
 def of(snapshot: Snapshot) -> dict[str, Any]:
@@ -45,10 +41,6 @@ def of(snapshot: Snapshot) -> dict[str, Any]:
 
 def make(*items: Item) -> dict[str, Any]:
     return of(b.snapshot(*items))
-
-
-def test_the_schema_is_the_one_that_is_published() -> None:
-    golden.check(SCHEMA, json.dumps(document.schema(), indent=2, ensure_ascii=False) + "\n")
 
 
 def test_keys_stand_in_their_order() -> None:

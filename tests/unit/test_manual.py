@@ -8,7 +8,7 @@ from hive_tui.config.reference import tables
 from hive_tui.core.settings import ProjectSettings, Settings
 
 
-@pytest.mark.parametrize("name", ["cli.md", "configuration.md"])
+@pytest.mark.parametrize("name", sorted(manual.documents()))
 def test_the_generated_documents_are_up_to_date(name: str) -> None:
     written = (manual.DOCS / name).read_text(encoding="utf-8")
     assert written == manual.documents()[name], "`make docs` writes it anew"

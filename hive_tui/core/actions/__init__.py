@@ -26,6 +26,7 @@ from hive_tui.core.actions.base import (
     Request,
     Scope,
     execute_plan,
+    key_label,
     make_plan,
     refusal_of,
 )
@@ -128,6 +129,7 @@ __all__ = [
     "Wake",
     "execute",
     "get",
+    "key_label",
     "plan",
     "refusal_of",
     "with_key",

@@ -245,6 +245,29 @@ def record(context: ActionContext, kind: str, text: str, target: Target | None =
     )
 
 
+_KEY_NAMES = {
+    "plus": "+",
+    "minus": "-",
+    "slash": "/",
+    "colon": ":",
+    "question_mark": "?",
+    "exclamation_mark": "!",
+    "ampersand": "&",
+    "space": "Space",
+    "tab": "Tab",
+    "shift+tab": "Shift+Tab",
+    "enter": "Enter",
+    "escape": "Esc",
+}
+
+
+def key_label(key: str) -> str:
+    """A key as people read it: `+` for `plus`, `Ctrl+P` for `ctrl+p`."""
+    if key.startswith("ctrl+"):
+        return f"Ctrl+{key[5:].upper()}"
+    return _KEY_NAMES.get(key, key)
+
+
 def issue_target(key: IssueKey) -> Target:
     return Target(repo=key.repo, issue=key.number)
 
