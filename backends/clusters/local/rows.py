@@ -64,6 +64,7 @@ _switches = msgspec.json.Decoder(Switches)
 _dispatcher = msgspec.json.Decoder(DispatcherRow)
 _claim = msgspec.json.Decoder(Claim)
 _event = msgspec.json.Decoder(Event)
+_events = msgspec.json.Decoder(tuple[Event, ...])
 _job = msgspec.json.Decoder(Job)
 _spec = msgspec.json.Decoder(RunSpec)
 _process = msgspec.json.Decoder(ProcessId)
@@ -202,24 +203,22 @@ def read_job(connection: sqlite3.Connection | None, run: RunId) -> Job:
 
 
 def add_event(connection: sqlite3.Connection, event: Event) -> None:
-    connection.execute("INSERT INTO events (doc) VALUES (?)", (encode(event),))
+    """Append a line under the next number, which is part of what is stored."""
+    last = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'events'").fetchone()
+    stored = msgspec.structs.replace(event, seq=last[0] + 1 if last else 1)
+    connection.execute("INSERT INTO events (seq, doc) VALUES (?, ?)", (stored.seq, encode(stored)))
 
 
 def read_events(connection: sqlite3.Connection) -> tuple[Event, ...]:
     """The newest lines of the fleet's log, oldest first."""
-    rows = connection.execute(
-        "SELECT seq, doc FROM events ORDER BY seq DESC LIMIT ?", (EVENTS_SHOWN,)
-    ).fetchall()
-    return tuple(_numbered(*row) for row in reversed(rows))
+    rows = connection.execute("SELECT doc FROM events ORDER BY seq DESC LIMIT ?", (EVENTS_SHOWN,)).fetchall()
+    # One call decodes all: a third of the time of two thousand calls.
+    return _events.decode(b"[%s]" % b",".join(doc for (doc,) in reversed(rows)))
 
 
 def read_event(connection: sqlite3.Connection, seq: int) -> Event | None:
-    row = connection.execute("SELECT seq, doc FROM events WHERE seq = ?", (seq,)).fetchone()
-    return None if row is None else _numbered(*row)
-
-
-def _numbered(seq: int, doc: bytes) -> Event:
-    return msgspec.structs.replace(_event.decode(doc), seq=seq)
+    row = connection.execute("SELECT doc FROM events WHERE seq = ?", (seq,)).fetchone()
+    return None if row is None else _event.decode(row[0])
 
 
 def fleet(context: BackendContext, switches: Switches, slots: tuple[Slot, ...]) -> Fleet:
