@@ -256,5 +256,6 @@ def running(marker: str) -> bool:
             except OSError:
                 continue
     return bool(
-        not Path("/proc").is_dir() and subprocess.run(["pgrep", "-f", marker], check=False).returncode == 0
+        not Path("/proc").is_dir()
+        and subprocess.run(["pgrep", "-f", marker.replace("\0", " ")], check=False).returncode == 0
     )

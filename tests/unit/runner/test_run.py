@@ -345,7 +345,16 @@ def test_a_protected_path_needs_a_person(stage: Make) -> None:
     over = run.play('commit(".github/workflows/ci.yml", "on: push"); done()')
     assert over.phase is Phase.NEEDS_HUMAN
     assert over.why == ".github/workflows/ci.yml is protected"
-    assert BRANCH not in branches(run)
+    assert branches(run) == {"main", WIP}
+
+
+def test_a_protected_path_does_not_reach_a_forge_that_would_run_it(stage: Make) -> None:
+    run = stage()
+    repo = msgspec.structs.replace(run.host.job.repo, source=f"file://{run.source}")
+    run.host.job = msgspec.structs.replace(run.host.job, repo=repo)
+    assert run.play('commit(".github/workflows/ci.yml", "on: push"); done()').phase is Phase.NEEDS_HUMAN
+    assert branches(run) == {"main"}
+    assert any("the work is kept in" in line for line in run.host.log)
 
 
 def test_protection_is_read_from_the_base(stage: Make) -> None:
