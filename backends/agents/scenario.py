@@ -86,7 +86,10 @@ class Use(Part, frozen=True):
 
 
 class Ask(Part, frozen=True):
-    """Asks and waits for a message, then goes on with `default`."""
+    """Asks and waits for a message, then goes on with `default`.
+
+    Later texts of `say`, `write`, `append` and `commit` may hold the answer as `{answer}`.
+    """
 
     question: str
     wait: float = 60.0
