@@ -129,7 +129,8 @@ def reset_time(message: str, now: datetime | None) -> datetime | None:
         return from_epoch(float(epoch[1]))
     if iso := _ISO.search(message):
         return _moment(f"{iso[1]}T{iso[2]}{iso[3] or 'Z'}")
-    if now is None:
+    if now is None or not 2000 <= now.year < 2100:
+        # The moment comes from the message's own line, and may be as absurd as anything else in it.
         return None
     for after in _AFTER.finditer(message):
         rest = after[1]

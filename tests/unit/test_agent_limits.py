@@ -74,6 +74,12 @@ def test_without_a_clock_only_absolute_moments_are_understood() -> None:
     assert reset_time("usage limit reached|1795280400", None) == from_epoch(1795280400)
 
 
+@pytest.mark.parametrize("year", [1, 9999])
+def test_an_absurd_clock_tells_nothing(year: int) -> None:
+    for message in ("resets 3pm (UTC)", "resets Sun 1am (Asia/Tokyo)", "try again in 2 days"):
+        assert reset_time(message, datetime(year, 12, 31, 23, 59, tzinfo=UTC)) is None
+
+
 @given(st.text(alphabet="resetin aprl 0123456789:,|.-TZ()UCh", max_size=80).map("try again ".__add__))
 def test_no_message_is_fatal(message: str) -> None:
     until = reset_time(message, NOW)

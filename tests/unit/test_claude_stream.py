@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import itertools
+import json
 import os
+import random
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -485,6 +488,35 @@ def test_mutated_streams_are_never_fatal(data: st.DataObject) -> None:
             )
         )
     play(bytes(stdout), data.draw(st.none() | st.integers(-64, 255)))
+
+
+LINES = [
+    msgspec.json.decode(line)
+    for variant in VARIANTS
+    if variant.name != "textmode"
+    for line in variant.stdout.splitlines()
+]
+ODD: list[Any] = [None, True, -1, 0.5, 10**30, "", "9999-12-31T23:59:59-12:00", "resets 3pm", [], {}, [[]]]
+
+
+def twisted(value: Any, chance: random.Random) -> Any:
+    """The same line with something of another type in places."""
+    if chance.random() < 0.04:
+        return chance.choice(ODD)
+    if isinstance(value, dict):
+        return {key: twisted(inner, chance) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [twisted(inner, chance) for inner in value]
+    return value
+
+
+@given(st.lists(st.sampled_from(LINES), min_size=1, max_size=20), st.randoms(use_true_random=False))
+@settings(deadline=None, max_examples=150)
+def test_wrong_types_anywhere_are_never_fatal(lines: list[Any], chance: random.Random) -> None:
+    data = "\n".join(json.dumps(twisted(line, chance)) for line in lines).encode()
+    _, result = play(data, before=AgentResult(Outcome.UNKNOWN, "", Usage(Tokens(9))))
+    counts = (*msgspec.structs.astuple(result.usage.tokens), result.usage.cost_micros)
+    assert all(count is None or 0 <= count < 2**63 for count in counts)
 
 
 def test_hostile_text_is_made_harmless() -> None:
