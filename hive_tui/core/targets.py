@@ -57,18 +57,6 @@ def find_repo(name: str, known: Iterable[str]) -> RepoName:
     return RepoName(name)
 
 
-def only_repo(name: str | None, known: Iterable[str]) -> RepoName:
-    """The repository that is meant where a command creates something: the named one, or the only one."""
-    names = list(known)
-    if name is not None:
-        return find_repo(name, names)
-    if len(names) == 1:
-        return RepoName(names[0])
-    if not names:
-        raise UsageError("This fleet has no repository.", "Run `hive init` in one.")
-    raise UsageError("Which repository?", f"Add --repo with one of {', '.join(names)}.")
-
-
 def find_issue(
     snapshot: Snapshot, text: str, *, repos: Iterable[str] = (), repo: str | None = None
 ) -> IssueKey:
