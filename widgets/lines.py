@@ -54,7 +54,7 @@ class LineView(ScrollView, can_focus=True):
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {*TONE_CLASSES, "line--selected", "line--marker"}
     DEFAULT_CSS = (
-        "LineView { overflow-x: hidden; overflow-y: auto; scrollbar-size-vertical: 1;"
+        "LineView { color: $foreground; overflow-x: hidden; overflow-y: auto; scrollbar-size-vertical: 1;"
         "scrollbar-color: $foreground 20%; scrollbar-color-hover: $foreground 35%;"
         "scrollbar-color-active: $accent; scrollbar-background: $background;"
         "scrollbar-background-hover: $background; scrollbar-background-active: $background;"

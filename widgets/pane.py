@@ -21,11 +21,7 @@ class Edge(Widget):
     """A horizontal edge of a frame with text in it: `╭ 3 Agents  detail ───── 4 working ╮`."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {*TONE_CLASSES, "edge--digit"}
-    DEFAULT_CSS = (
-        "Edge { height: 1; width: 1fr; color: $foreground 30%;"
-        + TONE_CSS
-        + "& > .edge--digit { color: $accent; } }"
-    )
+    DEFAULT_CSS = "Edge { height: 1; width: 1fr;" + TONE_CSS + "& > .edge--digit { color: $accent; } }"
 
     left: reactive[tuple[Cell, ...]] = reactive(())
     right: reactive[tuple[Cell, ...]] = reactive(())
@@ -36,10 +32,11 @@ class Edge(Widget):
         self._digit = digit
 
     def render(self) -> Content:
-        """Texts at the left give way before those at the right."""
+        """The name stays, then come the texts at the right, then the others at the left."""
         room = self.size.width - 6
-        right, right_width = self._texts(self.right, " · ", room - 4)
         digit_width = cell_len(self._digit) + (1 if self._digit and self.left else 0)
+        name_width = cell_len(self.left[0].text) + 3 if self._digit and self.left else 4
+        right, right_width = self._texts(self.right, " · ", room - digit_width - name_width)
         left, left_width = self._texts(
             self.left, "  ", room - digit_width - (right_width + 3 if right_width else 0)
         )
@@ -89,12 +86,13 @@ class Pane(Vertical):
 
     DEFAULT_CSS = """
     Pane {
+        color: $foreground 30%;
         & > .pane--body {
             height: 1fr;
             border-left: round $foreground 30%;
             border-right: round $foreground 30%;
         }
-        &:focus-within > Edge { color: $accent; }
+        &:focus-within { color: $accent; }
         &:focus-within > .pane--body { border-left: round $accent; border-right: round $accent; }
     }
     """
@@ -132,7 +130,7 @@ class Pane(Vertical):
         self._bottom.right = (Cell(mark, Tone.TITLE),) if mark else ()
 
     @property
-    def title_text(self) -> str:
-        """The words on the frame's edges, for tests and screen readers."""
+    def words(self) -> str:
+        """What stands on the frame, as plain text."""
         cells = (*self._top.left, *self._top.right, *self._bottom.left, *self._bottom.right)
         return "  ".join(cell.text for cell in cells if cell.text)

@@ -76,6 +76,7 @@ class Table(LineView):
         self._cursor = 0
         self._selected: Hashable | None = None
         self._painted: list[Row | None] = []
+        self._touched = False
 
     @property
     def keys(self) -> Sequence[Hashable]:
@@ -123,7 +124,8 @@ class Table(LineView):
         self._keys = keys
         self._index = {key: index for index, key in enumerate(keys)}
         fallback = min(self._cursor, max(0, len(keys) - 1))
-        self._cursor = self._index.get(self._selected, fallback)
+        # Until somebody chooses, the first row is selected, whichever that is.
+        self._cursor = self._index.get(self._selected, fallback) if self._touched else 0
         self.virtual_size = Size(self.size.width, len(keys))
 
         new_anchor = self._index.get(anchor_key)
@@ -139,6 +141,7 @@ class Table(LineView):
             self.post_message(self.Selected(self, selected))
 
     def _set_cursor(self, index: int) -> None:
+        self._touched = True
         if not self._keys:
             return
         before, self._cursor = self._cursor, max(0, min(index, len(self._keys) - 1))
@@ -184,6 +187,7 @@ class Table(LineView):
             self.scroll_to(y=max(0, self._cursor - height + 1), animate=False, immediate=True, force=True)
 
     def on_focus(self) -> None:
+        self._touched = True
         self.refresh_lines(self._cursor)
 
     def on_blur(self) -> None:

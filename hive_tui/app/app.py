@@ -91,6 +91,11 @@ class HiveApp(App[None]):
         self._log_due = False
         self.main = MainScreen(fleet.name, fleet.settings)
 
+    @property
+    def snapshot(self) -> Snapshot:
+        """The newest state of the fleet."""
+        return self._live.latest
+
     async def on_mount(self) -> None:
         self.register_theme(HIVE)
         self.theme = HIVE.name

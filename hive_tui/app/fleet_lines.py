@@ -8,7 +8,7 @@ from datetime import datetime
 from hive_tui.core import gates, glyphs, spend, text
 from hive_tui.core.glyphs import Mark, Tone
 from hive_tui.core.model import AgentState, DispatcherState, Fleet, QuotaState
-from hive_tui.core.sources import Freshness, Health
+from hive_tui.core.sources import CLUSTER, Freshness, Health
 from hive_tui.core.store import Snapshot
 from widgets.cells import Cell, Column, Line, Row
 from widgets.pulse import Part
@@ -52,7 +52,8 @@ def pulse(snapshot: Snapshot, name: str, kind: str, now: datetime, *, pending: s
 
 
 def _unknown(snapshot: Snapshot) -> str:
-    failed = any(source.state is Health.FAILED for source in snapshot.sources.values())
+    source = snapshot.sources.get(CLUSTER)
+    failed = source is not None and source.state is Health.FAILED
     return "the fleet's state cannot be read" if failed else "reading the fleet …"
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from typing import Any
@@ -28,6 +28,14 @@ def _settled_surroundings(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TEXTUAL_ANIMATIONS", "none")
     monkeypatch.setenv("TZ", "UTC")
     time.tzset()
+
+
+async def wait_for(condition: Callable[[], Any]) -> None:
+    """Wait until it holds."""
+    deadline = time.monotonic() + WITHIN
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come true"
+        await asyncio.sleep(0.005)
 
 
 class Clock:
@@ -110,6 +118,3 @@ def console() -> Open:
             yield console
 
     return opened
-
-
-__all__ = ["Awaitable", "Console", "Open"]

@@ -60,6 +60,14 @@ async def test_a_new_order_keeps_the_selection_by_key(console: Open) -> None:
         assert "claude-b" in marked
 
 
+async def test_a_list_that_nobody_touched_shows_its_first_row_selected(console: Open) -> None:
+    async with console(said=True) as c:
+        table = c.app.main.issues
+        c.fleet.change(scene.issue(5, "Comes first", "status:needs-human", "priority:critical"))
+        await c.until(lambda: len(table.keys) == len(scene.ISSUES) + 1)
+        assert table.selected == table.keys[0]
+
+
 async def test_the_selection_moves_on_when_its_row_goes(console: Open) -> None:
     async with console(said=True) as c:
         await c.press("2", "down")

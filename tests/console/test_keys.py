@@ -45,6 +45,18 @@ async def test_digits_and_tab_move_the_focus(console: Open) -> None:
         assert focused(c) == 5
 
 
+async def test_the_frame_of_the_focused_pane_has_the_accent(console: Open) -> None:
+    def corner(c: Console, pane: int) -> object:
+        region = c.app.main.panes[pane - 1].region
+        return c.app.screen.get_style_at(region.x, region.y).color
+
+    async with console(said=True) as c:
+        accent, quiet = corner(c, 3), corner(c, 2)
+        assert accent != quiet
+        await c.press("2")
+        await c.until(lambda: (corner(c, 2), corner(c, 3)) == (accent, quiet))
+
+
 async def test_a_narrow_terminal_shows_one_pane_at_a_time(console: Open) -> None:
     async with console(said=True, size=(80, 24)) as c:
         await c.until(c.shows("3 Agents", "claude-b", "5/6"))

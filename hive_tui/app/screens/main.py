@@ -178,15 +178,16 @@ class MainScreen(Screen[None]):
         fleet, issues, agents, _, pulls = self.panes
         kinds = f"{self._settings.cluster} + {self._settings.forge}"
         fleet.describe(detail=kinds, notes=_notes(cluster), hint=fleet_lines.retries(snapshot, now))
-        still_open = sum(issue.open for issue in snapshot.issues.values())
+        known = snapshot.sources[FORGE].heard_at is not None if FORGE in snapshot.sources else False
+        still_open = sum(issue.open for issue in snapshot.issues.values()) if known else None
         hint = fleet_lines.failure(snapshot.sources.get(FORGE)) or self._issue_hint()
-        issues.describe(notes=_notes(_count(still_open, "open"), forge), hint=hint)
+        issues.describe(notes=_notes(forge, _count(still_open, "open")), hint=hint)
         counts = [Cell(f"{n} {phase.value}", PHASES[phase].tone) for phase, n in lists.count_runs(snapshot)]
         agents.describe(
-            notes=_notes(*counts, cluster), hint=fleet_lines.failure(snapshot.sources.get(CLUSTER))
+            notes=_notes(cluster, *counts), hint=fleet_lines.failure(snapshot.sources.get(CLUSTER))
         )
-        waiting = sum(pull.state is PullState.OPEN for pull in snapshot.pulls.values())
-        pulls.describe(notes=_notes(_count(waiting, "open"), forge))
+        waiting = sum(pull.state is PullState.OPEN for pull in snapshot.pulls.values()) if known else None
+        pulls.describe(notes=_notes(forge, _count(waiting, "open")))
         self._describe_log()
 
     def _issue_hint(self) -> Cell | None:
@@ -299,5 +300,5 @@ def _notes(*cells: Cell | None) -> list[Cell]:
     return [cell for cell in cells if cell is not None]
 
 
-def _count(number: int, word: str) -> Cell:
-    return Cell(f"{text.count(number)} {word}", Tone.QUIET)
+def _count(number: int | None, word: str) -> Cell | None:
+    return None if number is None else Cell(f"{text.count(number)} {word}", Tone.QUIET)

@@ -1,0 +1,73 @@
+"""First paint of the console in a terminal, against a Textual app with one Static in the same run."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pty
+import select
+import signal
+import statistics
+import struct
+import sys
+import tempfile
+import termios
+import time
+from pathlib import Path
+from typing import Any
+
+ROUNDS = 9
+MARK = b"Pull requests"
+WITHIN = 30.0
+
+_STATIC = (
+    "from textual.app import App\nfrom textual.widgets import Static\n"
+    "class One(App[None]):\n    def compose(self):\n        yield Static('Pull requests')\n"
+    "One().run()\n"
+)
+
+
+def run() -> dict[str, Any]:
+    """Milliseconds from the start of the process until its text is in the terminal, medians."""
+    hive = Path(sys.executable).with_name("hive")
+    with tempfile.TemporaryDirectory() as home:
+        commands = {
+            "console": [str(hive), "top", "--read-only"],
+            "one_static": [sys.executable, "-c", _STATIC],
+        }
+        times: dict[str, list[float]] = {name: [] for name in commands}
+        for round_ in range(ROUNDS + 1):
+            for name, command in commands.items():
+                taken = _until_painted(command, home)
+                if round_:
+                    times[name].append(taken)
+    console, static = (statistics.median(times[name]) * 1000 for name in commands)
+    return {
+        "name": "console_first_paint",
+        "console_ms": round(console, 1),
+        "one_static_ms": round(static, 1),
+        "ratio": round(console / static, 2),
+        "target_ratio": 1.4,
+    }
+
+
+def _until_painted(command: list[str], home: str) -> float:
+    kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    environment = {**kept, "HIVE_HOME": home, "TERM": "xterm-256color", "COLORTERM": "truecolor"}
+    began = time.perf_counter()
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.execvpe(command[0], command, environment)
+    try:
+        fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 48, 160, 0, 0))
+        said = b""
+        while MARK not in said:
+            ready, _, _ = select.select([terminal], [], [], WITHIN)
+            if not ready:
+                raise RuntimeError(f"{command[0]} painted nothing within {WITHIN:.0f} s")
+            said += os.read(terminal, 65_536)
+        return time.perf_counter() - began
+    finally:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+        os.close(terminal)

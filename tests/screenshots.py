@@ -1,0 +1,97 @@
+"""`python -m tests.screenshots`: the README's pictures, of the real demo at work in a folder of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+from textual.pilot import Pilot
+
+from hive_tui import config
+from hive_tui.app.app import HiveApp
+from hive_tui.core.model import Phase, PullState
+from hive_tui.demo import fleet as demo
+from hive_tui.demo.names import NAME
+from hive_tui.fleet import open_fleet
+
+FOLDER = Path(__file__).parent.parent / "screenshots"
+WITHIN = 180.0
+"""Seconds for the demo to become worth a picture."""
+
+
+def main() -> int:
+    """Build a demo, take the pictures, remove it."""
+    with tempfile.TemporaryDirectory(prefix="hive-pictures-") as home:
+        os.environ.update(HIVE_HOME=home, HIVE_USER="you", TEXTUAL_ANIMATIONS="none")
+        os.environ.pop("NO_COLOR", None)
+        configuration = config.load()
+        demo.start(configuration, speed=2.0, now=datetime.now(UTC))
+        try:
+            asyncio.run(_take(configuration))
+        finally:
+            demo.reset(configuration)
+    return 0
+
+
+async def _take(configuration: config.Configuration) -> None:
+    FOLDER.mkdir(exist_ok=True)
+    fleet = open_fleet(configuration, NAME)
+    app = HiveApp(fleet, user=configuration.user)
+    async with app.run_test(size=(160, 48)) as pilot:
+        await _until(pilot, lambda: _worth_a_picture(app), "a fleet in the middle of its work")
+        await _select_a_working_run(app, pilot)
+        _save(app, "main.svg")
+        await pilot.resize_terminal(80, 24)
+        await pilot.pause(0.5)
+        _save(app, "narrow.svg")
+    fleet.close()
+    print(f"{FOLDER}/main.svg and narrow.svg are new.", file=sys.stderr)
+
+
+_REMOTE_FONT = re.compile(r",?\s*url\([^)]*\) format\([^)]*\)")
+
+
+def _save(app: HiveApp, name: str) -> None:
+    """The screen as SVG that loads nothing: the reader's own monospaced font will do."""
+    (FOLDER / name).write_text(_REMOTE_FONT.sub("", app.export_screenshot()), encoding="utf-8")
+
+
+def _worth_a_picture(app: HiveApp) -> bool:
+    """Some work, someone asks or waits, something is merged and something is to be merged."""
+    snapshot = app.snapshot
+    phases = [run.phase for run in snapshot.runs.values()]
+    pulls = [pull.state for pull in snapshot.pulls.values()]
+    return (
+        phases.count(Phase.WORKING) >= 2
+        and Phase.WAITING in phases
+        and pulls.count(PullState.MERGED) >= 2
+        and PullState.OPEN in pulls
+    )
+
+
+async def _select_a_working_run(app: HiveApp, pilot: Pilot[None]) -> None:
+    """The one that has said most: its log tells a story."""
+    working = [run for run in app.snapshot.runs.values() if run.phase is Phase.WORKING]
+    chosen = max(working, key=lambda run: run.status.usage.tokens.total or 0)
+    app.main.agents.select(chosen.id)
+    await _until(pilot, lambda: app.main.log_run == chosen.id and app.main.log_view.lines, "its log")
+
+
+async def _until(pilot: Pilot[None], condition: Callable[[], object], what: str) -> None:
+    deadline = time.monotonic() + WITHIN
+    while not condition():
+        if time.monotonic() > deadline:
+            raise SystemExit(f"{what} did not come within {WITHIN:.0f} s.")
+        await pilot.pause(0.1)
+    await pilot.pause(0.2)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

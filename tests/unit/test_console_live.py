@@ -1,0 +1,215 @@
+"""The threads between backends and screen: batches, coalescing, what breaks, what is never lost."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+
+import pytest
+
+from hive_tui.app.live import Live, merged
+from hive_tui.app.tail import LARGEST_BACKLOG, Tail, Tailed
+from hive_tui.core.errors import SourceError
+from hive_tui.core.events import LogLine, Said
+from hive_tui.core.ids import RunId
+from hive_tui.core.model import Phase
+from hive_tui.core.sources import CLUSTER, FORGE, Health, Kind
+from hive_tui.core.store import Diff
+from tests.fakes import scene
+from tests.fakes.sources import ScriptedFleet
+
+
+def until(condition: Callable[[], object]) -> None:
+    deadline = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come true"
+        time.sleep(0.002)
+
+
+class Watched:
+    """A `Live` over a scripted fleet, and how often it told of something."""
+
+    def __init__(self) -> None:
+        self.fleet = ScriptedFleet()
+        self.told = 0
+        self.live = Live(self.fleet, notify=self._tell, now=lambda: datetime.now(UTC))
+
+    def _tell(self) -> None:
+        self.told += 1
+
+
+@pytest.fixture
+def watched() -> Iterator[Watched]:
+    watched = Watched()
+    watched.live.start()
+    yield watched
+    watched.live.close()
+
+
+def test_what_is_said_arrives_with_its_difference(watched: Watched) -> None:
+    watched.fleet.list_all(*scene.ITEMS)
+    until(lambda: len(watched.live.latest.issues) == len(scene.ISSUES) and watched.live.latest.runs)
+    update = watched.live.take()
+    assert update is not None
+    assert update.diff.keys(Kind.RUN) == {run.id for run in scene.RUNS}
+    assert watched.live.take() is None
+
+
+def test_one_word_for_many_changes_and_none_of_them_is_lost(watched: Watched) -> None:
+    watched.fleet.list_all()
+    until(lambda: watched.told == 1)
+    for number in range(1, 200):
+        watched.fleet.change(scene.issue(number, f"Title {number}"))
+    until(lambda: len(watched.live.latest.issues) == 199)
+    assert watched.told == 1
+    update = watched.live.take()
+    assert update is not None
+    assert len(update.diff.keys(Kind.ISSUE)) == 199
+    watched.fleet.change(scene.issue(200, "One more"))
+    until(lambda: watched.told == 2)
+
+
+def test_a_backend_that_cannot_be_opened_is_a_failed_source() -> None:
+    class Broken(ScriptedFleet):
+        @property
+        def cluster(self):  # type: ignore[no-untyped-def]
+            raise SourceError("The database is from a newer hive.", "Update hive.")
+
+    told = threading.Event()
+    live = Live(Broken(), notify=told.set, now=lambda: datetime.now(UTC))
+    live.start()
+    try:
+        until(lambda: live.latest.sources[CLUSTER].state is Health.FAILED)
+        assert live.latest.sources[CLUSTER].why == "The database is from a newer hive. Update hive."
+        assert live.latest.sources[FORGE].state is not Health.FAILED
+    finally:
+        live.close()
+
+
+def test_a_store_that_breaks_marks_every_source_and_goes_on(
+    watched: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watched.fleet.list_all(*scene.ITEMS)
+    until(lambda: watched.live.latest.runs and watched.live.latest.issues)
+    with monkeypatch.context() as patch:
+        patch.setattr(watched.live._store, "apply", lambda events, now: 1 / 0)
+        watched.fleet.change(scene.RUNS[0])
+        until(lambda: watched.live.latest.sources[FORGE].state is Health.FAILED)
+        assert len(watched.live.latest.runs) == len(scene.RUNS)
+    watched.fleet.change(scene.run(99, "claude-z", Phase.WORKING))
+    until(lambda: len(watched.live.latest.runs) == len(scene.RUNS) + 1)
+
+
+def test_closing_ends_the_threads(watched: Watched) -> None:
+    watched.live.close()
+    until(lambda: not watched.live._owner.is_alive())
+
+
+def test_differences_add_up() -> None:
+    first = Diff({Kind.RUN: frozenset({"a"})}, False)
+    second = Diff({Kind.RUN: frozenset({"b"}), Kind.EVENT: frozenset({1})}, True)
+    both = merged(first, second)
+    assert both.keys(Kind.RUN) == {"a", "b"}
+    assert both.keys(Kind.EVENT) == {1}
+    assert both.sources
+
+
+RUN = RunId("run-1")
+
+
+def lines(first: int, last: int) -> list[LogLine]:
+    return [LogLine(n, scene.NOW, Said(text=str(n))) for n in range(first, last + 1)]
+
+
+class Reader:
+    """Collects what a tail has to say."""
+
+    def __init__(self, logs: Callable[[RunId, int, threading.Event], Iterator[LogLine]]) -> None:
+        self.tail = Tail(logs, notify=lambda: None)
+        self.numbers: list[int] = []
+        self.last: Tailed | None = None
+
+    def look(self) -> Tailed | None:
+        tailed = self.tail.take()
+        if tailed is not None:
+            self.numbers += [line.n for line in tailed.lines]
+            self.last = tailed
+        return self.last
+
+
+def test_a_break_is_resumed_without_loss_or_doubles(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hive_tui.app.tail.RETRY_SECONDS", 0.01)
+    asked: list[int] = []
+
+    def logs(run: RunId, after: int, stop: threading.Event) -> Iterator[LogLine]:
+        asked.append(after)
+        if len(asked) == 1:
+            yield from lines(1, 3)
+            raise SourceError("The connection broke.", "It is tried again.")
+        # A reader that starts a little too early must not show lines twice.
+        yield from lines(max(1, after - 1), 6)
+
+    reader = Reader(logs)
+    reader.tail.follow(RUN)
+    until(lambda: (found := reader.look()) is not None and found.ended)
+    assert reader.numbers == [1, 2, 3, 4, 5, 6]
+    assert asked == [0, 3]
+    assert reader.last is not None
+    assert reader.last.error is None
+
+
+def test_why_a_log_cannot_be_read_is_told() -> None:
+    def logs(run: RunId, after: int, stop: threading.Event) -> Iterator[LogLine]:
+        raise SourceError("Permission denied.", "Look at its owner.")
+
+    reader = Reader(logs)
+    reader.tail.follow(RUN)
+    until(lambda: (found := reader.look()) is not None and found.error)
+    assert reader.last is not None
+    assert reader.last.error == "Permission denied. Look at its owner."
+    reader.tail.stop()
+
+
+def test_nothing_of_a_run_that_was_left_is_shown() -> None:
+    release = threading.Event()
+
+    def logs(run: RunId, after: int, stop: threading.Event) -> Iterator[LogLine]:
+        if run == RUN:
+            release.wait(10)
+            yield from lines(1, 5)
+        else:
+            yield from lines(7, 8)
+
+    reader = Reader(logs)
+    reader.tail.follow(RUN)
+    reader.tail.follow(RunId("run-2"))
+    release.set()
+    until(lambda: (found := reader.look()) is not None and found.ended)
+    assert reader.numbers == [7, 8]
+    reader.tail.follow(None)
+    assert reader.tail.take() is None
+
+
+def test_a_screen_that_does_not_look_costs_bounded_memory() -> None:
+    def logs(run: RunId, after: int, stop: threading.Event) -> Iterator[LogLine]:
+        yield from lines(1, LARGEST_BACKLOG + 500)
+
+    told = 0
+
+    def tell() -> None:
+        nonlocal told
+        told += 1
+
+    tail = Tail(logs, notify=tell)
+    tail.follow(RUN)
+    follower = tail._current
+    assert follower is not None
+    follower.join(20)
+    tailed = tail.take()
+    assert tailed is not None
+    assert len(tailed.lines) == LARGEST_BACKLOG
+    assert tailed.dropped == 500
+    assert tailed.lines[-1].n == LARGEST_BACKLOG + 500
+    assert told == 1
