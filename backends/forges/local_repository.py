@@ -1,4 +1,4 @@
-"""The user's repository on this machine: what hive finds there, and the few questions a tracker asks.
+"""The user's repository on this machine: the few questions that a tracker asks.
 
 git runs with the user's own configuration here, but never with their hooks.
 """
@@ -9,29 +9,9 @@ import subprocess
 from pathlib import Path
 from typing import NamedTuple
 
-import msgspec
-
-from hive_tui.core.errors import GitError, UsageError
+from hive_tui.core.errors import GitError
 from hive_tui.core.text import clean_line
 from hive_tui.system import git
-
-
-class Facts(msgspec.Struct, frozen=True):
-    """What there is at a path."""
-
-    toplevel: Path | None
-    """Of the checkout; None for a bare repository, or inside of a git directory."""
-    common: Path
-    """The git directory that linked worktrees share."""
-    bare: bool
-    empty: bool
-    """There is no commit yet."""
-    branch: str | None
-    """The one checked out; None when HEAD is detached."""
-    remote: str | None
-    """`origin`, or the only remote; None when there is none, or several others."""
-    remote_url: str | None
-    submodules: bool
 
 
 class Worktree(NamedTuple):
@@ -46,56 +26,6 @@ class MergeTry(NamedTuple):
 
     tree: str | None
     conflicts: tuple[str, ...] = ()
-
-
-def inspect(path: Path) -> Facts | None:
-    """What there is at `path`, or None if it is not in a git repository. Raises GitError."""
-    asked = ("--is-bare-repository", "--is-inside-work-tree", "--path-format=absolute", "--git-common-dir")
-    done = git.run("rev-parse", *asked, cwd=path, check=False, own_config=True)
-    if done.returncode:
-        words = clean_line(done.stderr.decode("utf-8", "replace"))
-        if "not a git repository" in words:
-            return None
-        raise GitError(f"{path}: {words}", "git itself refuses this repository; do what it says.")
-    bare, inside, common = done.stdout.decode("utf-8", "surrogateescape").rstrip("\n").split("\n", 2)
-    repository = LocalRepository(path)
-    toplevel = Path(repository.text("rev-parse", "--show-toplevel")) if inside == "true" else None
-    remote, url = _remote(repository)
-    return Facts(
-        toplevel=toplevel,
-        common=Path(common),
-        bare=bare == "true",
-        empty=not repository.ok("rev-parse", "--verify", "--quiet", "HEAD"),
-        branch=repository.text("symbolic-ref", "--quiet", "--short", "HEAD", check=False) or None,
-        remote=remote,
-        remote_url=url,
-        submodules=toplevel is not None and (toplevel / ".gitmodules").is_file(),
-    )
-
-
-def open_repository(path: Path) -> LocalRepository:
-    """The repository whose checkout `path` is in. Raises UsageError for what hive cannot work in."""
-    if not path.is_dir():
-        raise UsageError(f"{path} is not a folder.", "Give the path of a git checkout.")
-    git.version()
-    facts = inspect(path)
-    if facts is None:
-        raise UsageError(
-            f"{path} is not in a git repository.", "Go to your repository, or make one with `git init`."
-        )
-    if facts.bare:
-        raise UsageError(
-            f"{path} is a bare repository: it has no checkout to merge into.",
-            f"Clone it with `git clone {path}`, then use the clone.",
-        )
-    if facts.toplevel is None:
-        raise UsageError(f"{path} is inside of a git directory.", "Go to the checkout itself.")
-    if facts.empty:
-        raise UsageError(
-            f"{facts.toplevel} has no commit yet, so there is nothing to start from.",
-            "Commit something first: `git commit --allow-empty -m Start`.",
-        )
-    return LocalRepository(facts.toplevel)
 
 
 class LocalRepository(NamedTuple):
@@ -163,14 +93,3 @@ class LocalRepository(NamedTuple):
         """What `head` changed since it left `base`."""
         quiet = ("--no-ext-diff", "--no-textconv", "--no-color")
         return self.run("diff", *quiet, f"{base}...{head}").stdout.decode("utf-8", "replace")
-
-
-def _remote(repository: LocalRepository) -> tuple[str | None, str | None]:
-    names = repository.text("remote").splitlines()
-    if "origin" in names:
-        name = "origin"
-    elif len(names) == 1:
-        name = names[0]
-    else:
-        return None, None
-    return name, repository.text("config", "--get", f"remote.{name}.url", check=False) or None

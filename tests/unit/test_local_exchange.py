@@ -1,4 +1,4 @@
-"""Odd repositories: what is refused with which words, and what works all the same."""
+"""Between odd repositories and a runner's own: what is borrowed, what is pushed, and what is refused."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from backends.clusters.local import exchange
-from backends.forges.local_repository import inspect, open_repository
-from hive_tui.core.errors import GitError, Refused, UsageError
+from hive_tui.core.errors import GitError, Refused
 from hive_tui.core.ids import RepoName
 from hive_tui.core.ports import RepoJob
 from hive_tui.system import git
@@ -16,84 +15,6 @@ from tests import builders
 from tests.fakes.repository import Repository
 
 ODD = ["plain", "with blanks  and ü", "quo'te\"s", "dollar $HOME `id` %", "semi;colon & more"]
-
-
-class TestOpening:
-    def test_a_checkout_is_found_from_below(self, tmp_path: Path) -> None:
-        repository = Repository(tmp_path / "proj")
-        repository.commit({"deep/er/file": "x"}, "More")
-        assert open_repository(tmp_path / "proj" / "deep" / "er").path == tmp_path / "proj"
-
-    def test_no_folder(self, tmp_path: Path) -> None:
-        with pytest.raises(UsageError, match="not a folder"):
-            open_repository(tmp_path / "missing")
-
-    def test_no_repository(self, tmp_path: Path) -> None:
-        with pytest.raises(UsageError) as caught:
-            open_repository(tmp_path)
-        assert "git init" in (caught.value.hint or "")
-
-    def test_a_bare_one(self, tmp_path: Path) -> None:
-        git.run("init", "--quiet", "--bare", tmp_path / "bare.git")
-        with pytest.raises(UsageError, match="bare") as caught:
-            open_repository(tmp_path / "bare.git")
-        assert "git clone" in (caught.value.hint or "")
-
-    def test_an_empty_one(self, tmp_path: Path) -> None:
-        git.run("init", "--quiet", tmp_path / "empty")
-        with pytest.raises(UsageError, match="no commit") as caught:
-            open_repository(tmp_path / "empty")
-        assert "git commit" in (caught.value.hint or "")
-
-    def test_inside_of_the_git_directory(self, tmp_path: Path) -> None:
-        Repository(tmp_path / "proj")
-        with pytest.raises(UsageError, match="git directory"):
-            open_repository(tmp_path / "proj" / ".git")
-
-
-class TestInspecting:
-    def test_the_facts(self, tmp_path: Path) -> None:
-        repository = Repository(tmp_path / "proj")
-        facts = inspect(repository.path)
-        assert facts is not None
-        assert (facts.toplevel, facts.common) == (repository.path, repository.path / ".git")
-        assert (facts.bare, facts.empty, facts.branch, facts.submodules) == (False, False, "main", False)
-        assert (facts.remote, facts.remote_url) == (None, None)
-
-    def test_the_remote_is_origin_or_the_only_one(self, tmp_path: Path) -> None:
-        repository = Repository(tmp_path / "proj")
-        repository.git("remote", "add", "upstream", "https://example.org/a/b.git")
-        facts = inspect(repository.path)
-        assert facts is not None
-        assert (facts.remote, facts.remote_url) == ("upstream", "https://example.org/a/b.git")
-        repository.git("remote", "add", "other", "https://example.org/c/d.git")
-        facts = inspect(repository.path)
-        assert facts is not None
-        assert facts.remote is None
-        repository.git("remote", "add", "origin", "https://example.org/e/f.git")
-        facts = inspect(repository.path)
-        assert facts is not None
-        assert facts.remote_url == "https://example.org/e/f.git"
-
-    def test_a_detached_head_has_no_branch(self, tmp_path: Path) -> None:
-        repository = Repository(tmp_path / "proj")
-        repository.git("checkout", "--quiet", "--detach")
-        facts = inspect(repository.path)
-        assert facts is not None
-        assert facts.branch is None
-
-    def test_a_linked_worktree_shares_the_git_directory(self, tmp_path: Path) -> None:
-        repository = Repository(tmp_path / "proj")
-        repository.git("worktree", "add", "--quiet", "-b", "side", tmp_path / "linked")
-        facts = inspect(tmp_path / "linked")
-        assert facts is not None
-        assert (facts.toplevel, facts.common) == (tmp_path / "linked", repository.path / ".git")
-
-    def test_submodules_are_seen(self, tmp_path: Path) -> None:
-        with_submodule(tmp_path)
-        facts = inspect(tmp_path / "proj")
-        assert facts is not None
-        assert facts.submodules
 
 
 class TestExchange:
