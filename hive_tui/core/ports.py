@@ -181,7 +181,8 @@ class Cluster(Protocol):
     def get_job(self, run: RunId) -> Job: ...
 
     def start_run(self, run: RunId) -> bool:
-        """Start the runner of a queued (or waiting and due) run that holds a slot, unless it is alive.
+        """Start the runner of a queued or waiting run that holds a slot, unless it is alive. Whether a
+        wait is over the dispatcher decides.
 
         Returns whether a process was started. The process refuses by itself to work twice.
         """

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import time
 from typing import Any
 
 import pytest
@@ -18,8 +17,8 @@ pytestmark = [
 ]
 
 MODEL = "claude-haiku-4-5"
-KILL_SECONDS = 10.0
-"""From `hive kill` to the agent's end, with its work pushed."""
+KILL_SECONDS = 30.0
+"""From `hive kill` to the agent's end, with its work pushed: some seconds on an idle machine."""
 
 
 def open_for_business(shop: Workshop, server: ModelServer, *, test: str) -> int:
@@ -82,11 +81,8 @@ def test_a_killed_agent_ends_soon_and_its_work_is_kept(shop: Workshop) -> None:
         issue = open_for_business(shop, server, test="true")
         shop.wait("half of the work", lambda: "half.py" in shop.call("logs", str(issue)).stdout)
         shop.wait("the second question", lambda: len(server.requests) > 1)
-        began = time.monotonic()
         shop.hive("kill", "--yes", str(issue))
-        run = shop.wait("the end", lambda: the_run(shop, "killed"))
-        took = time.monotonic() - began
-    assert took < KILL_SECONDS
+        run = shop.wait("the end", lambda: the_run(shop, "killed"), KILL_SECONDS)
     assert run["why"] == "by kay"
     assert shop.git("show", "hive/wip/issue-1-a1:half.py") == "print('half')"
     assert run["tokens"]["input"] == 20
@@ -102,16 +98,30 @@ def test_a_usage_limit_makes_the_run_wait_and_stops_new_starts(shop: Workshop) -
         "You will regain access on 2099-12-01 at 00:00 UTC.",
         {"x-should-retry": "false"},
     )
-    with ModelServer(Reply("I begin.", (write("half.py", "print('half')\n"),)), limit) as server:
+    script = (
+        Reply("I begin.", (write("half.py", "print('half')\n"),), Figures(20, 40)),
+        limit,
+        Reply("I go on.", (bash("git add half.py && git commit -qm 'Do half'"),), Figures(20, 50)),
+        Reply("Done.", usage=Figures(20, 10)),
+    )
+    with ModelServer(*script) as server:
         open_for_business(shop, server, test="true")
         run = shop.wait("the wait", lambda: the_run(shop, "waiting", "failed", "succeeded"))
         second = shop.issue("Say goodbye")
         snapshot = shop.wait("a gate", lambda: held(shop, second))
+        shop.hive("issue", "close", str(second))
+        shop.hive("agents", "enable", "claude")
+        done = shop.wait("the end", lambda: the_run(shop, "succeeded", "failed"))
+        prompts = [json.dumps(request["messages"]) for request in server.requests]
     assert run["phase"] == "waiting"
     assert run["until"] == "2099-12-01T00:00:00Z"
     (agent,) = snapshot["fleet"]["agents"]
     assert agent["quota"] == {**agent["quota"], "state": "limited", "until": "2099-12-01T00:00:00Z"}
     assert [r["issue"] for r in snapshot["runs"]] == [1]
+    assert (done["phase"], done["attempt"]) == ("succeeded", 1)
+    assert "I begin." in prompts[2]
+    assert done["tokens"] == {"input": 60, "output": 100, "cache_read": 0, "cache_write": 0}
+    assert shop.git("show", "hive/issue-1-a1:half.py") == "print('half')"
 
 
 def held(shop: Workshop, number: int) -> Any | None:

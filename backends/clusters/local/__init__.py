@@ -123,7 +123,7 @@ class LocalCluster:
     def start_run(self, run: RunId) -> bool:
         from backends.clusters.local import launch  # only a dispatcher starts anything
 
-        return launch.start(self._database, self._context, run, datetime.now(UTC))
+        return launch.start(self._database, self._context, run)
 
     def recover_run(self, run: RunId) -> bool:
         from backends.clusters.local import launch

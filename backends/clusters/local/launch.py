@@ -20,7 +20,6 @@ from hive_tui.system import flock, processes
 
 if TYPE_CHECKING:
     import subprocess
-    from datetime import datetime
 
 PASSED_ON = frozenset(
     {
@@ -55,12 +54,12 @@ def runner_environment(environ: Mapping[str, str], credentials: Iterable[str]) -
     return {name: value for name, value in environ.items() if name in named or name.startswith("LC_")}
 
 
-def start(database: Database, context: BackendContext, run: RunId, now: datetime) -> bool:
-    """Start the runner of a run that is queued or waits and is due. False if it is not, or is alive."""
+def start(database: Database, context: BackendContext, run: RunId) -> bool:
+    """Start the runner of a run that is queued or waits. False if it does neither, or is alive."""
 
     def allowed(connection: sqlite3.Connection, status: RunStatus) -> bool:
         # The lock is held by now, so that nobody gives the slot back after this look at it.
-        return _startable(status, now) and claims.has_slot(connection, run)
+        return _startable(status) and claims.has_slot(connection, run)
 
     return _start(database, context, run, allowed, ())
 
@@ -82,10 +81,9 @@ def reap() -> None:
                 _started.remove(child)
 
 
-def _startable(status: RunStatus, now: datetime) -> bool:
-    if status.phase is Phase.QUEUED:
-        return True
-    return status.parked and (status.until is None or status.until <= now)
+def _startable(status: RunStatus) -> bool:
+    """When a wait is over is the dispatcher's to say: a person may have lifted the limit early."""
+    return status.phase is Phase.QUEUED or status.parked
 
 
 def _start(
