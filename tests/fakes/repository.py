@@ -53,7 +53,8 @@ class Repository:
         """A commit on a branch that nobody has checked out; returns the commit."""
         work = self.path.parent / f"{self.path.name}.{name.replace('/', '-')}"
         there = name in self.git("for-each-ref", "--format=%(refname:short)", "refs/heads").split()
-        self.git("worktree", "add", "--quiet", *([work, name] if there else ["-b", name, work, start]))
+        place: list[str | Path] = [work, name] if there else ["-b", name, work, start]
+        self.git("worktree", "add", "--quiet", *place)
         sha = self.commit(files, f"Work on {name}", cwd=work)
         self.git("worktree", "remove", "--force", work)
         return sha
