@@ -110,7 +110,7 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Machine
 
 def test_the_whole_demo(machine: Machine) -> None:
     began = time.monotonic()
-    machine.hive("demo", "start", "--speed", "20")
+    machine.hive("demo", "start", "--speed", "25")
     first = machine.until("a pull request", lambda snapshot: bool(snapshot.pulls))
     assert time.monotonic() - began < 30
     assert first.fleet is not None
