@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import ClassVar, Protocol
 
 from textual import on, work
@@ -50,6 +52,8 @@ class HiveApp(App[None]):
     """`hive top` for one fleet."""
 
     TITLE = "hive"
+    # Here and not at the screen: of a default screen Textual loads no style sheet.
+    CSS_PATH = Path(__file__).parent / "screens" / "main.tcss"
     ENABLE_COMMAND_PALETTE = True
     BINDINGS: ClassVar[list[BindingType]] = [*keys.app_bindings()]
 
@@ -76,6 +80,9 @@ class HiveApp(App[None]):
     ) -> None:
         """`prepare` is run once in a thread after the first paint; what it returns is shown."""
         super().__init__()
+        self.register_theme(HIVE)
+        if "TEXTUAL_THEME" not in os.environ:
+            self.theme = HIVE.name
         self._fleet = fleet
         self._user = user
         self._read_only = read_only
@@ -96,10 +103,10 @@ class HiveApp(App[None]):
         """The newest state of the fleet."""
         return self._live.latest
 
-    async def on_mount(self) -> None:
-        self.register_theme(HIVE)
-        self.theme = HIVE.name
-        await self.push_screen(self.main)
+    def get_default_screen(self) -> MainScreen:
+        return self.main
+
+    def on_mount(self) -> None:
         self.call_after_refresh(self._begin)
 
     def _begin(self) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 from datetime import datetime
-from pathlib import Path
 from typing import ClassVar, cast
 
 from textual import events, on
@@ -43,7 +42,6 @@ _ISSUE_KINDS = (Kind.ISSUE, Kind.RUN, Kind.CLAIM, Kind.PULL, Kind.FLEET)
 class MainScreen(Screen[None]):
     """Fleet, issues, agents, the selected agent's log, pull requests."""
 
-    CSS_PATH = Path(__file__).with_name("main.tcss")
     AUTO_FOCUS = "#agents Table"
     HORIZONTAL_BREAKPOINTS = [  # noqa: RUF012 - declared as an instance variable by Screen
         (0, "-tiny"),
@@ -87,7 +85,15 @@ class MainScreen(Screen[None]):
         )
         self.tabs = PaneTabs([(1, "fleet"), (2, "issues"), (3, "agents"), (4, "log"), (5, "prs")], id="tabs")
 
+        self.panes[2].add_class("-current")
+        self.tabs.current = 3
+
     def compose(self) -> ComposeResult:
+        # Textual sets these with the first resize, which is after the first paint.
+        width, height = self.app.size
+        self.add_class(
+            _breakpoint(width, self.HORIZONTAL_BREAKPOINTS), _breakpoint(height, self.VERTICAL_BREAKPOINTS)
+        )
         fleet, issues, agents, log, pulls = self.panes
         yield self.pulse
         yield self.tabs
@@ -96,7 +102,7 @@ class MainScreen(Screen[None]):
                 yield fleet
                 yield issues
                 yield pulls
-            with Vertical(id="right", classes="column"):
+            with Vertical(id="right", classes="column -here"):
                 yield agents
                 yield log
         yield Static(
@@ -108,7 +114,6 @@ class MainScreen(Screen[None]):
 
     def on_mount(self) -> None:
         self.log_view.clear(_NO_LOG)
-        self._make_current(self.panes[2])
 
     # What is shown
 
@@ -288,12 +293,18 @@ class MainScreen(Screen[None]):
 
     def _make_current(self, current: Pane) -> None:
         """The pane to show where there is room for one only."""
+        if current.has_class("-current"):
+            return
         self.tabs.current = current.digit
         for pane in self.panes:
             pane.set_class(pane is current, "-current")
             if pane is current and pane.parent is not None:
                 for column in self.query(".column"):
                     column.set_class(column is pane.parent, "-here")
+
+
+def _breakpoint(cells: int, points: Sequence[tuple[int, str]]) -> str:
+    return [name for least, name in points if cells >= least][-1]
 
 
 def _notes(*cells: Cell | None) -> list[Cell]:
