@@ -66,11 +66,19 @@ class Machine:
         try:
             deadline = time.monotonic() + DEADLINE
             while not condition(snapshot := fleet.read_snapshot()):
-                assert time.monotonic() < deadline, f"never {what}:\n{describe(snapshot)}"
+                assert time.monotonic() < deadline, f"never {what}:\n{self.describe(snapshot)}"
                 time.sleep(0.1)
             return snapshot
         finally:
             fleet.close()
+
+    def describe(self, snapshot: Snapshot) -> str:
+        """What is known of a demo that does not get on."""
+        lines = [f"{run.id} {run.phase.value} {run.status.why}" for run in snapshot.runs.values()]
+        lines += [f"{event.kind} {event.number} {event.text}" for event in snapshot.events][-20:]
+        for log in (*self.folder.glob("*.log"), *self.folder.glob("runs/*/runner.log")):
+            lines += [f"{log}: {line}" for line in log.read_text(errors="replace").splitlines()[-5:]]
+        return "\n".join(lines)
 
     def processes(self) -> list[str]:
         """Whatever runs with this home, by its command or its environment."""
@@ -83,10 +91,6 @@ class Machine:
             if process.pid != os.getpid() and any(str(self.home) in word for word in words):
                 found.append(" ".join(process.cmdline()))
         return found
-
-
-def describe(snapshot: Snapshot) -> str:
-    return "\n".join(f"{run.id} {run.phase.value} {run.status.why}" for run in snapshot.runs.values())
 
 
 def runs_of(snapshot: Snapshot, title: str) -> list[Run]:
