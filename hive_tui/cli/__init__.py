@@ -48,7 +48,11 @@ def main() -> None:
     except OSError as error:
         code = _fail(error)
         _abandon_output()
-    sys.exit(code)
+    if sys.stderr is not None:
+        sys.stderr.flush()
+    # Everything is closed and written; taking the interpreter apart, object by object, is left to the
+    # kernel, which saves a tenth of a short command's time.
+    os._exit(code)
 
 
 def run(args: list[str]) -> int:

@@ -12,11 +12,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from threading import Event as ThreadEvent
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
-from hive_tui.core.events import AgentResult, AnyEvent, LogLine
 from hive_tui.core.ids import AgentName, IssueKey, PullKey, RepoName, RunId, WorkerName
 from hive_tui.core.model import (
     Actor,
@@ -37,6 +36,9 @@ from hive_tui.core.model import (
 )
 from hive_tui.core.settings import FleetSettings
 from hive_tui.core.sources import SourceEvent
+
+if TYPE_CHECKING:
+    from hive_tui.core.events import AgentResult, AnyEvent, LogLine
 
 Emit = Callable[[SourceEvent], None]
 

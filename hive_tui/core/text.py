@@ -6,7 +6,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
-from functools import cache
+from functools import cache, lru_cache
 
 MAX_LINE = 4_096
 """Characters kept of one line that an agent, an issue or a server says."""
@@ -60,17 +60,16 @@ _SECRETS = (
 
 MASK = "•••"
 
-_HARMLESS = re.compile(
-    r"(?:^|_)(?:URL|MODEL|REGION|DIR|HOME|FILE|PROXY|PROFILE|PROJECT|PROJECT_ID|ORGANIZATION|RESOURCE"
-    r"|CREDENTIALS|MS|RETRIES|OUTPUT_TOKENS|USE_[A-Z]+|DISABLE_[A-Z_]+)$",
-    re.IGNORECASE,
+_HARMLESS = (
+    r"(?i)(?:^|_)(?:URL|MODEL|REGION|DIR|HOME|FILE|PROXY|PROFILE|PROJECT|PROJECT_ID|ORGANIZATION|RESOURCE"
+    r"|CREDENTIALS|MS|RETRIES|OUTPUT_TOKENS|USE_[A-Z]+|DISABLE_[A-Z_]+)$"
 )
 
 
 def secret_values(environ: Mapping[str, str], names: Iterable[str]) -> tuple[str, ...]:
     """Values of those variables that a log must not show. Of what an agent may inherit, only names that
     say that they are no secret are none: a model's name or a server's address has to stay readable."""
-    return tuple(environ[name] for name in names if name in environ and not _HARMLESS.search(name))
+    return tuple(environ[name] for name in names if name in environ and not _pattern(_HARMLESS).search(name))
 
 
 class Redactor:
@@ -90,21 +89,25 @@ def width(text: str) -> int:
     """Terminal cells that `text` takes: East Asian wide characters take two, marks none."""
     if text.isascii():
         return len(text)
-    cells = 0
-    for char in text:
-        if unicodedata.combining(char) or unicodedata.category(char) in ("Mn", "Me", "Cf"):
-            continue
-        cells += 2 if unicodedata.east_asian_width(char) in "WF" else 1
-    return cells
+    return sum(map(_cells, text))
+
+
+@lru_cache(maxsize=4_096)
+def _cells(char: str) -> int:
+    if unicodedata.combining(char) or unicodedata.category(char) in ("Mn", "Me", "Cf"):
+        return 0
+    return 2 if unicodedata.east_asian_width(char) in "WF" else 1
 
 
 def truncate(text: str, cells: int) -> str:
     """`text` cut to at most `cells` terminal cells, with an ellipsis where something is missing."""
     if width(text) <= cells:
         return text
+    if text.isascii():
+        return text[: cells - 1].rstrip() + "…" if cells > 0 else ""
     kept, used = [], 0
     for char in text:
-        used += width(char)
+        used += _cells(char)
         if used > cells - 1:
             break
         kept.append(char)

@@ -16,7 +16,7 @@ from hive_tui.core.store import Snapshot
 Scope = IssueKey | RepoName | str
 """Whose money: an issue, a repository, `day` or `fleet`."""
 
-_HIVE_BRANCH = re.compile(r"hive/issue-(\d+)-a\d+")
+_HIVE_BRANCH = r"hive/issue-(\d+)-a\d+"
 
 
 class Spending(msgspec.Struct):
@@ -79,7 +79,7 @@ def _open_pulls(snapshot: Snapshot) -> dict[IssueKey, PullRequest]:
             continue
         if pull.issue is not None:
             found[IssueKey(pull.repo, pull.issue)] = pull
-        elif (match := _HIVE_BRANCH.fullmatch(pull.branch)) is not None:
+        elif (match := re.fullmatch(_HIVE_BRANCH, pull.branch)) is not None:
             found[IssueKey(pull.repo, int(match[1]))] = pull
     return found
 

@@ -65,7 +65,6 @@ _dispatcher = msgspec.json.Decoder(DispatcherRow)
 _claim = msgspec.json.Decoder(Claim)
 _event = msgspec.json.Decoder(Event)
 _events = msgspec.json.Decoder(tuple[Event, ...])
-_job = msgspec.json.Decoder(Job)
 _spec = msgspec.json.Decoder(RunSpec)
 _process = msgspec.json.Decoder(ProcessId)
 status_decoder = msgspec.json.Decoder(RunStatus)
@@ -199,7 +198,8 @@ def read_job(connection: sqlite3.Connection | None, run: RunId) -> Job:
     """The job as it was created. Raises UsageError for an unknown run."""
     get_run(connection, run)
     assert connection is not None
-    return _job.decode(connection.execute("SELECT job FROM runs WHERE id = ?", (run,)).fetchone()[0])
+    row = connection.execute("SELECT job FROM runs WHERE id = ?", (run,)).fetchone()
+    return msgspec.json.decode(row[0], type=Job)
 
 
 def add_event(connection: sqlite3.Connection, event: Event) -> None:
