@@ -230,3 +230,15 @@ def test_the_repository_you_are_in_is_meant(
     monkeypatch.chdir(tmp_path)
     with pytest.raises(Exception, match="Which repository"):
         Session().one_repo()
+
+
+def test_completion_offers_commands_without_loading_them() -> None:
+    done = subprocess.run(
+        HIVE,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+        env={**os.environ, "_HIVE_COMPLETE": "bash_complete", "COMP_WORDS": "hive di", "COMP_CWORD": "1"},
+    )
+    assert done.stdout.split() == ["plain,dispatch", "plain,dispatcher"], done.stderr
