@@ -17,7 +17,6 @@ MAX_LABEL = 100
 
 _issue = msgspec.json.Decoder(Issue)
 _pull = msgspec.json.Decoder(PullRequest)
-_comment = msgspec.json.Decoder(Comment)
 _redact = Redactor()
 
 
@@ -92,7 +91,7 @@ def put_comment(connection: sqlite3.Connection, key: IssueKey, comment: Comment,
 def read_comments(connection: sqlite3.Connection, key: IssueKey) -> list[Comment]:
     """Oldest first."""
     found = connection.execute("SELECT doc FROM comments WHERE repo = ? AND number = ? ORDER BY id", key)
-    return [_comment.decode(doc) for (doc,) in found]
+    return [msgspec.json.decode(doc, type=Comment) for (doc,) in found]
 
 
 def read_pulls(connection: sqlite3.Connection) -> tuple[PullRequest, ...]:

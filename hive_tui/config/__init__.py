@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import os
 import pwd
+import re
 import time
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
-from zlib import crc32
 
 import msgspec
 
@@ -69,7 +69,7 @@ class Configuration:
     def fleet(self, name: str) -> FleetSettings:
         """The settings of a fleet; `config.yaml` wins. Raises UsageError naming the nearest ones."""
         found = self.configured.get(name)
-        if found is None and FLEET_NAME.fullmatch(name):
+        if found is None and re.fullmatch(FLEET_NAME, name):
             found = _read(self.folders.fleet(name) / FLEET_FILE, FleetSettings, self.folders.cache)
         if found is None:
             raise unknown("fleet", name, self.names(), listing="hive fleet list")
@@ -118,7 +118,9 @@ def forget(path: Path, cache: Path) -> None:
 
 
 def _entry(path: Path, cache: Path) -> Path:
-    return cache / "config" / f"{crc32(os.fsencode(path)):08x}.msgpack"
+    # A digest that imports nothing; the entry itself says of which file it is.
+    digest = int.from_bytes(os.fsencode(path), "big") % ((1 << 61) - 1)
+    return cache / "config" / f"{digest:x}.msgpack"
 
 
 def _parse(path: Path, kind: type[Shape]) -> Shape:

@@ -108,7 +108,7 @@ def _cell(cell: Cell, cells: int, right: bool) -> Span:
 
 def _fit(content: str, cells: int, right: bool) -> str:
     """Exactly `cells` wide, whatever the content is made of."""
-    if not content.isascii() or not content.isprintable():
+    if not content.isprintable():
         content = text.clean_line(content)
     content = text.truncate(content, cells)
     blank = " " * (cells - text.width(content))

@@ -7,7 +7,6 @@ is read from its base branch.
 from __future__ import annotations
 
 import enum
-import re
 from typing import Annotated
 
 import msgspec
@@ -15,13 +14,13 @@ from msgspec import Meta
 
 from hive_tui.core.ids import AgentName, RepoName
 
-FLEET_NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?")
+FLEET_NAME = r"[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?"
 """A fleet's name is the name of its data folder, and of its objects in a Kubernetes cluster."""
 
 FleetName = Annotated[
     str,
     Meta(
-        pattern=f"^{FLEET_NAME.pattern}$",
+        pattern=f"^{FLEET_NAME}$",
         description="a name of at most 40 lower-case letters, digits and dashes",
     ),
 ]

@@ -40,7 +40,8 @@ def clean(text: str, *, limit: int = MAX_BODY) -> str:
     character, at most `limit` characters. Newlines and tabs stay."""
     if len(text) > 4 * limit:
         text = text[: 4 * limit]
-    if not (text.isascii() and text.isprintable()):
+    # Printable is what has no control, format, surrogate or separator character but the blank.
+    if not text.isprintable():
         text = text.replace("\r\n", "\n").replace("\r", "\n")
         text = _pattern(_CONTROLS).sub("", _pattern(_ESCAPES).sub("", text))
     return text if len(text) <= limit else text[: limit - 1] + "…"

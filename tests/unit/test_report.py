@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Iterator
 from datetime import timedelta
@@ -39,7 +40,7 @@ from hive_tui.core.model import (
     VerdictValue,
 )
 from hive_tui.core.sources import CLUSTER, Item, SourceFailed
-from hive_tui.core.text import width
+from hive_tui.core.text import clean, width
 from tests import builders as b
 from tests import golden
 
@@ -236,3 +237,14 @@ def test_lines_carry_tones_and_their_text_is_the_report() -> None:
     assert "\n".join(map(plain, lines)) == report.render(found, width=100)
     tones = {span.tone.value for line in lines for span in line if "stalled" in span.text}
     assert "soon" in tones
+
+
+def test_whatever_is_removed_is_not_printable() -> None:
+    """So that printable text, which is most, is clean without a look at each character."""
+    for number in range(sys.maxunicode + 1):
+        char = chr(number)
+        if char.isprintable():
+            assert clean(char) == char
+    for char in "\x1b\x9b\x07\x00\u202e\u2066\u200b\u2028\ufeff\ud800\U000e0041":
+        assert not char.isprintable()
+        assert clean(char) == ""

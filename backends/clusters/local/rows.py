@@ -63,7 +63,6 @@ encode = msgspec.json.encode
 _switches = msgspec.json.Decoder(Switches)
 _dispatcher = msgspec.json.Decoder(DispatcherRow)
 _claim = msgspec.json.Decoder(Claim)
-_event = msgspec.json.Decoder(Event)
 _events = msgspec.json.Decoder(tuple[Event, ...])
 _spec = msgspec.json.Decoder(RunSpec)
 _process = msgspec.json.Decoder(ProcessId)
@@ -218,7 +217,7 @@ def read_events(connection: sqlite3.Connection) -> tuple[Event, ...]:
 
 def read_event(connection: sqlite3.Connection, seq: int) -> Event | None:
     row = connection.execute("SELECT doc FROM events WHERE seq = ?", (seq,)).fetchone()
-    return None if row is None else _event.decode(row[0])
+    return None if row is None else msgspec.json.decode(row[0], type=Event)
 
 
 def fleet(context: BackendContext, switches: Switches, slots: tuple[Slot, ...]) -> Fleet:
