@@ -110,6 +110,9 @@ def _fit(content: str, cells: int, right: bool) -> str:
     """Exactly `cells` wide, whatever the content is made of."""
     if not content.isprintable():
         content = text.clean_line(content)
-    content = text.truncate(content, cells)
-    blank = " " * (cells - text.width(content))
+    used = text.width(content)
+    if used > cells:
+        content = text.truncate(content, cells)
+        used = text.width(content)
+    blank = " " * (cells - used)
     return blank + content if right else content + blank
