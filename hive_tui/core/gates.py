@@ -84,8 +84,9 @@ def _approved(issue: Issue, settings: FleetSettings) -> bool:
     return approval.body_sha == body_sha(issue.body)
 
 
-_FENCE = re.compile(r"^ {0,3}(`{3,}|~{3,})", re.MULTILINE)
-_ITEM = re.compile(r"(?:(?!#{1,2} ).*\n)*?[ \t]*- \[ \](?: |$)", re.MULTILINE)
+# Strings, which `re` compiles on their first use: most commands read issues and never ask this.
+_FENCE = r" {0,3}(`{3,}|~{3,})"
+_ITEM = r"(?m)(?:(?!#{1,2} ).*\n)*?[ \t]*- \[ \](?: |$)"
 
 
 def has_plan(body: str) -> bool:
@@ -96,7 +97,7 @@ def has_plan(body: str) -> bool:
 def has_definition_of_done(body: str) -> bool:
     """Whether `## Definition of Done` has an open `- [ ]` item, outside of code fences."""
     section = _below("## Definition of Done", _outside_fences(body))
-    return section is not None and _ITEM.match(section) is not None
+    return section is not None and re.match(_ITEM, section) is not None
 
 
 def _below(heading: str, body: str) -> str | None:
@@ -117,7 +118,7 @@ def _outside_fences(body: str) -> str:
         return body
     kept, fence = [], ""
     for line in body.splitlines():
-        match = _FENCE.match(line)
+        match = re.match(_FENCE, line)
         if fence:
             closes = match and match[1].startswith(fence) and not line.strip().strip(fence[0])
             fence = "" if closes else fence
