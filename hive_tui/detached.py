@@ -12,7 +12,7 @@ import sys
 import time
 from pathlib import Path
 
-from hive_tui.core.errors import HiveError, SourceError
+from hive_tui.core.errors import HiveError, Refused, SourceError
 from hive_tui.core.model import Dispatcher, DispatcherState, Fleet
 from hive_tui.core.sources import CLUSTER
 from hive_tui.core.text import Redactor, clean
@@ -62,6 +62,9 @@ def ensure_dispatcher(fleet: OpenFleet, config: Path | None = None) -> tuple[Dis
         if _introduced(state):
             return state, state.pid == process.pid
         if ended is not None and state.state is not DispatcherState.RUNNING:
+            if ended == Refused.exit_code:  # the one that it gave way to has left since
+                process = _spawn(fleet, config, log)
+                continue
             raise HiveError(
                 f"The dispatcher ended at once (exit {ended}): {_said(log, begin)}", f"Its log is {log}."
             )
