@@ -71,7 +71,8 @@ class LocalClusterFixture(ClusterFixture):
         for cluster in self._clusters:
             for item in snapshot(cluster).items:
                 if isinstance(item, Run):
-                    processes.end(processes.carrying("HIVE_RUN", item.id), grace=0)
+                    mine = ("HIVE_RUN_HOME", str(self.home / "runs" / item.id))
+                    processes.end(processes.carrying("HIVE_RUN", item.id, but=mine), grace=0)
             cluster.close()
 
 

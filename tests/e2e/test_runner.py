@@ -19,6 +19,7 @@ from hive_tui.core.ports import AgentJob, BackendContext, Job
 from hive_tui.core.settings import FleetSettings
 from hive_tui.core.sources import Listed
 from hive_tui.system import git, processes
+from hive_tui.system.processes import ProcessId
 from tests.fakes.run_host import ANNA, job, repository, until
 
 pytestmark = pytest.mark.e2e
@@ -68,10 +69,13 @@ class Fleet:
     def wait(self, phase: Phase) -> None:
         until(lambda: self.status.phase is phase and self.run.process is not Process.ALIVE, 30)
 
+    def processes(self) -> list[ProcessId]:
+        return processes.carrying("HIVE_RUN", self.id, but=("HIVE_RUN_HOME", str(self.folder)))
+
     def pid(self) -> int:
-        found = [one.pid for one in processes.carrying("HIVE_RUN", self.id)]
+        found = self.processes()
         assert found, "the agent runs"
-        parent = Path(f"/proc/{found[0]}/stat").read_text(encoding="ascii").rpartition(")")[2].split()[1]
+        parent = Path(f"/proc/{found[0].pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()[1]
         return int(parent)
 
     def show(self, what: str) -> str:
@@ -91,7 +95,8 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setenv("HIVE_HOME", str(tmp_path / "hive"))
     yield tmp_path
     for folder in tmp_path.glob("*/fleet/runs/*"):
-        processes.end(processes.carrying("HIVE_RUN", folder.name), grace=0)
+        mine = ("HIVE_RUN_HOME", str(folder))  # other tests have runs of this name
+        processes.end(processes.carrying("HIVE_RUN", folder.name, but=mine), grace=0)
 
 
 WORKS = """
@@ -131,7 +136,7 @@ def test_a_stop_order_ends_it_at_once(place: Path) -> None:
     assert (datetime.now(UTC) - begun).total_seconds() < 10
     assert fleet.status.why == "by anna"
     assert fleet.show(f"{WIP}:b.txt") == "half"
-    assert processes.carrying("HIVE_RUN", fleet.id) == []
+    assert fleet.processes() == []
 
 
 def test_a_killed_runner_is_recovered_and_its_agent_ended(place: Path) -> None:
@@ -144,7 +149,7 @@ def test_a_killed_runner_is_recovered_and_its_agent_ended(place: Path) -> None:
     assert fleet.cluster.recover_run(fleet.id)
     fleet.wait(Phase.LOST)
     assert fleet.show(f"{WIP}:b.txt") == "half"
-    assert processes.carrying("HIVE_RUN", fleet.id) == []
+    assert fleet.processes() == []
     lines = list(fleet.cluster.logs(fleet.id))
     assert [line.n for line in lines] == list(range(1, len(lines) + 1))
     assert sum(isinstance(line.event, Said) for line in lines) == 1
