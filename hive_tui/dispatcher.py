@@ -17,7 +17,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from hive_tui import __version__, config, plugins
-from hive_tui.core.decisions import Decision, Start
+from hive_tui.core.decisions import Decision, Launch, Recover, Start
 from hive_tui.core.dispatch import Plan, Planner
 from hive_tui.core.errors import HiveError, SourceError
 from hive_tui.core.execution import Executor
@@ -28,7 +28,7 @@ from hive_tui.core.sources import CLUSTER, FORGE, Kind
 from hive_tui.core.store import Diff, Snapshot, Store
 from hive_tui.feed import Feed
 from hive_tui.fleet import OpenFleet, open_fleet
-from hive_tui.system import processes
+from hive_tui.system import processes, streams
 
 TICK = 1.0
 """Seconds after which time alone may change a decision (back-off, quotas)."""
@@ -40,6 +40,9 @@ BEAT = timedelta(seconds=5)
 
 LOGGED_GATES = frozenset({"author", "edited", "definition-of-done", "plan", "attempts", "budget"})
 """Gates that a person has to open; the others come and go by themselves and would flood the log."""
+
+_NEED_ROOM = (Start, Launch, Recover)
+"""Decisions that start a process, which needs git and a disk that is not full."""
 
 MAX_HOLDS = 20
 """Lines about held issues per decision."""
@@ -67,6 +70,7 @@ class Dispatcher:
         self._gates: dict[IssueKey, str] = {}
         self._gates_known = False
         self._woken: int | None = None
+        self._unready: str | None = None
 
     def stop(self) -> None:
         """End after the current decision."""
@@ -88,28 +92,53 @@ class Dispatcher:
 
     def _loop(self, lease: DispatchLease) -> None:
         beaten_at = decided_at = datetime.now(UTC)
-        lease.beat()
+        self._beat(lease)
         while not self._stop.is_set():
             events = self._feed.take(TICK)
             now = datetime.now(UTC)
             diff = self._store.apply(events, now)
             if self._store.complete and self._decide(diff, now):
                 decided_at = now
-                lease.beat(decided_at=decided_at)
+                self._beat(lease, decided_at)
                 beaten_at = now
             elif not timedelta(0) <= now - beaten_at < BEAT:
-                lease.beat()
+                self._beat(lease)
                 beaten_at = now
+
+    def _beat(self, lease: DispatchLease, decided_at: datetime | None = None) -> None:
+        """Say that this one dispatches. Raises Refused when it does not any more."""
+        try:
+            lease.beat(decided_at=decided_at)
+        except SourceError as error:
+            # The lock is held all the same: a full disk or a busy file delays the word, not the work.
+            print(f"cannot write the last decision's time: {error.message}", file=sys.stderr, flush=True)
 
     def _decide(self, diff: Diff, now: datetime) -> bool:
         """One round; True if something was done."""
         snapshot = self._store.snapshot
         self._wake(snapshot)
         plan = self._planner.decide(snapshot, now)
-        done = [decision for decision in plan.decisions if self._try(decision, now)]
+        decisions = plan.decisions
+        if any(isinstance(decision, _NEED_ROOM) for decision in decisions) and not self._ready(now):
+            decisions = tuple(decision for decision in decisions if not isinstance(decision, _NEED_ROOM))
+        done = [decision for decision in decisions if self._try(decision, now)]
         if diff:
             self._log_gates(snapshot, plan, diff, now)
         return bool(done)
+
+    def _ready(self, now: datetime) -> bool:
+        """Whether a run could work now; why not is said once."""
+        try:
+            self._fleet.cluster.check_ready()
+        except HiveError as error:
+            why = f"nothing is started: {error.message} {error.hint or ''}".strip()
+            if why != self._unready:
+                print(f"{now.isoformat(timespec='seconds')} {why}", file=sys.stderr, flush=True)
+                self._record(now, "error", why, None)
+            self._unready = why
+            return False
+        self._unready = None
+        return True
 
     def _try(self, decision: Decision, now: datetime) -> bool:
         """Execute, unless the same failed a moment ago; each failure in a row doubles the wait."""
@@ -201,6 +230,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--fleet", required=True)
     parser.add_argument("--config", type=Path)
     options = parser.parse_args(argv)
+    streams.let_errors_be_lost()
     try:
         return dispatch(config.load(options.config), options.fleet)
     except HiveError as error:

@@ -172,6 +172,11 @@ class Cluster(Protocol):
         ...
 
     # Runs
+    def check_ready(self) -> None:
+        """Raises HiveError, with the next step, when no run could work here now: git is missing, the
+        disk is full. Asked before each round of starts, so that no issue's attempt is spent on it."""
+        ...
+
     def create_run(self, job: Job) -> None:
         """Record a run as queued; creating the same id again is no change.
 

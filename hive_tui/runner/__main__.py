@@ -27,11 +27,13 @@ from hive_tui.core.ports import BackendContext
 from hive_tui.core.settings import FleetSettings
 from hive_tui.runner import recover, run
 from hive_tui.runner.orders import Signals
+from hive_tui.system import streams
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run or recover one run; returns the exit code."""
     options = _parser().parse_args(arguments)
+    streams.let_errors_be_lost()
     if options.lock_fd is not None:
         os.set_inheritable(options.lock_fd, False)
     signals = Signals()

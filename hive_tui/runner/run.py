@@ -40,7 +40,8 @@ def execute(
 ) -> Over:
     """Do the whole run; returns how it ended, after that was recorded.
 
-    Raises RunEnded when the run is not to be started. Whatever else goes wrong becomes a record.
+    Raises RunEnded when the run is not to be started, NoRoom when its end has to wait for space on the
+    disk. Whatever else goes wrong becomes a record.
     """
     job = host.register()
     ctx = context(host, job, signals, load_agent, clock)
@@ -74,6 +75,12 @@ def _attempt(ctx: Context) -> Over:
         return stopped.over
     except HiveError as error:
         return Over(Phase.FAILED, error.message, error.hint)
+    except OSError as error:
+        traceback.print_exc()
+        where = f" ({error.filename})" if error.filename else ""
+        return Over(
+            Phase.FAILED, f"{error.strerror or error}{where}", "`hive doctor` looks at disk and permissions"
+        )
     except Exception as error:
         # The edge of the process: the record says that hive is at fault, the trace is in runner.log.
         traceback.print_exc()

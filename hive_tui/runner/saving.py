@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
+
 from hive_tui.core.errors import HiveError
 from hive_tui.core.ids import wip_branch_name
 from hive_tui.core.text import clean_line
 from hive_tui.runner import policy, takeover
 from hive_tui.runner.context import Context
+from hive_tui.system import disk
+
+
+class NoRoom(HiveError):
+    """The work cannot be saved before there is space on the disk again; the run must not end without."""
+
 
 SUBJECT = "Work in progress"
 
@@ -16,7 +24,10 @@ _SECONDS = 15.0
 
 def save(ctx: Context, keep_local: str | None = None) -> str | None:
     """Push what there is to `hive/wip/…`; returns its SHA, None when there is nothing or it cannot be
-    saved (the log says which). Does not touch the agent's index or branch, so the session can go on."""
+    saved (the log says which). Does not touch the agent's index or branch, so the session can go on.
+
+    Raises NoRoom when a full disk is the reason: recovery saves it once there is space.
+    """
     try:
         tip = _tip(ctx)
         if tip == ctx.base:
@@ -34,6 +45,11 @@ def save(ctx: Context, keep_local: str | None = None) -> str | None:
         ctx.host.push(ctx.bare, ctx.job.repo, tip, branch)
     except (HiveError, OSError) as error:
         ctx.journal.note(f"the work stays in {ctx.sandbox.workdir}: {clean_line(str(error))}")
+        with contextlib.suppress(OSError):
+            if disk.full(ctx.home):
+                raise NoRoom(
+                    f"The disk is full: {clean_line(str(error))}", "Free some space; then the work is saved."
+                ) from error
         return None
     ctx.journal.note(f"work saved as {branch} at {tip[:10]}")
     return tip

@@ -112,6 +112,11 @@ class LocalCluster:
 
     # Runs
 
+    def check_ready(self) -> None:
+        from backends.clusters.local import readiness  # only a dispatcher asks
+
+        readiness.check(self._home)
+
     def create_run(self, job: Job) -> None:
         with self._database.writing() as connection:
             claims.create_run(connection, job)

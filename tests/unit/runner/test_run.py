@@ -18,8 +18,9 @@ from hive_tui.core.errors import RunEnded
 from hive_tui.core.events import Said
 from hive_tui.core.ids import branch_name, wip_branch_name
 from hive_tui.core.model import ControlKind, Phase, Step
-from hive_tui.runner import agent
+from hive_tui.runner import agent, recover, session
 from hive_tui.runner import run as runner
+from hive_tui.runner.saving import NoRoom
 from hive_tui.system import git
 from tests.fakes.run_host import meanwhile, repository, running, until
 from tests.unit.runner.conftest import Stage
@@ -523,3 +524,37 @@ def test_the_agents_own_credential_is_pushed_nowhere(stage: Make, monkeypatch: p
     assert (over.phase, over.why) == (Phase.NEEDS_HUMAN, "a commit holds the agent's own credential")
     assert branches(run) == {"main"}
     assert run.host.pushed == []
+
+
+def test_on_a_full_disk_a_run_waits_for_recovery_with_its_work(
+    stage: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = stage()
+    monkeypatch.setattr("hive_tui.system.disk.LEAST_FREE", 1 << 80)
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device", "own.git")
+
+    monkeypatch.setattr(run.host, "push", full)
+    with pytest.raises(NoRoom):
+        run.play('commit("a.txt", "2\\n"); done()')
+    assert not run.host.status.phase.final, "recovery makes good for it"
+    monkeypatch.undo()
+    over = recover.recover(run.host, run.signals, load_agent=lambda name: run.agent)
+    assert over.phase is Phase.SUCCEEDED
+    assert show(run, f"{BRANCH}:a.txt") == "2"
+
+
+def test_what_the_machine_lacks_is_not_called_a_bug_of_hive(
+    stage: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = stage()
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device", "session.json")
+
+    monkeypatch.setattr(session, "save", full)
+    over = run.play('commit("a.txt", "2\\n"); done()')
+    assert over.phase is Phase.FAILED
+    assert over.why == "No space left on device (session.json)"
+    assert "doctor" in (over.evidence or "")

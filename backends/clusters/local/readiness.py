@@ -1,0 +1,22 @@
+"""Whether a run that is started on this machine now could work at all."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from hive_tui.core.errors import SourceError
+from hive_tui.system import disk, git
+
+
+def check(home: Path) -> None:
+    """Raises HiveError with the next step when git is missing or too old, or the disk is full."""
+    git.version()
+    try:
+        full = disk.full(home)
+    except OSError as error:
+        raise SourceError(f"{home}: {error.strerror}.", "`hive doctor` looks at the folder.") from error
+    if full:
+        raise SourceError(
+            f"Less than {disk.LEAST_FREE >> 20} MB are free in {home}.",
+            "Free some space; `hive gc` removes the work trees of ended runs.",
+        )
