@@ -162,8 +162,12 @@ class Store:
 
     def _age(self, now: datetime) -> None:
         for name, source in self._sources.items():
-            silent = source.state is Health.FRESH and source.heard_at is not None
-            if silent and now - cast(datetime, source.heard_at) > STALE_AFTER:
+            if source.state is not Health.FRESH or source.heard_at is None:
+                continue
+            if source.heard_at > now:
+                # The clock was set back: silence is measured from here, not from a time yet to come.
+                self._sources[name] = Freshness(name, Health.FRESH, now)
+            elif now - source.heard_at > STALE_AFTER:
                 self._sources[name] = Freshness(name, Health.STALE, source.heard_at, "silent")
 
     def _publish(self, diff: Diff) -> None:

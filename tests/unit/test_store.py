@@ -100,6 +100,14 @@ def test_a_clock_that_was_set_back_makes_nothing_stale() -> None:
     assert store.snapshot.readable
 
 
+def test_a_source_that_fell_silent_when_the_clock_was_set_back_becomes_stale() -> None:
+    store = b.store()
+    back = NOW - timedelta(days=1)
+    store.refresh(back)
+    store.refresh(back + STALE_AFTER + timedelta(seconds=1))
+    assert store.snapshot.sources[CLUSTER].state is Health.STALE
+
+
 def test_events_are_in_order_and_bounded() -> None:
     store = b.store()
     events = tuple(Event(n, NOW, DISPATCHER, "start", str(n)) for n in range(MAX_EVENTS + 10, 0, -1))
