@@ -1,4 +1,4 @@
-"""Why an issue is not started: the first gate that fails, in the order of product.md section 5.
+"""Why an issue is not started: the first gate that fails, in an order that never changes.
 
 All pure. `text_gate` looks at the issue alone and may be cached for as long as the issue is the same
 object; `world_gate` looks at what else is going on; `fleet_gate` holds every issue alike.
