@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 import yaml
 
-TEST_COMMAND = "python3 -m unittest -q"
+TEST_COMMAND = "python3 -B -m unittest -q"
 
 PACE = 4.5
 """Seconds between two steps of an agent at speed 1."""

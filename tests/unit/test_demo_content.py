@@ -50,7 +50,7 @@ def pocket(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def passes(tree: Path) -> bool:
-    command = [sys.executable, "-S", "-m", "unittest", "-q"]
+    command = [sys.executable, "-B", "-S", "-m", "unittest", "-q"]
     return subprocess.run(command, cwd=tree, capture_output=True, check=False, timeout=60).returncode == 0
 
 
