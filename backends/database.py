@@ -12,7 +12,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import msgspec
@@ -81,7 +81,7 @@ class Database:
         if self.file() is None:
             return None
         try:
-            return self._open(create=False)
+            return self._open()
         except sqlite3.Error as error:
             raise failure(self.path, error) from error
 
@@ -130,9 +130,10 @@ class Database:
         if now is None:
             try:
                 self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+                self._make()
             except OSError as error:
                 raise _unusable(self.path.parent, error) from error
-        opened = self._open(create=now is None)
+        opened = self._open()
         with self._lock:
             self._file = self.file()
         return opened
@@ -144,15 +145,34 @@ class Database:
                 return
         connection.close()
 
-    def _open(self, *, create: bool) -> sqlite3.Connection:
-        connection = sqlite3.connect(
-            f"{self.path.absolute().as_uri()}?mode={'rwc' if create else 'rw'}",
+    def _make(self) -> None:
+        """Put a whole file in place at once: an empty one is then always one that lost its content."""
+        half = self.path.with_name(f"{self.path.name}.{os.getpid()}-{threading.get_ident()}")
+        try:
+            with closing(self._connect(half, "rwc")) as connection:
+                self._migrate(connection)
+            with suppress(FileExistsError):  # somebody else was quicker; theirs counts
+                os.link(half, self.path)
+        finally:
+            half.unlink(missing_ok=True)
+
+    def _connect(self, path: Path, mode: str) -> sqlite3.Connection:
+        return sqlite3.connect(
+            f"{path.absolute().as_uri()}?mode={mode}",
             uri=True,
             timeout=self._busy_seconds,
             isolation_level=None,
             check_same_thread=False,
         )
+
+    def _open(self) -> sqlite3.Connection:
+        connection = self._connect(self.path, "rw")
         try:
+            if os.stat(self.path).st_size == 0:
+                raise StoreError(
+                    f"{self.path} is damaged: it is empty.",
+                    f"It was left as it is. {_COPY}",
+                )
             connection.execute("PRAGMA synchronous = NORMAL")
             connection.execute("PRAGMA foreign_keys = ON")
             if self._version(connection) < len(MIGRATIONS):
@@ -226,17 +246,21 @@ def failure(path: Path, error: sqlite3.Error | msgspec.DecodeError) -> StoreErro
             return StoreError(f"No space left to write {path}.", "Free some disk space, then try again.")
         case sqlite3.SQLITE_READONLY:
             return StoreError(f"{path} is read-only.", _PERMISSION)
+        case sqlite3.SQLITE_CANTOPEN if path.parent.is_dir() and not os.access(path.parent, os.W_OK):
+            return StoreError(f"{path.parent} is read-only.", _PERMISSION)
         case sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_PERM | sqlite3.SQLITE_AUTH:
             return StoreError(f"{path} cannot be opened: {error}.", _PERMISSION)
         case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_NOTADB:
             return StoreError(
                 f"{path} is damaged: {error}.",
-                "It was left as it is. Keep a copy, then put back a good one or move it away to start anew.",
+                f"It was left as it is. {_COPY}",
             )
         case sqlite3.SQLITE_IOERR:
             return StoreError(f"{path}: {error}.", "Check the disk and its free space, then try again.")
     return StoreError(f"{path}: {error}.", "`hive doctor` checks the fleet's files.")
 
+
+_COPY = "Keep a copy, then put back a good one or move it away to start anew."
 
 _PERMISSION = "Make the file and its folder writable for you, or point HIVE_HOME at another folder."
 

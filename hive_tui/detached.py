@@ -110,6 +110,11 @@ def stop_dispatcher(fleet: OpenFleet) -> bool:
         if state.state is not DispatcherState.RUNNING:
             return False
     process = None if state.pid is None else processes.identify(state.pid)
+    if process is None:
+        raise HiveError(
+            f"Something holds {fleet.home / 'dispatcher.lock'}, but does not say who it is.",
+            "`fuser dispatcher.lock` in that folder names the process.",
+        )
     processes.send(process, signal.SIGTERM)
     while processes.alive(process):
         if time.monotonic() > deadline:

@@ -34,4 +34,4 @@ def let_errors_be_lost() -> None:
 
     A process that reports trouble there must outlive the trouble that most often fills the disk.
     """
-    sys.stderr = _Patient(sys.stderr)  # type: ignore[assignment]
+    sys.stderr = _Patient(sys.stderr)

@@ -18,7 +18,7 @@ from hive_tui.core.errors import HiveError
 from hive_tui.core.model import DispatcherState
 from hive_tui.detached import dispatcher_state, ensure_dispatcher, stop_dispatcher
 from hive_tui.fleet import OpenFleet, open_fleet
-from hive_tui.system import processes
+from hive_tui.system import flock, processes
 from tests.waiting import until
 
 pytestmark = pytest.mark.e2e
@@ -78,6 +78,20 @@ def test_several_starts_at_once_end_with_one(fleet: OpenFleet) -> None:
     assert [start.returncode for start in starts] == [0] * 4, answers
     assert len({json.loads(out)["pid"] for out, _ in answers}) == 1
     assert dispatcher_state(fleet).state is DispatcherState.RUNNING
+
+
+def test_one_that_does_not_say_who_it_is_is_not_called_stopped(
+    fleet: OpenFleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hive_tui.detached.STOP_SECONDS", 0.1)
+    held = flock.hold(fleet.home / "dispatcher.lock")
+    assert held is not None
+    try:
+        with pytest.raises(HiveError, match="does not say who it is") as caught:
+            stop_dispatcher(fleet)
+        assert "fuser" in (caught.value.hint or "")
+    finally:
+        os.close(held)
 
 
 def test_one_that_cannot_begin_says_why(fleet: OpenFleet, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -98,6 +98,15 @@ class TestMaking:
         assert [child.exitcode for child in children] == [0] * 8
         assert repos(database) == [str(n) for n in range(8)]
 
+    def test_it_appears_whole_or_not_at_all(
+        self, database: Database, path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        broken = (*local_schema.MIGRATIONS, ("NOT SQL AT ALL",))
+        monkeypatch.setattr(database_module, "MIGRATIONS", broken)
+        with pytest.raises(StoreError):
+            write(database)
+        assert list(path.parent.iterdir()) == []
+
 
 class TestMigrating:
     def test_an_older_file_is_brought_up_to_date(
@@ -162,6 +171,16 @@ class TestFaults:
             assert "Keep a copy" in (caught.value.hint or "")
         assert path.read_bytes() == content
 
+    def test_a_file_that_lost_its_content_is_not_made_anew(self, database: Database, path: Path) -> None:
+        write(database)
+        database.close()
+        os.truncate(path, 0)
+        for attempt in (write, repos):
+            with pytest.raises(StoreError, match="damaged: it is empty") as caught:
+                attempt(Database(path))
+            assert "Keep a copy" in (caught.value.hint or "")
+        assert path.stat().st_size == 0
+
     def test_pages_damaged_later_are_noticed(self, database: Database, path: Path) -> None:
         for number in range(200):
             write(database, f"repo-{number}" + "x" * 200)
@@ -206,6 +225,15 @@ class TestFaults:
         with pytest.raises(StoreError) as caught:
             write(database)
         assert "HIVE_HOME" in (caught.value.hint or "")
+
+    def test_a_disk_that_became_read_only_says_so(self, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        path.parent.mkdir()
+        monkeypatch.setattr(os, "access", lambda *_: False)
+        error = sqlite3.OperationalError("unable to open database file")
+        error.sqlite_errorcode = sqlite3.SQLITE_CANTOPEN
+        found = database_module.failure(path, error)
+        assert found.message == f"{path.parent} is read-only."
+        assert "HIVE_HOME" in (found.hint or "")
 
     def test_a_file_in_place_of_the_folder(self, tmp_path: Path) -> None:
         (tmp_path / "file").write_text("")

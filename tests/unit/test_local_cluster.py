@@ -446,6 +446,17 @@ class TestDispatcher:
         assert fleet_of(cluster).dispatcher.state is DispatcherState.RUNNING
         second.release()
 
+    def test_one_whose_row_is_gone_writes_it_again(
+        self, cluster: LocalCluster, context: BackendContext
+    ) -> None:
+        lease = cluster.hold_dispatch("1")
+        with cluster._database.writing() as connection:
+            connection.execute("DELETE FROM dispatcher")
+        assert fleet_of(cluster).dispatcher.pid is None
+        lease.beat()
+        assert fleet_of(cluster).dispatcher.pid == os.getpid()
+        lease.release()
+
     def test_a_lease_that_cannot_be_written_is_not_held(self, context: BackendContext) -> None:
         context.home.mkdir()
         (context.home / "fleet.db").write_bytes(b"nonsense" * 1000)

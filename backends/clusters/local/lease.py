@@ -47,8 +47,10 @@ class LocalDispatchLease:
                 f"{self._path} was deleted or replaced: this dispatcher is not the fleet's any more.",
                 "It ends now; `hive dispatcher start` starts a new one.",
             )
-        if decided_at is not None and decided_at != self._row.last_decision_at:
+        news = decided_at is not None and decided_at != self._row.last_decision_at
+        if news:
             self._row = msgspec.structs.replace(self._row, last_decision_at=decided_at)
+        if news or not self._introduced():
             self._write(self._row)
 
     def release(self) -> None:
@@ -67,6 +69,12 @@ class LocalDispatchLease:
             return os.path.samestat(os.fstat(fd), os.stat(self._path))
         except FileNotFoundError:
             return False
+
+    def _introduced(self) -> bool:
+        """Whether the row still names this process: it does not in a file that was put back or made anew."""
+        with self._database.reading() as connection:
+            row = rows.read_dispatcher(connection)
+        return row is not None and row.process == self._row.process and not row.released
 
     def _write(self, row: rows.DispatcherRow) -> None:
         with self._database.writing() as connection:
