@@ -104,14 +104,16 @@ def _fleet_name(session: Session) -> str | None:
 
 
 def _examine(session: Session) -> Iterator[Finding]:
-    yield _git()
+    found_git = _git()
+    yield found_git
     configuration = _configuration(session)
     yield configuration
     if configuration.state is State.BROKEN:
         return
     yield from _agents(session)
     yield from _data_folder(session)
-    yield from _repositories(session)
+    if found_git.state is State.OK:  # without it nothing true can be said of a repository
+        yield from _repositories(session)
     yield from _fleet(session)
 
 

@@ -219,6 +219,19 @@ def test_what_is_broken_is_said_with_a_next_step(
     assert "not there" in broken("repo acme/app")
 
 
+@pytest.mark.usefixtures("scripted")
+def test_without_git_no_repository_is_blamed(
+    hive: Hive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def missing() -> tuple[int, ...]:
+        raise git.missing()
+
+    monkeypatch.setattr(git, "version", missing)
+    monkeypatch.setenv("PATH", str(tmp_path / "nothing"))
+    found = checks(hive, code=1)
+    assert [name for name, check in found.items() if check["state"] == "broken"] == ["git"]
+
+
 def test_a_broken_configuration_is_a_finding(hive: Hive, hive_home: Path) -> None:
     (hive_home / "config").mkdir()
     (hive_home / "config" / "config.yaml").write_text("fleets: [\n", encoding="utf-8")
