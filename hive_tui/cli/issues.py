@@ -147,7 +147,7 @@ def _issue_lines(session: Session, detail: IssueDetail) -> list[Line]:
     epilog='Example: `hive issue new "Faster start-up" --type improvement --plan "Import lazily."'
     ' --done "hive --help takes 50 ms"`.',
 )
-@click.argument("title")
+@click.argument("title", required=False)
 @click.option("--body", metavar="TEXT", help="Its text, in Markdown.")
 @click.option("-F", "--body-file", metavar="FILE", help="Its text from a file, or - for standard input.")
 @click.option("--plan", metavar="TEXT", help="Adds `## Plan`.")
@@ -161,7 +161,7 @@ def _issue_lines(session: Session, detail: IssueDetail) -> list[Line]:
 @pass_session
 def issue_new_command(
     session: Session,
-    title: str,
+    title: str | None,
     body: str | None,
     body_file: str | None,
     plan: str | None,
@@ -170,13 +170,15 @@ def issue_new_command(
     labels: tuple[str, ...],
     draft: bool,
 ) -> None:
-    """Write an issue. Without any text, a terminal opens your editor with a template.
+    """Write an issue. A terminal asks for what is missing: the title, and in your editor the text.
 
     It is ready for an agent at once, unless --draft; what still holds it is said.
     """
     session.require_writable()
     settings = session.fleet_settings
     repo = session.one_repo().name
+    if title is None:
+        title = _asked_title()
     content = _compose(_given_text(body, body_file), plan, done)
     if content is None:
         content = _edited(TEMPLATE)
@@ -192,6 +194,16 @@ def issue_new_command(
     gate = gates.text_gate(issue, settings)
     if gate is not None and not draft:
         session.say(f"No agent starts on it yet: {gate.detail}.")
+
+
+def _interactive() -> bool:
+    return sys.stdin.isatty() and sys.stdout.isatty()
+
+
+def _asked_title() -> str:
+    if not _interactive():
+        raise UsageError("The title is missing.", 'Give one: `hive issue new "Faster start-up"`.')
+    return str(click.prompt("Title", err=True))
 
 
 def _given_text(body: str | None, body_file: str | None) -> str | None:
@@ -210,7 +222,7 @@ def _given_text(body: str | None, body_file: str | None) -> str | None:
 def _compose(body: str | None, plan: str | None, done: tuple[str, ...]) -> str | None:
     """The text from its parts; None where none is given and a person can be asked."""
     if body is None and plan is None and not done:
-        return None if sys.stdin.isatty() and sys.stdout.isatty() else ""
+        return None if _interactive() else ""
     parts = [body.strip()] if body and body.strip() else []
     if plan is not None:
         parts.append(f"## Plan\n{plan.strip()}")
@@ -256,7 +268,7 @@ def issue_edit_command(
     key = find_issue(snapshot, issue, repos=configured_repos(session), repo=session.repo)
     content = _given_text(body, body_file)
     if content is None and title is None and not add and not remove:
-        if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        if not _interactive():
             raise UsageError("Nothing would change.", "Give --title, --body, --add-label or --remove-label.")
         content = _edited(session.fleet.forge.get_issue(key).body)
     request = EditIssue(key, title=title, body=content, add_labels=add, remove_labels=remove)

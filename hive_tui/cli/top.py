@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from hive_tui.cli.common import Session, global_options, output_option, pass_session
+from hive_tui.cli.common import Session, global_options, output_option, pass_session, repo_option
 from hive_tui.core import document, report
 from hive_tui.core.dispatch import Planner
 from hive_tui.core.errors import UsageError
@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     help="How long to wait for slow sources.",
 )
 @global_options
+@repo_option
 @output_option
 @pass_session
 def top_command(
@@ -54,7 +55,7 @@ def top_command(
     What cannot be read is named, the rest is printed all the same, and the exit code is then 1.
     """
     if not once:
-        if watch is not None or sections or session.output_option != "text":
+        if watch is not None or sections or session.repo is not None or session.output_option != "text":
             raise UsageError("These options print the fleet.", "Add --once.")
         _console(session)
         return
@@ -81,7 +82,7 @@ class _Printer:
     def __call__(self, snapshot: Snapshot) -> bool:
         session, now = self._session, self._session.now()
         data = document.build(
-            snapshot,
+            snapshot.of(session.repo),
             self._planner.decide(snapshot, now),
             session.fleet_settings,
             now,

@@ -173,6 +173,10 @@ def fire_command(
     ensure_dispatcher(session)
     if wait:
         _wait(session, key, before)
+    else:
+        now = read(session)
+        plan = decide(now, session.fleet_settings, session.now())
+        session.emit(document.issue_doc(now, now.issues[key], plan, session.fleet_settings), "")
 
 
 def _wait(session: Session, key: IssueKey, before: set[RunId]) -> None:
@@ -226,6 +230,7 @@ class Next(msgspec.Struct, frozen=True):
     "-a", "--all", "everything", is_flag=True, help="Everything that needs you, not only the first."
 )
 @global_options
+@repo_option
 @output_option
 @pass_session
 def next_command(session: Session, everything: bool) -> None:
@@ -233,8 +238,13 @@ def next_command(session: Session, everything: bool) -> None:
     snapshot = read(session)
     settings, now = session.fleet_settings, session.now()
     plan = decide(snapshot, settings, now)
-    items = attention.attention(snapshot, plan, settings, now)
-    starts = [decision for decision in plan.decisions if isinstance(decision, decisions.Start)]
+    repo = session.repo
+    items = attention.attention(snapshot.of(repo), plan, settings, now)
+    starts = [
+        decision
+        for decision in plan.decisions
+        if isinstance(decision, decisions.Start) and repo in (None, decision.key.repo)
+    ]
     shown = items if everything else items[:1]
     data = Next(
         [

@@ -13,7 +13,7 @@ from typing import Any, cast
 
 import msgspec
 
-from hive_tui.core.ids import IssueKey, PullKey, RunId
+from hive_tui.core.ids import IssueKey, PullKey, RepoName, RunId
 from hive_tui.core.model import Claim, Event, Fleet, Issue, PullRequest, Run
 from hive_tui.core.sources import (
     KIND_OF,
@@ -54,6 +54,19 @@ class Snapshot(msgspec.Struct, frozen=True, eq=False):
     def readable(self) -> bool:
         """Every source is fresh: something may be started on this."""
         return bool(self.sources) and all(source.ok for source in self.sources.values())
+
+    def of(self, repo: RepoName | None) -> Snapshot:
+        """What it says of one repository, and of the fleet itself; None is all of it."""
+        if repo is None:
+            return self
+        return msgspec.structs.replace(
+            self,
+            issues={key: issue for key, issue in self.issues.items() if key.repo == repo},
+            runs={name: run for name, run in self.runs.items() if run.spec.repo == repo},
+            claims={key: claim for key, claim in self.claims.items() if key.repo == repo},
+            pulls={key: pull for key, pull in self.pulls.items() if key.repo == repo},
+            events=tuple(event for event in self.events if event.repo in (None, repo)),
+        )
 
 
 class Diff(msgspec.Struct, frozen=True):

@@ -136,6 +136,26 @@ def test_once_prints_a_document_that_keeps_to_the_schema(fleet: OpenFleet, hive:
     assert yaml.safe_load(out)["runs"] == found["runs"]
 
 
+def test_one_repository_of_several(fleet: OpenFleet, hive: Hive, hive_home: Path, tmp_path: Path) -> None:
+    other = Repository(tmp_path / "other")
+    path = hive_home / "config" / "config.yaml"
+    entry = f"    repos:\n      - {{name: me/other, path: '{other.path}', base: main}}\n      - "
+    path.write_text(path.read_text().replace("    repos: [", entry).replace("base: main}]", "base: main}"))
+    start(fleet, issue(fleet, "Here", state="in-progress"))
+    hive("issue", "new", "There", "--repo", "me/other", "--plan", "p", "--done", "d")
+    both = hive("top", "--once", "-o", "json")
+    assert {entry["title"] for entry in both["issues"]} == {"Here", "There"}
+    there = hive("top", "--once", "-o", "json", "--repo", "me/other")
+    assert ([entry["title"] for entry in there["issues"]], there["runs"]) == (["There"], [])
+    assert there["fleet"] == both["fleet"]
+    (started,) = hive("next", "-o", "json", "--repo", "me/other")["start"]
+    assert started["title"] == "There"
+    assert hive("next", "-o", "json", "--repo", b.REPO)["start"] == []
+    for command in (["top", "--once"], ["next"]):
+        _, err = hive(*command, "--repo", "me/othr", code=2)
+        assert "me/other" in err
+
+
 def test_once_as_text_has_the_sections_asked_for_and_no_colour(fleet: OpenFleet, hive: Hive) -> None:
     issue(fleet)
     out, _ = hive("top", "--once")
@@ -269,6 +289,13 @@ def test_fire_leaves_the_wish_in_the_claim(fleet: OpenFleet, hive: Hive, dispatc
     assert claim.fire is not None
     assert (claim.fire.mode, claim.fire.budget_micros, claim.fire.model) == (Mode.RESEARCH, 2_500_000, "m")
     assert claim.fire.by.name == "kay"
+    assert dispatchers == ["local"]
+
+
+def test_a_fire_prints_the_issue_as_json(fleet: OpenFleet, hive: Hive, dispatchers: list[str]) -> None:
+    issue(fleet)
+    fired = hive("fire", "1", "-o", "json")
+    assert (fired["schema"], fired["repo"], fired["number"]) == ("hive/v1", b.REPO, 1)
     assert dispatchers == ["local"]
 
 
@@ -528,7 +555,7 @@ def test_exit_codes(fleet: OpenFleet, hive_home: Path, command: list[str], code:
     assert "Traceback" not in done.stderr
 
 
-def in_terminal(home: Path, command: list[str], answer: str) -> tuple[int, str]:
+def in_terminal(home: Path, command: list[str], answer: str, *, question: bytes = b"]:") -> tuple[int, str]:
     """Run a command on a terminal of its own, answering its question."""
     master, slave = pty.openpty()
     process = subprocess.Popen(
@@ -542,7 +569,7 @@ def in_terminal(home: Path, command: list[str], answer: str) -> tuple[int, str]:
     os.close(slave)
     shown = b""
     try:
-        while not shown.rstrip().endswith(b"]:"):
+        while not shown.rstrip().endswith(question):
             shown += os.read(master, 4096)
         os.write(master, answer.encode())
         while True:
@@ -569,6 +596,17 @@ def test_a_dangerous_command_asks_on_a_terminal_and_enter_cancels(
     assert "not started again until you retry" in shown
     assert "Kill? [y/N]:" in shown
     assert hive("ls", "-o", "json")["runs"][0]["phase"] == phase
+
+
+def test_a_title_that_is_missing_is_asked_for_on_a_terminal_only(
+    fleet: OpenFleet, hive_home: Path, hive: Hive
+) -> None:
+    command = ["issue", "new", "--plan", "Look.", "--done", "It works"]
+    _, err = hive(*command, code=2)
+    assert "title is missing" in err
+    ended, shown = in_terminal(hive_home, command, "Mend the parser\n", question=b"Title:")
+    assert ended == 0, shown
+    assert [entry["title"] for entry in hive("issue", "list", "-o", "json")["issues"]] == ["Mend the parser"]
 
 
 def test_watching_prints_again_on_every_change(fleet: OpenFleet, hive_home: Path) -> None:
