@@ -18,7 +18,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from backends.clusters.local import LocalCluster, launch, rows
+from backends.clusters.local import LocalCluster, exchange, launch, rows
 from backends.clusters.local.event_log import LogReader, LogWriter
 from backends.clusters.local.host import LocalHost
 from backends.clusters.local.places import place
@@ -315,6 +315,18 @@ class TestLastWord:
         host.report(RunStatus(Phase.FAILED, why="tests fail"))
         assert get_run(cluster, run).status.why == "tests fail"
         assert "No space left" in capfd.readouterr().err
+
+    def test_finished_work_is_pushed_though_the_database_cannot_be_read(
+        self, cluster: LocalCluster, context: BackendContext, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        run = start(cluster, job())
+        host = impatient(context, run)
+        registered = host.register()
+        pushed = []
+        monkeypatch.setattr(exchange, "push", lambda *arguments: pushed.append(arguments))
+        (context.home / "fleet.db").unlink()
+        host.push(context.home, registered.repo, "a" * 40, registered.spec.branch)
+        assert [arguments[-1] for arguments in pushed] == [registered.spec]
 
     def test_a_damaged_record_is_no_record(self, cluster: LocalCluster, context: BackendContext) -> None:
         run = start(cluster, job())

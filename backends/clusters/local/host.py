@@ -20,7 +20,7 @@ from backends.clusters.local.sandbox import LocalSandbox
 from backends.database import Database
 from hive_tui.core.errors import RunEnded, StoreError
 from hive_tui.core.ids import RunId
-from hive_tui.core.model import Control, Phase, RunStatus
+from hive_tui.core.model import Control, Phase, RunSpec, RunStatus
 from hive_tui.core.ports import BackendContext, Job, RepoJob, Sandbox
 from hive_tui.system import flock, processes
 
@@ -48,6 +48,7 @@ class LocalHost:
         self._place = place(context.home, run)
         self._log = LogWriter(self._place.log)
         self._unwritten: RunStatus | None = None
+        self._spec: RunSpec | None = None
         self.home: Path = self._place.folder
         self.home.mkdir(parents=True, exist_ok=True)
         self.sandbox: Sandbox = LocalSandbox(workdir=self._place.work, run=run)
@@ -69,6 +70,7 @@ class LocalHost:
                 rows.write_status(connection, self._run, started)
             rows.write_process(connection, self._run, identity)
             job = rows.read_job(connection, self._run)
+        self._spec = job.spec
         if not recover:
             self._write_record(started)
         fresh = before.phase is Phase.QUEUED and not recover
@@ -109,10 +111,12 @@ class LocalHost:
         return exchange.fetch(bare, repo)
 
     def push(self, bare: Path, repo: RepoJob, sha: str, branch: str) -> None:
-        """Raises Refused for a branch that is not this attempt's."""
-        with self._database.reading() as connection:
-            spec = rows.get_run(connection, self._run).spec
-        exchange.push(bare, repo, sha, branch, spec)
+        """Raises Refused for a branch that is not this attempt's. Needs no database: finished work must
+        not fail because the file cannot be read just now."""
+        if self._spec is None:
+            with self._database.reading() as connection:
+                self._spec = rows.get_run(connection, self._run).spec
+        exchange.push(bare, repo, sha, branch, self._spec)
 
     def _write(self, status: RunStatus) -> bool:
         try:
