@@ -187,7 +187,8 @@ class Table(LineView):
             self.scroll_to(y=max(0, self._cursor - height + 1), animate=False, immediate=True, force=True)
 
     def on_focus(self) -> None:
-        self._touched = True
+        # The focus that a screen begins with is nobody's choice: there is nothing to choose from yet.
+        self._touched = self._touched or bool(self._keys)
         self.refresh_lines(self._cursor)
 
     def on_blur(self) -> None:

@@ -68,6 +68,28 @@ async def test_a_narrow_terminal_shows_one_pane_at_a_time(console: Open) -> None
         assert focused(c) == 3
 
 
+@pytest.mark.parametrize("digit", [1, 2, 3, 4, 5])
+async def test_the_one_pane_fills_a_narrow_terminal(console: Open, digit: int) -> None:
+    async with console(said=True, size=(80, 24)) as c:
+        await c.press(str(digit))
+        pane = c.app.main.panes[digit - 1]
+        await c.until(lambda: (pane.region.width, pane.region.height) == (80, 21), "the whole screen")
+
+
+async def test_the_first_agent_is_selected_until_somebody_chooses(console: Open) -> None:
+    async with console(said=True) as c:
+        agents = c.app.main.agents
+        rows = {key: agents.row(key) for key in agents.keys}
+        first, second = agents.keys[:2]
+        agents.show([second, first], rows.__getitem__)
+        assert agents.selected == second
+        await c.press("down")
+        agents.show([first, second], rows.__getitem__)
+        assert agents.selected == first
+        agents.show([second, first], rows.__getitem__)
+        assert agents.selected == first
+
+
 async def test_a_tiny_terminal_says_what_it_needs(console: Open) -> None:
     async with console(said=True, size=(30, 8)) as c:
         await c.until(c.shows("Make the terminal larger"))
