@@ -92,6 +92,10 @@ class Database:
         for connection in idle:
             connection.close()
 
+    def __del__(self) -> None:
+        # Who lets go of the object lets go of the file; from Python 3.13 on, connections complain.
+        self.close()
+
     @contextmanager
     def _borrowed(self, *, create: bool) -> Iterator[sqlite3.Connection | None]:
         try:
