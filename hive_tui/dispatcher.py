@@ -41,9 +41,6 @@ BEAT = timedelta(seconds=5)
 LOGGED_GATES = frozenset({"author", "edited", "definition-of-done", "plan", "attempts", "budget"})
 """Gates that a person has to open; the others come and go by themselves and would flood the log."""
 
-_NEED_ROOM = (Start, Launch, Recover)
-"""Decisions that start a process, which needs git and a disk that is not full."""
-
 MAX_HOLDS = 20
 """Lines about held issues per decision."""
 
@@ -70,7 +67,7 @@ class Dispatcher:
         self._gates: dict[IssueKey, str] = {}
         self._gates_known = False
         self._woken: int | None = None
-        self._unready: str | None = None
+        self._troubles: set[str] = set()
 
     def stop(self) -> None:
         """End after the current decision."""
@@ -118,27 +115,52 @@ class Dispatcher:
         snapshot = self._store.snapshot
         self._wake(snapshot)
         plan = self._planner.decide(snapshot, now)
-        decisions = plan.decisions
-        if any(isinstance(decision, _NEED_ROOM) for decision in decisions) and not self._ready(now):
-            decisions = tuple(decision for decision in decisions if not isinstance(decision, _NEED_ROOM))
+        decisions = self._possible(plan.decisions, now)
         done = [decision for decision in decisions if self._try(decision, now)]
         if diff:
             self._log_gates(snapshot, plan, diff, now)
         return bool(done)
 
-    def _ready(self, now: datetime) -> bool:
-        """Whether a run could work now; why not is said once."""
+    def _possible(self, decisions: tuple[Decision, ...], now: datetime) -> list[Decision]:
+        """Leave out what this machine cannot carry out now; each reason is said once."""
+        troubles: dict[str, str | None] = {}
+        possible = []
+        for decision in decisions:
+            source = self._source(decision)
+            if source is not None:
+                if source not in troubles:
+                    troubles[source] = self._trouble(source)
+                if troubles[source] is not None:
+                    continue
+            possible.append(decision)
+        reasons = {why for why in troubles.values() if why is not None}
+        for why in sorted(reasons - self._troubles):
+            print(f"{now.isoformat(timespec='seconds')} {why}", file=sys.stderr, flush=True)
+            self._record(now, "error", why, None)
+        self._troubles = reasons
+        return possible
+
+    def _source(self, decision: Decision) -> str | None:
+        """The repository that a process started by this decision needs; empty for the machine alone."""
+        match decision:
+            case Start():
+                name = decision.key.repo
+            case Launch():
+                name = decision.run.spec.repo
+            case Recover():
+                # A run whose repository is gone has to end all the same.
+                return ""
+            case _:
+                return None
+        repo = self._fleet.settings.repo(name)
+        return (repo.path if repo is not None else None) or ""
+
+    def _trouble(self, source: str) -> str | None:
         try:
-            self._fleet.cluster.check_ready()
+            self._fleet.cluster.check_ready(source)
         except HiveError as error:
-            why = f"nothing is started: {error.message} {error.hint or ''}".strip()
-            if why != self._unready:
-                print(f"{now.isoformat(timespec='seconds')} {why}", file=sys.stderr, flush=True)
-                self._record(now, "error", why, None)
-            self._unready = why
-            return False
-        self._unready = None
-        return True
+            return f"nothing is started: {error.message} {error.hint or ''}".strip()
+        return None
 
     def _try(self, decision: Decision, now: datetime) -> bool:
         """Execute, unless the same failed a moment ago; each failure in a row doubles the wait."""

@@ -25,7 +25,7 @@ from hive_tui.core.decisions import (
     Settle,
     Start,
 )
-from hive_tui.core.errors import ClaimLost, NoSlot
+from hive_tui.core.errors import ClaimLost, NoSlot, Refused
 from hive_tui.core.ids import IssueKey, RunId, branch_name, run_id
 from hive_tui.core.model import (
     DISPATCHER,
@@ -217,19 +217,36 @@ class Executor:
             self._cluster.release_slot(run.id)
             self._cluster.settle_run(run.id)
             return True
+        # First, since a repository that was moved away may delay the rest for long.
+        self._cluster.release_slot(run.id)
         issue = self._forge.get_issue(key)
         if run.status.phase is Phase.SUCCEEDED:
-            word = self._open_pull(run, issue)
-            self._settle_claim(claim, run, settle)
-            self._move(issue, IssueState.IN_REVIEW)
+            word = self._propose(settle, claim, issue)
         else:
             claim = self._settle_claim(claim, run, settle)
             word = self._hand_back(settle, issue, claim)
-        self._cluster.release_slot(run.id)
         # The log line comes before the mark: after a kill in between it is written twice, not never.
         self._record(now, run.status.phase.value, word, key=key, run=run.id)
         self._cluster.settle_run(run.id)
         return True
+
+    def _propose(self, settle: Settle, claim: Claim, issue: Issue) -> str:
+        """Put finished work up for review, or before a person where no pull request can be made of it:
+        its base is gone, or somebody merged it already."""
+        run = settle.run
+        try:
+            word, state = self._open_pull(run, issue), IssueState.IN_REVIEW
+        except Refused as error:
+            word, state = f"{run.spec.worker} finished, but: {error.message}", IssueState.NEEDS_HUMAN
+            self._forge.comment(
+                issue.key,
+                author=AUTHOR,
+                body=messages.no_pull_comment(run, error),
+                marker=f"attempt-{run.spec.attempt}",
+            )
+        self._settle_claim(claim, run, settle)
+        self._move(issue, state)
+        return word
 
     def _open_pull(self, run: Run, issue: Issue) -> str:
         status = run.status

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from hive_tui.core import text
+from hive_tui.core.errors import HiveError
 from hive_tui.core.model import Issue, Phase, Run
 
 
@@ -35,7 +36,8 @@ def end_comment(run: Run, *, gives_up: bool) -> str:
         Phase.LOST: "was lost",
         Phase.NEEDS_HUMAN: "needs a human",
     }.get(status.phase, "failed")
-    lines = [f"Attempt {spec.attempt} by {spec.worker} {verb}: {status.why or 'no reason was recorded'}."]
+    why = (status.why or "no reason was recorded").rstrip(".")
+    lines = [f"Attempt {spec.attempt} by {spec.worker} {verb}: {why}."]
     if status.evidence and status.evidence != status.why:
         lines.append(f"Evidence: {status.evidence}")
     if status.tests is not None and not status.tests.passed:
@@ -46,6 +48,17 @@ def end_comment(run: Run, *, gives_up: bool) -> str:
     if gives_up or status.phase in (Phase.KILLED, Phase.NEEDS_HUMAN):
         lines.append(f"It is not started again until somebody says `hive retry {spec.issue}`.")
     return "\n".join(lines) + "\n"
+
+
+def no_pull_comment(run: Run, error: HiveError) -> str:
+    """Why finished work got no pull request, and where it is."""
+    spec = run.spec
+    why = f"{error.message} {error.hint or ''}".strip()
+    return (
+        f"Attempt {spec.attempt} by {spec.worker} finished, but no pull request can be opened: {why}\n\n"
+        f"Its work is on `{spec.branch}`. Cost: {_cost(run)}.\n"
+        f"It is not started again until somebody says `hive retry {spec.issue}`.\n"
+    )
 
 
 def _cost(run: Run) -> str:

@@ -172,9 +172,10 @@ class Cluster(Protocol):
         ...
 
     # Runs
-    def check_ready(self) -> None:
+    def check_ready(self, source: str = "") -> None:
         """Raises HiveError, with the next step, when no run could work here now: git is missing, the
-        disk is full. Asked before each round of starts, so that no issue's attempt is spent on it."""
+        disk is full, or the repository `source` (as in RepoJob) is gone. Asked before each round of
+        starts, so that no issue's attempt is spent on it."""
         ...
 
     def create_run(self, job: Job) -> None:

@@ -13,7 +13,7 @@ from hive_tui import plugins
 from hive_tui.core.errors import HiveError
 from hive_tui.core.model import Phase, RunStatus, Step
 from hive_tui.core.ports import Agent, Job, RunHost
-from hive_tui.core.text import Redactor, secret_values
+from hive_tui.core.text import Redactor, clean_line, secret_values
 from hive_tui.runner import ladder, saving, session, steps, workspace
 from hive_tui.runner.context import Context
 from hive_tui.runner.flow import Over, Position, StepResult, advance
@@ -74,7 +74,7 @@ def _attempt(ctx: Context) -> Over:
     except Stopped as stopped:
         return stopped.over
     except HiveError as error:
-        return Over(Phase.FAILED, error.message, error.hint)
+        return Over(Phase.FAILED, clean_line(error.message, limit=500), error.hint)
     except OSError as error:
         traceback.print_exc()
         where = f" ({error.filename})" if error.filename else ""

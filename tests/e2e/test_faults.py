@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 import threading
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -105,3 +107,70 @@ def test_a_full_disk_stops_starts(fleet: OpenFleet, monkeypatch: pytest.MonkeyPa
         fleet.cluster.check_ready()
     assert "hive gc" in (caught.value.hint or "")
     fleet.close()
+
+
+WORK: list[dict[str, Any]] = [
+    {"write": {"path": "a.txt", "text": "1\n"}},
+    {"commit": "Add a"},
+    {"pause": 1.0},
+    {"write": {"path": "b.txt", "text": "2\n"}},
+]
+
+
+def begin(shop: Workshop) -> None:
+    shop.init()
+    shop.scenario("default", WORK)
+    shop.issue("Add a")
+    shop.hive("dispatcher", "start")
+    shop.wait("work", lambda: "Add a" in shop.call("logs", "1").stdout)
+
+
+def test_a_base_that_is_gone_hands_the_finished_work_to_a_person(shop: Workshop) -> None:
+    begin(shop)
+    shop.git("checkout", "-q", "-b", "elsewhere")
+    shop.git("branch", "-q", "-D", "main")
+    shop.wait("the end", lambda: shop.snapshot()["issues"][0]["state"] == "needs-human")
+    said = shop.hive("issue", "show", "1")
+    assert "no pull request can be opened: kay/shop has no branch main" in said
+    assert "hive/issue-1-a1" in said
+    assert shop.git("show", "hive/issue-1-a1:b.txt") == "2"
+    assert shop.snapshot()["fleet"]["slots"]["used"] == 0
+
+
+def test_a_repository_that_was_moved_away_spends_no_attempt(shop: Workshop) -> None:
+    shop.init()
+    shop.scenario("default", WORK)
+    shop.issue("Add a")
+    away = shop.repository.with_name("away")
+    here = shop.repository
+    here.rename(away)
+    shop.repository = away
+    shop.hive("dispatcher", "start")
+    said = shop.wait("the reason", lambda: [text for text in texts(shop, "error") if "nothing" in text])
+    assert "does not exist" in said[0]
+    assert "hive doctor" in said[0]
+    assert shop.runs() == []
+    away.rename(here)
+    shop.repository = here
+    shop.wait("a pull request", lambda: shop.snapshot()["pull_requests"])
+    assert [run["attempt"] for run in shop.runs()] == [1]
+
+
+def test_a_run_whose_folder_was_deleted_is_lost_and_tried_again(shop: Workshop) -> None:
+    begin(shop)
+    (folder,) = (shop.fleet_home() / "runs").iterdir()
+    shutil.rmtree(folder, ignore_errors=True)
+    shop.wait("a pull request", lambda: shop.snapshot()["pull_requests"])
+    phases = [(run["attempt"], run["phase"]) for run in shop.runs()]
+    assert phases[-1] == (2, "succeeded")
+    assert phases[0][1] in ("lost", "failed")
+    shop.wait("quiet", lambda: not shop.runner_pids())
+
+
+def test_the_users_gc_takes_nothing_from_a_run(shop: Workshop) -> None:
+    begin(shop)
+    shop.git("commit", "-q", "--amend", "--allow-empty", "-m", "Begin anew")
+    shop.git("gc", "-q", "--prune=now")
+    shop.wait("a pull request", lambda: shop.snapshot()["pull_requests"])
+    assert [run["phase"] for run in shop.runs()] == ["succeeded"]
+    shop.git("fsck", "--strict")

@@ -112,10 +112,10 @@ class LocalCluster:
 
     # Runs
 
-    def check_ready(self) -> None:
+    def check_ready(self, source: str = "") -> None:
         from backends.clusters.local import readiness  # only a dispatcher asks
 
-        readiness.check(self._home)
+        readiness.check(self._home, source)
 
     def create_run(self, job: Job) -> None:
         with self._database.writing() as connection:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from hive_tui.core.errors import SourceError
+from hive_tui.core.errors import GitError, SourceError
 from hive_tui.system import disk, git
 
 
-def check(home: Path) -> None:
-    """Raises HiveError with the next step when git is missing or too old, or the disk is full."""
+def check(home: Path, source: str) -> None:
+    """Raises HiveError with the next step when git is missing or too old, the disk is full, or the
+    repository `source` is not there."""
     git.version()
+    if source and "://" not in source and not Path(source).expanduser().is_dir():
+        raise GitError(f"{source} does not exist.", "It was moved or deleted; see `hive doctor`.")
     try:
         full = disk.full(home)
     except OSError as error:
