@@ -34,6 +34,7 @@ def root() -> None:
 
 def main() -> int:
     """The `hive` command: its exit code, after everything was written."""
+    _replace_closed_streams()
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
@@ -41,14 +42,25 @@ def main() -> int:
         root.main(prog_name="hive", complete_var="_HIVE_COMPLETE")
     code = run(sys.argv[1:])
     try:
-        if sys.stdout is not None:
-            sys.stdout.flush()
+        sys.stdout.flush()
     except BrokenPipeError:
         code = _abandon_output()
     except OSError as error:
         code = _fail(error)
         _abandon_output()
     return code
+
+
+def _replace_closed_streams() -> None:
+    """Put nothing where the caller closed a standard stream, before a file of ours gets its number."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+        if getattr(sys, name) is None:
+            stream = open(number, "w" if number else "r", encoding="utf-8")  # noqa: SIM115 - lasts
+            setattr(sys, name, stream)
 
 
 def run(args: list[str]) -> int:

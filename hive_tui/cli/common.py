@@ -155,6 +155,12 @@ class Session:
         """A message to the person, on standard error, out of the way of data."""
         click.echo(message, err=True)
 
+    def say_empty(self, message: str) -> None:
+        """Say why a list is empty; where no repository is, the first step is another."""
+        if not self.fleet_settings.repos:
+            message = f"Fleet {self.fleet_name!r} has no repository yet: `hive init` in a repository adds it."
+        self.say(message)
+
     @property
     def color(self) -> bool:
         """Whether what is printed to standard output may carry colour."""

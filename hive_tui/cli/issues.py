@@ -82,7 +82,7 @@ def issue_list_command(
 
 def _issues_text(session: Session, found: list[IssueDoc]) -> str:
     if not found:
-        session.say("No issues. `hive issue new TITLE` writes one.")
+        session.say_empty("No issues. `hive issue new TITLE` writes one.")
         return ""
     return paint(rows.issue_table(_page(session), found), color=session.color)
 

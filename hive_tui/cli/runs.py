@@ -44,7 +44,7 @@ def ls_command(session: Session, everything: bool) -> None:
         for run in snapshot.runs.values()
         if repo in (None, run.spec.repo) and (everything or _recent(run, now))
     ]
-    docs = [document.run_doc(run) for run in sorted(runs, key=_order)]
+    docs = [document.run_doc(run) for run in sorted(runs, key=order)]
     page = Page(width(), now, len(configured_repos(session)) > 1)
     session.emit({"runs": docs}, lambda: _runs_text(session, page, docs))
 
@@ -54,13 +54,15 @@ def _recent(run: Run, now: datetime) -> bool:
     return not run.phase.final or ended is None or now - ended < RECENT
 
 
-def _order(run: Run) -> tuple[bool, bool, float]:
-    return run.phase.final, run.phase not in _NEEDS_YOU, -run.spec.created_at.timestamp()
+def order(run: Run) -> tuple[bool, bool, float]:
+    """What needs you, what is at work, what has ended; within each the newest first."""
+    needs_you = run.phase in _NEEDS_YOU and not run.status.parked
+    return run.phase.final, not needs_you, -run.spec.created_at.timestamp()
 
 
 def _runs_text(session: Session, page: Page, docs: list[RunDoc]) -> str:
     if not docs:
-        session.say("No runs. `hive next` says what is started next, and what holds the rest.")
+        session.say_empty("No runs. `hive next` says what is started next, and what holds the rest.")
         return ""
     return paint(rows.run_table(page, docs, ids=True), color=session.color)
 

@@ -14,7 +14,7 @@ from hive_tui.cli.common import Session, global_options, output_option, pass_ses
 from hive_tui.core import actions, attention, decisions, document, text, workflow
 from hive_tui.core.actions import FireIssue, Retry, Send, Wake
 from hive_tui.core.decisions import Decision
-from hive_tui.core.dispatch import decide
+from hive_tui.core.dispatch import Plan, decide
 from hive_tui.core.errors import HiveError, UsageError
 from hive_tui.core.gates import Gate
 from hive_tui.core.ids import AgentName, IssueKey, RunId
@@ -87,11 +87,7 @@ def _dry_run(session: Session) -> None:
     plan = decide(snapshot, session.fleet_settings, session.now())
     data = DryRun(
         [entry for entry in map(_planned, plan.decisions) if repo in (None, entry.repo)],
-        [
-            HeldIssue(key.repo, key.number, issue.title, gate)
-            for key, issue in sorted(snapshot.issues.items())
-            if issue.open and repo in (None, key.repo) and (gate := plan.gate(key)) is not None
-        ],
+        _held(snapshot.of(repo), plan),
     )
 
     def shown() -> str:
@@ -100,6 +96,15 @@ def _dry_run(session: Session) -> None:
         return "\n".join(map(text.clean_line, lines))
 
     session.emit(data, shown)
+
+
+def _held(snapshot: Snapshot, plan: Plan) -> list[HeldIssue]:
+    """The open issues that are not started, each with the first gate that it does not pass."""
+    return [
+        HeldIssue(key.repo, key.number, issue.title, gate)
+        for key, issue in sorted(snapshot.issues.items())
+        if issue.open and (gate := plan.gate(key)) is not None
+    ]
 
 
 def _planned(decision: Decision) -> PlannedDecision:
@@ -223,23 +228,25 @@ class NextStart(msgspec.Struct, frozen=True):
 class Next(msgspec.Struct, frozen=True):
     attention: list[NextItem]
     start: list[NextStart]
+    gates: list[HeldIssue]
 
 
 @click.command("next", epilog="Example: `hive next`, or `hive next --all`.")
 @click.option(
-    "-a", "--all", "everything", is_flag=True, help="Everything that needs you, not only the first."
+    "-a", "--all", "everything", is_flag=True, help="Everything that needs you and every issue that is held."
 )
 @global_options
 @repo_option
 @output_option
 @pass_session
 def next_command(session: Session, everything: bool) -> None:
-    """What needs you next, with the command that helps, and what is started next."""
+    """What needs you next, with the command that helps, what is started next, and what holds the rest."""
     snapshot = read(session)
     settings, now = session.fleet_settings, session.now()
     plan = decide(snapshot, settings, now)
     repo = session.repo
-    items = attention.attention(snapshot.of(repo), plan, settings, now)
+    mine = snapshot.of(repo)
+    items = attention.attention(mine, plan, settings, now)
     starts = [
         decision
         for decision in plan.decisions
@@ -252,9 +259,13 @@ def next_command(session: Session, everything: bool) -> None:
             for item in shown
         ],
         [NextStart(start.key.repo, start.key.number, start.issue.title) for start in starts],
+        _held(mine, plan),
     )
 
     def words() -> str:
+        if not settings.repos and not mine.issues:
+            session.say_empty("Nothing needs you.")
+            return ""
         lines = []
         for item in shown:
             command = _command(item)
@@ -264,9 +275,30 @@ def next_command(session: Session, everything: bool) -> None:
         lines += [f"… {left} more: `hive next --all`"] if left else []
         lines += [] if items else ["Nothing needs you."]
         lines += [f"starts next: {start.key} {start.issue.title}" for start in starts]
+        lines += _holding(data.gates, everything=everything)
         return "\n".join(text.clean_line(line) if line[:1] != " " else line for line in lines)
 
     session.emit(data, words)
+
+
+_UNDER_WAY = ("state", "in-work")
+"""Gates of issues that somebody works on, or that attention is about."""
+
+
+def _holding(held: list[HeldIssue], *, everything: bool) -> list[str]:
+    """What holds the issues that wait: a line for each reason, or for each issue."""
+    waiting = [issue for issue in held if issue.gate.name not in _UNDER_WAY]
+    if everything:
+        return [f"held: {issue.repo}#{issue.number} {issue.title}: {issue.gate.detail}" for issue in waiting]
+    reasons: dict[str, list[HeldIssue]] = {}
+    for issue in waiting:
+        reasons.setdefault(issue.gate.detail, []).append(issue)
+    return [
+        f"held: {issues[0].repo}#{issues[0].number}: {detail}"
+        if len(issues) == 1
+        else f"held: {len(issues)} issues: {detail}"
+        for detail, issues in reasons.items()
+    ]
 
 
 def _about(item: attention.AttentionItem) -> str:

@@ -19,7 +19,7 @@ import pytest
 import yaml
 
 from hive_tui import config
-from hive_tui.cli import run, work
+from hive_tui.cli import run, runs, work
 from hive_tui.core.document import Document
 from hive_tui.core.events import LogLine, Note, Said, ToolCall
 from hive_tui.core.ids import RunId, WorkerName, branch_name, run_id
@@ -321,6 +321,38 @@ def test_next_names_the_command_that_helps(fleet: OpenFleet, hive: Hive) -> None
     out, _ = hive("next")
     assert out.startswith("[dispatcher]")
     assert "hive next --all" in out
+
+
+def test_next_says_what_holds_the_rest(fleet: OpenFleet, hive: Hive) -> None:
+    issue(fleet, "Vague", body="please")
+    for title in ("One", "Two"):
+        issue(fleet, title)
+    hive("pause", "--why", "night")
+    out, _ = hive("next")
+    assert "held: me/proj#1: add `## Definition of Done`" in out
+    assert "held: 2 issues: kay paused the fleet (night): `hive resume`" in out
+    assert "held: me/proj#3 Two: kay paused" in hive("next", "--all")[0]
+    gates = hive("next", "-o", "json")["gates"]
+    assert [(held["number"], held["gate"]["name"]) for held in gates] == [
+        (1, "definition-of-done"),
+        (2, "paused"),
+        (3, "paused"),
+    ]
+
+
+@pytest.mark.parametrize("command", [["ls"], ["next"], ["issue", "list"]])
+def test_a_fleet_without_a_repository_says_how_it_gets_one(
+    hive_home: Path, capsys: pytest.CaptureFixture[str], command: list[str]
+) -> None:
+    assert run(command) == 0
+    assert "`hive init` in a repository adds it" in capsys.readouterr().err
+
+
+def test_a_run_that_waits_for_its_quota_does_not_need_you() -> None:
+    asking = b.run(1, phase=Phase.WAITING, why="asks: which one?")
+    limited = b.run(2, phase=Phase.WAITING, why="quota", agent_problem="limit reached")
+    ended = b.run(3, phase=Phase.FAILED)
+    assert sorted([ended, limited, asking], key=runs.order) == [asking, limited, ended]
 
 
 def test_kill_then_retry(fleet: OpenFleet, hive: Hive) -> None:

@@ -196,6 +196,17 @@ def test_a_full_disk_behind_the_output_is_said() -> None:
     assert done.stderr.startswith("hive: No space left on device.")
 
 
+@pytest.mark.parametrize(
+    ("command", "closed", "code"),
+    [("ls", ">&-", 0), ("ls", "2>&-", 0), ("issue", "<&-", 2), ("top", "<&-", 2)],
+)
+def test_a_closed_stream_is_nobody_who_reads(hive_home: Path, command: str, closed: str, code: int) -> None:
+    shell = ["sh", "-c", f'exec "$@" {closed}', "sh", *HIVE, command]
+    done = subprocess.run(shell, capture_output=True, timeout=30, check=False, text=True)
+    assert done.returncode == code, done.stderr
+    assert "unexpected" not in done.stderr
+
+
 def test_a_terminal_without_unicode_gets_the_rest() -> None:
     done = subprocess.run(
         [*HIVE, "doctor", "--help"],
