@@ -109,6 +109,20 @@ class Session:
             raise unknown("repository", self.repo_option, known, listing="hive fleet list")
         return RepoName(self.repo_option)
 
+    @cached_property
+    def here(self) -> RepoName | None:
+        """The fleet's repository whose checkout this process is in."""
+        try:
+            here = Path.cwd()
+        except FileNotFoundError:
+            return None
+        inside = [
+            repo.name
+            for repo in self.fleet_settings.repos
+            if repo.path and here.is_relative_to(Path(repo.path).expanduser())
+        ]
+        return RepoName(inside[0]) if len(inside) == 1 else None
+
     def one_repo(self) -> RepoSettings:
         """The repository that is meant: `--repo`, the one you are in, or the only one of the fleet."""
         repos = self.fleet_settings.repos
@@ -121,10 +135,9 @@ class Session:
             raise UsageError(
                 f"Fleet {self.fleet_name!r} has no repository yet.", "`hive init` in a repository adds it."
             )
-        here = Path.cwd()
-        inside = [repo for repo in repos if repo.path and here.is_relative_to(Path(repo.path).expanduser())]
-        if len(inside) == 1:
-            return inside[0]
+        here = self.here
+        if here is not None:
+            return next(repo for repo in repos if repo.name == here)
         names = ", ".join(repo.name for repo in repos[:10])
         raise UsageError("Which repository is meant?", f"Add --repo OWNER/NAME; the fleet has {names}.")
 

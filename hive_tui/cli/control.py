@@ -144,7 +144,9 @@ def kill_command(session: Session, names: tuple[str, ...], yes: bool) -> None:
     session.require_writable()
     snapshot = read(session, CLUSTER)
     repos, repo = configured_repos(session), session.repo
-    runs = dict.fromkeys(find_run(snapshot, name, repos=repos, repo=repo).id for name in names)
+    runs = dict.fromkeys(
+        find_run(snapshot, name, repos=repos, repo=repo, here=session.here).id for name in names
+    )
     act(session, snapshot, Kill(tuple(runs)), yes=yes)
 
 

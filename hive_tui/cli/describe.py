@@ -59,11 +59,11 @@ def describe_command(session: Session, what: str) -> None:
 def _find(session: Session, snapshot: Snapshot, what: str) -> tuple[IssueKey, Run | None]:
     repos, repo = configured_repos(session), session.repo
     try:
-        key = find_issue(snapshot, what, repos=repos, repo=repo)
+        key = find_issue(snapshot, what, repos=repos, repo=repo, here=session.here)
     except UsageError:
         if what.strip("#").isdigit() or "#" in what:
             raise
-        run = find_run(snapshot, what, repos=repos, repo=repo)
+        run = find_run(snapshot, what, repos=repos, repo=repo, here=session.here)
         return run.key, run
     attempts = runs_of_issue(snapshot, key)
     return key, attempts[-1] if attempts else None

@@ -106,7 +106,7 @@ class IssueDetail(msgspec.Struct, frozen=True):
 def issue_show_command(session: Session, issue: str) -> None:
     """One issue: its state, its text, its comments."""
     snapshot = read(session)
-    key = find_issue(snapshot, issue, repos=configured_repos(session), repo=session.repo)
+    key = find_issue(snapshot, issue, repos=configured_repos(session), repo=session.repo, here=session.here)
     found = session.fleet.forge.get_issue(key)
     detail = IssueDetail(
         _issue_doc(session, snapshot, found),
@@ -265,7 +265,7 @@ def issue_edit_command(
     """Change an issue's title, text or labels. Without an option, a terminal opens your editor."""
     session.require_writable()
     snapshot = read(session)
-    key = find_issue(snapshot, issue, repos=configured_repos(session), repo=session.repo)
+    key = find_issue(snapshot, issue, repos=configured_repos(session), repo=session.repo, here=session.here)
     content = _given_text(body, body_file)
     if content is None and title is None and not add and not remove:
         if not _interactive():

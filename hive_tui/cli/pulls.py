@@ -69,7 +69,7 @@ class PullDetail(msgspec.Struct, frozen=True):
 def pr_show_command(session: Session, pull: str) -> None:
     """One pull request: its checks, its review, what stands between it and a merge."""
     snapshot = read(session)
-    found = find_pull(snapshot, pull, repos=configured_repos(session), repo=session.repo)
+    found = find_pull(snapshot, pull, repos=configured_repos(session), repo=session.repo, here=session.here)
     issue = snapshot.issues.get(found.issue_key) if found.issue_key is not None else None
     against = (
         () if found.state is PullState.MERGED else merging.obstacles(found, issue, session.fleet_settings)
@@ -109,7 +109,9 @@ class PullDiff(msgspec.Struct, frozen=True):
 @pass_session
 def pr_diff_command(session: Session, pull: str) -> None:
     """What a pull request changes, as a patch."""
-    found = find_pull(read(session), pull, repos=configured_repos(session), repo=session.repo)
+    found = find_pull(
+        read(session), pull, repos=configured_repos(session), repo=session.repo, here=session.here
+    )
     patch = session.fleet.forge.diff(found.key)
     session.emit(
         PullDiff(found.repo, found.number, found.head, patch),
@@ -133,7 +135,9 @@ def merge_command(session: Session, issues: tuple[str, ...], yes: bool) -> None:
     session.require_writable()
     snapshot = read(session)
     repos, repo = configured_repos(session), session.repo
-    pulls = [find_pull_to_merge(snapshot, name, repos=repos, repo=repo).key for name in issues]
+    pulls = [
+        find_pull_to_merge(snapshot, name, repos=repos, repo=repo, here=session.here).key for name in issues
+    ]
     act(session, snapshot, Merge(tuple(dict.fromkeys(pulls))), yes=yes)
     if session.output_option != "text":
         after, now = read(session), session.now()
@@ -144,7 +148,9 @@ def merge_command(session: Session, issues: tuple[str, ...], yes: bool) -> None:
 def _pull_key(session: Session, snapshot: Snapshot, name: str | None) -> PullKey | None:
     if name is None:
         return None
-    return find_pull(snapshot, name, repos=configured_repos(session), repo=session.repo).key
+    return find_pull(
+        snapshot, name, repos=configured_repos(session), repo=session.repo, here=session.here
+    ).key
 
 
 _worker_option = click.option("--worker", metavar="W", help="In whose name; by default yours.")

@@ -91,7 +91,7 @@ def logs_command(
     from hive_tui.cli.log_text import log_lines
 
     snapshot = read(session, CLUSTER)
-    found = find_run(snapshot, run, repos=configured_repos(session), repo=session.repo)
+    found = find_run(snapshot, run, repos=configured_repos(session), repo=session.repo, here=session.here)
     if previous:
         found = _previous(snapshot, found)
     raw = raw or session.output_option == "json"

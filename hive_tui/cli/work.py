@@ -165,7 +165,7 @@ def fire_command(
     """Start one issue now, ahead of order and back-off. Every other gate still holds (exit code 3)."""
     session.require_writable()
     snapshot = read(session)
-    key = find_issue(snapshot, issue, repos=configured_repos(session), repo=session.repo)
+    key = find_issue(snapshot, issue, repos=configured_repos(session), repo=session.repo, here=session.here)
     request = FireIssue(
         key,
         agent=AgentName(agent) if agent is not None else None,
@@ -337,7 +337,9 @@ def retry_command(session: Session, issues: tuple[str, ...]) -> None:
 def find_issues(session: Session, snapshot: Snapshot, names: tuple[str, ...]) -> tuple[IssueKey, ...]:
     """The issues that a command names, each once."""
     repos, repo = configured_repos(session), session.repo
-    return tuple(dict.fromkeys(find_issue(snapshot, name, repos=repos, repo=repo) for name in names))
+    return tuple(
+        dict.fromkeys(find_issue(snapshot, name, repos=repos, repo=repo, here=session.here) for name in names)
+    )
 
 
 @click.command("send", epilog='Example: `hive send claude-a "keep the old flag"`, or `… | hive send 42 -`.')
@@ -353,5 +355,5 @@ def send_command(session: Session, run: str, words: tuple[str, ...]) -> None:
     if not message.strip():
         raise UsageError("The message is empty.", "Give it after the run, or on standard input with `-`.")
     snapshot = read(session)
-    found = find_run(snapshot, run, repos=configured_repos(session), repo=session.repo)
+    found = find_run(snapshot, run, repos=configured_repos(session), repo=session.repo, here=session.here)
     act(session, snapshot, Send(found.id, message))

@@ -1,7 +1,8 @@
 """What a person points at: `42`, `#42`, `owner/name#42`, `!7`, a run, the start of its id, a worker.
 
-Names are exact. What is not found is an error that lists the nearest; what fits several things is an
-error that lists those: never a guess.
+Names are exact; `name#42`, as lists print it, will do where one repository has that name. What is not
+found is an error that lists the nearest; what fits several things is the one in the repository that
+the person is in (`here`), else an error that lists those: never a guess.
 """
 
 from __future__ import annotations
@@ -58,7 +59,12 @@ def find_repo(name: str, known: Iterable[str]) -> RepoName:
 
 
 def find_issue(
-    snapshot: Snapshot, text: str, *, repos: Iterable[str] = (), repo: str | None = None
+    snapshot: Snapshot,
+    text: str,
+    *,
+    repos: Iterable[str] = (),
+    repo: str | None = None,
+    here: str | None = None,
 ) -> IssueKey:
     """The issue that `text` names. Raises UsageError when there is none, or one in several repositories."""
     match = re.fullmatch(_NUMBERED, text.strip())
@@ -72,12 +78,19 @@ def find_issue(
         mine = [key for key in keys if wanted in (None, key.repo)]
         raise _no_such("issue", text, mine, int(match["number"]), mark="#", several=len(known) > 1)
     if len(found) > 1:
+        found = [key for key in found if key.repo == here] or found
+    if len(found) > 1:
         raise _ambiguous(f"Issue #{match['number']}", map(str, found))
     return found[0]
 
 
 def find_pull(
-    snapshot: Snapshot, text: str, *, repos: Iterable[str] = (), repo: str | None = None
+    snapshot: Snapshot,
+    text: str,
+    *,
+    repos: Iterable[str] = (),
+    repo: str | None = None,
+    here: str | None = None,
 ) -> PullRequest:
     """The pull request that `text` names: `7`, `!7`, `owner/name!7`."""
     match = re.fullmatch(_NUMBERED, text.strip())
@@ -91,6 +104,8 @@ def find_pull(
         mine = [key for key in snapshot.pulls if wanted in (None, key.repo)]
         raise _no_such("pull request", text, mine, number, mark="!", several=len(known) > 1)
     if len(found) > 1:
+        found = [key for key in found if key.repo == here] or found
+    if len(found) > 1:
         raise _ambiguous(f"Pull request !{number}", map(str, found))
     return snapshot.pulls[found[0]]
 
@@ -102,17 +117,22 @@ def pull_of_issue(snapshot: Snapshot, key: IssueKey) -> PullRequest | None:
 
 
 def find_pull_to_merge(
-    snapshot: Snapshot, text: str, *, repos: Iterable[str] = (), repo: str | None = None
+    snapshot: Snapshot,
+    text: str,
+    *,
+    repos: Iterable[str] = (),
+    repo: str | None = None,
+    here: str | None = None,
 ) -> PullRequest:
     """The pull request of the issue that `text` names, or the one that `!7` names."""
     if "!" in text:
-        return find_pull(snapshot, text, repos=repos, repo=repo)
+        return find_pull(snapshot, text, repos=repos, repo=repo, here=here)
     try:
-        key = find_issue(snapshot, text, repos=repos, repo=repo)
+        key = find_issue(snapshot, text, repos=repos, repo=repo, here=here)
     except UsageError as no_issue:
         # Issues and pull requests share their numbers, so a pull request's own number is as clear.
         try:
-            return find_pull(snapshot, text, repos=repos, repo=repo)
+            return find_pull(snapshot, text, repos=repos, repo=repo, here=here)
         except UsageError:
             raise no_issue from None
     pull = pull_of_issue(snapshot, key)
@@ -127,7 +147,14 @@ def runs_of_issue(snapshot: Snapshot, key: IssueKey) -> list[Run]:
     return sorted(mine, key=lambda run: run.spec.attempt)
 
 
-def find_run(snapshot: Snapshot, text: str, *, repos: Iterable[str] = (), repo: str | None = None) -> Run:
+def find_run(
+    snapshot: Snapshot,
+    text: str,
+    *,
+    repos: Iterable[str] = (),
+    repo: str | None = None,
+    here: str | None = None,
+) -> Run:
     """The run that `text` names: its id or an unambiguous start of it, a worker at work, or an issue,
     which means its newest attempt. Raises UsageError."""
     text = text.strip()
@@ -135,7 +162,7 @@ def find_run(snapshot: Snapshot, text: str, *, repos: Iterable[str] = (), repo: 
     if exact is not None:
         return exact
     if re.fullmatch(_NUMBERED, text):
-        key = find_issue(snapshot, text, repos=repos, repo=repo)
+        key = find_issue(snapshot, text, repos=repos, repo=repo, here=here)
         attempts = runs_of_issue(snapshot, key)
         if not attempts:
             raise UsageError(f"Nobody has worked on {key} yet.", "`hive next` says what is to be done.")
@@ -161,6 +188,9 @@ def find_worker(name: str) -> WorkerName:
 
 
 def _wanted_repo(named: str | None, option: str | None, known: list[RepoName]) -> RepoName | None:
+    if named is not None and "/" not in named:
+        called = [repo for repo in known if repo.rpartition("/")[2] == named]
+        named = called[0] if len(called) == 1 else named
     if named is not None and option is not None and named != option:
         raise UsageError(f"{named} is not --repo {option}.", "Give one of the two.")
     name = named if named is not None else option

@@ -71,9 +71,24 @@ def test_a_repository_is_exact(two: Snapshot) -> None:
     assert caught.value.hint is not None
     assert "me/other" in caught.value.hint
     with pytest.raises(UsageError):
-        find_issue(two, "proj#7")
-    with pytest.raises(UsageError):
         find_issue(two, "me/proj#7", repo=OTHER)
+
+
+def test_a_number_in_two_repositories_is_the_one_that_you_are_in(two: Snapshot) -> None:
+    assert find_issue(two, "7", here=OTHER) == IssueKey(OTHER, 7)
+    assert find_issue(two, "7", here=b.REPO) == IssueKey(b.REPO, 7)
+    assert find_issue(two, "8", here=b.REPO) == IssueKey(OTHER, 8)
+    with pytest.raises(UsageError):
+        find_issue(two, "7", here="me/third")
+
+
+def test_a_repository_may_be_named_as_lists_print_it(two: Snapshot) -> None:
+    assert find_issue(two, "proj#7") == IssueKey(b.REPO, 7)
+    with pytest.raises(UsageError):
+        find_issue(two, "pro#7")
+    namesakes = b.snapshot(b.issue(7), b.issue(7, repo=RepoName("you/proj")))
+    with pytest.raises(UsageError, match="repository 'proj'"):
+        find_issue(namesakes, "proj#7")
 
 
 def test_a_run_by_id_prefix_worker_or_issue(one: Snapshot) -> None:
