@@ -6,6 +6,7 @@ object; `world_gate` looks at what else is going on; `fleet_gate` holds every is
 
 from __future__ import annotations
 
+import functools
 import re
 from datetime import datetime
 
@@ -84,9 +85,12 @@ def _approved(issue: Issue, settings: FleetSettings) -> bool:
     return approval.body_sha == body_sha(issue.body)
 
 
-# Strings, which `re` compiles on their first use: most commands read issues and never ask this.
 _FENCE = r" {0,3}(`{3,}|~{3,})"
-_ITEM = r"(?m)(?:(?!#{1,2} ).*\n)*?[ \t]*- \[ \](?: |$)"
+
+
+@functools.cache  # compiled at its first use: most commands read issues and never ask this
+def _item() -> re.Pattern[str]:
+    return re.compile(r"(?:(?!#{1,2} ).*\n)*?[ \t]*- \[ \](?: |$)", re.MULTILINE)
 
 
 def has_plan(body: str) -> bool:
@@ -96,20 +100,23 @@ def has_plan(body: str) -> bool:
 
 def has_definition_of_done(body: str) -> bool:
     """Whether `## Definition of Done` has an open `- [ ]` item, outside of code fences."""
-    section = _below("## Definition of Done", _outside_fences(body))
-    return section is not None and re.match(_ITEM, section) is not None
+    text = _outside_fences(body)
+    section = _below("## Definition of Done", text)
+    return section is not None and _item().match(text, section) is not None
 
 
-def _below(heading: str, body: str) -> str | None:
-    """What follows a heading line; None if there is no such line.
+def _below(heading: str, body: str) -> int | None:
+    """Where the line after a heading line begins; None if there is no such line.
 
     By `find`, not by a pattern: a dispatcher that starts reads ten thousand bodies.
     """
     at = -1
     while (at := body.find(heading, at + 1)) >= 0:
-        line, _, rest = body[at:].partition("\n")
-        if (at == 0 or body[at - 1] == "\n") and line.rstrip(" \t") == heading:
-            return rest
+        end = body.find("\n", at)
+        if end < 0:
+            end = len(body)
+        if (at == 0 or body[at - 1] == "\n") and body[at:end].rstrip(" \t") == heading:
+            return min(end + 1, len(body))
     return None
 
 
