@@ -197,14 +197,14 @@ def _compare(
     )
 
 
-_Rank = tuple[bool, int, datetime, IssueKey]
+_Rank = tuple[bool, int, float, IssueKey]
 
 
 def _rank(issue: Issue, settings: FleetSettings) -> _Rank:
     """Review before ready, then priority, then the oldest; the key makes the order total."""
     state = workflow.state(issue.labels, settings.labels)
     in_review = state is IssueState.IN_REVIEW
-    return (not in_review, workflow.priority(issue.labels), issue.created_at, issue.key)
+    return (not in_review, workflow.priority(issue.labels), issue.created_at.timestamp(), issue.key)
 
 
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)

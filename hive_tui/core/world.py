@@ -85,23 +85,37 @@ def _open_pulls(snapshot: Snapshot) -> dict[IssueKey, PullRequest]:
 
 
 def _spending(snapshot: Snapshot, now: datetime) -> dict[Scope, Spending]:
-    fleet = snapshot.fleet
-    if fleet is None or fleet.budget == type(fleet.budget)():
+    """Money by scope, for the scopes that have a limit."""
+    if snapshot.fleet is None:
+        return {}
+    budget = snapshot.fleet.budget
+    by_issue, by_repo = budget.issue_micros is not None, budget.repo_micros is not None
+    by_day, by_fleet = budget.day_micros is not None, budget.fleet_micros is not None
+    if not (by_issue or by_repo or by_day or by_fleet):
         return {}
     midnight = now.astimezone().replace(hour=0, minute=0, second=0, microsecond=0)
     spending: dict[Scope, Spending] = {}
     for run in snapshot.runs.values():
         status, spec = run.status, run.spec
-        scopes: list[Scope] = [spec.key, spec.repo, "fleet"]
-        if status.ended_at is None or status.ended_at >= midnight:
+        scopes: list[Scope] = []
+        if by_issue:
+            scopes.append(spec.key)
+        if by_repo:
+            scopes.append(spec.repo)
+        if by_fleet:
+            scopes.append("fleet")
+        if by_day and (status.ended_at is None or status.ended_at >= midnight):
             scopes.append("day")
+        final = status.phase.final
         cost = status.usage.cost_micros
-        reserved = 0 if status.phase.final else max(0, (spec.budget_micros or 0) - (cost or 0))
-        lost = cost is None and status.phase.final and status.started_at is not None
+        reserved = 0 if final else max(0, (spec.budget_micros or 0) - (cost or 0))
+        lost = cost is None and final and status.started_at is not None
         if lost and spec.budget_micros is not None:
             cost, lost = spec.budget_micros, False
         for scope in scopes:
-            entry = spending.setdefault(scope, Spending())
+            entry = spending.get(scope)
+            if entry is None:
+                entry = spending[scope] = Spending()
             entry.micros += cost or 0
             entry.reserved += reserved
             if lost:
