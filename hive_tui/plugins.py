@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 from typing import Any, cast
 
-from hive_tui.core.errors import ConfigError, unknown
+from hive_tui.core.errors import ConfigError, UsageError, unknown
 from hive_tui.core.ports import Agent, BackendContext, Cluster, Forge
 
 BUILT_IN: dict[str, dict[str, str]] = {
@@ -23,11 +23,19 @@ BUILT_IN: dict[str, dict[str, str]] = {
 }
 
 
+_KINDS = {"hive.clusters": "cluster backend", "hive.forges": "tracker backend", "hive.agents": "agent"}
+
+
 def names(group: str) -> list[str]:
     """All backends of a group that are installed."""
     from importlib.metadata import entry_points
 
     return sorted({*BUILT_IN[group], *(point.name for point in entry_points(group=group))})
+
+
+def unknown_backend(group: str, name: str) -> UsageError:
+    """An error for a backend that is not there, with the nearest ones."""
+    return unknown(_KINDS[group], name, names(group))
 
 
 def _load(group: str, name: str) -> Any:
@@ -37,7 +45,7 @@ def _load(group: str, name: str) -> Any:
 
         found = [point for point in entry_points(group=group) if point.name == name]
         if not found:
-            raise unknown(f"backend in {group}", name, names(group))
+            raise unknown_backend(group, name)
         target = found[0].value
     module, _, attribute = target.partition(":")
     try:

@@ -124,6 +124,8 @@ def unknown_command(name: str, known: list[str], ctx: click.Context) -> click.Us
     """A usage error for a mistyped command, with the nearest ones."""
     import difflib
 
+    if name in COMMANDS:
+        return click.UsageError(f"No such command {name!r}. Did you mean `hive {name}`?", ctx)
     near: list[Any] = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
     hint = f"Did you mean {' or '.join(near)}?" if near else f"Known: {', '.join(known)}."
     return click.UsageError(f"No such command {name!r}. {hint}", ctx)

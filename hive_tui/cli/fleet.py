@@ -78,7 +78,7 @@ def add_command(session: Session, name: str, cluster: str, forge: str, slots: in
     session.require_writable()
     for group, backend in (("hive.clusters", cluster), ("hive.forges", forge)):
         if backend not in plugins.BUILT_IN[group] and backend not in plugins.names(group):
-            raise unknown(f"backend in {group}", backend, plugins.names(group))
+            raise plugins.unknown_backend(group, backend)
     if (
         name in session.configuration.configured and name != DEFAULT_FLEET
     ) or name in session.settings.fleets:

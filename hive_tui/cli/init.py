@@ -104,7 +104,7 @@ def init_command(
     before = session.settings
     after = edit.edit(
         session.configuration,
-        lambda document: _add(document, session, found, known_agents, bool(agents), base, test),
+        lambda document: _add(document, session, found, known_agents, bool(agents), name, base, test),
     )
     fleet = after.fleets[session.fleet_name]
     repo = next(repo for repo in fleet.repos if _same(repo.path, found.path))
@@ -160,6 +160,7 @@ def _add(
     found: Repository,
     agents: list[str],
     agents_asked: bool,
+    name: str | None,
     base: str | None,
     test: str | None,
 ) -> None:
@@ -175,6 +176,12 @@ def _add(
             )
         entry = edit.Document(name=found.name, path=str(found.path), base=found.base)
         repos.append(entry)
+    elif name is not None and name != entry.get("name"):
+        raise UsageError(
+            f"This checkout is in fleet {session.fleet_name} as {entry.get('name')}; its issues and runs "
+            "have that name.",
+            "Leave out --repo.",
+        )
     if base:
         entry["base"] = base
     if test:
@@ -183,9 +190,9 @@ def _add(
     if session.user not in authors:
         authors.append(session.user)
     listed = edit.sequence(fleet, "agents") if agents_asked or "agents" not in fleet else None
-    for name in agents if listed is not None else ():
-        if not any(item.get("name") == name for item in listed or ()):
-            (listed if listed is not None else []).append(edit.Document(name=name))
+    for agent in agents if listed is not None else ():
+        if not any(item.get("name") == agent for item in listed or ()):
+            (listed if listed is not None else []).append(edit.Document(name=agent))
 
 
 def _same(path: object, other: Path) -> bool:

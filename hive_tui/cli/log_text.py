@@ -64,8 +64,10 @@ def _body(event: AnyEvent) -> list[str]:
             lines = text.clean(event.text).strip().splitlines()
         case UsageReport():
             tokens = event.usage.tokens
-            cost = text.money(event.usage.cost_micros, estimated=event.usage.estimated)
-            lines = [f"{cost} so far, {text.count(tokens.input)} in, {text.count(tokens.output)} out"]
+            said = [f"{text.count(tokens.input)} in", f"{text.count(tokens.output)} out"]
+            if event.usage.cost_micros is not None:
+                said.insert(0, text.money(event.usage.cost_micros, estimated=event.usage.estimated))
+            lines = [", ".join(said) + " so far"]
         case _:
             lines = [text.clean_line(one_line(event))]
     return [line.replace("\t", "    ") for line in lines] or [""]

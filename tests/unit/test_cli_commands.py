@@ -20,8 +20,9 @@ import yaml
 
 from hive_tui import config
 from hive_tui.cli import run, runs, work
+from hive_tui.cli.log_text import log_lines
 from hive_tui.core.document import Document
-from hive_tui.core.events import LogLine, Note, Said, ToolCall
+from hive_tui.core.events import LogLine, Note, Said, ToolCall, UsageReport
 from hive_tui.core.ids import RunId, WorkerName, branch_name, run_id
 from hive_tui.core.model import (
     DISPATCHER,
@@ -33,6 +34,8 @@ from hive_tui.core.model import (
     Phase,
     PullRequest,
     RunSpec,
+    Tokens,
+    Usage,
 )
 from hive_tui.core.ports import AgentJob, Job, NewPull, RepoJob
 from hive_tui.fleet import OpenFleet, open_fleet
@@ -353,6 +356,15 @@ def test_a_run_that_waits_for_its_quota_does_not_need_you() -> None:
     limited = b.run(2, phase=Phase.WAITING, why="quota", agent_problem="limit reached")
     ended = b.run(3, phase=Phase.FAILED)
     assert sorted([ended, limited, asking], key=runs.order) == [asking, limited, ended]
+
+
+@pytest.mark.parametrize(
+    ("cost", "said"), [(None, "20 in, 40 out so far"), (20_000, "$0.02, 20 in, 40 out so far")]
+)
+def test_usage_without_a_figure_has_no_sign_for_it(cost: int | None, said: str) -> None:
+    report = UsageReport(usage=Usage(tokens=Tokens(input=20, output=40), cost_micros=cost))
+    ((_, body),) = log_lines(LogLine(1, datetime.now(UTC), report))
+    assert body.text == said
 
 
 def test_kill_then_retry(fleet: OpenFleet, hive: Hive) -> None:

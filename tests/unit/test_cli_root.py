@@ -135,6 +135,7 @@ def test_a_mistyped_repository_is_refused_with_the_known_ones(
         (["tpo"], 2, "Did you mean top"),
         (["zzzzzz"], 2, "Known: top, ls"),
         (["config", "gte"], 2, "Did you mean get"),
+        (["pr", "merge", "3"], 2, "Did you mean `hive merge`?"),
         (["probe", "--flet", "x"], 2, "--fleet"),
         (["probe", "--raise", "refused"], 3, "hive: The gate is closed.\nOpen it.\n"),
         (["probe", "--raise", "interrupt"], 130, ""),

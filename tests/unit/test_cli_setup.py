@@ -76,6 +76,8 @@ def test_init_again_changes_what_is_named_and_nothing_else(app: Path, hive: Hive
         ("acme/app", "trunk", "make check")
     ]
     assert [agent.name for agent in fleet.agents] == ["codex", "scripted"]
+    assert "as acme/app" in hive("init", "--repo", "acme/other", code=2)
+    hive("init", "--repo", "acme/app")
 
 
 def test_init_keeps_what_a_person_wrote(app: Path, hive: Hive, hive_home: Path) -> None:
@@ -105,7 +107,7 @@ def test_two_checkouts_cannot_have_one_name(
     ("arguments", "code", "words"),
     [
         (["--base", "mian"], 2, "no branch 'mian'"),
-        (["--agent", "cluade"], 2, "claude"),
+        (["--agent", "cluade"], 2, "Unknown agent 'cluade'.\nDid you mean claude"),
         (["--repo", "no slash"], 2, "owner/name"),
         (["--fleet", "nope"], 2, "Unknown fleet"),
         (["--read-only"], 3, "read-only"),
@@ -142,7 +144,9 @@ def test_fleets_are_added_used_and_removed(hive: Hive) -> None:
     assert "Did you mean work" in hive("fleet", "use", "wrok", code=2)
     assert "already" in hive("fleet", "add", "work", code=2)
     assert "expected a name" in hive("fleet", "add", "../x", code=2)
-    assert "Unknown backend" in hive("fleet", "add", "other", "--cluster", "kubernets", code=2)
+    assert "Unknown cluster backend 'kubernets'" in hive(
+        "fleet", "add", "other", "--cluster", "kubernets", code=2
+    )
     hive("fleet", "remove", "work")
     assert [row["name"] for row in hive("fleet", "list", "-o", "json")["fleets"]] == ["local"]
     assert config.load().settings.current == "local"
