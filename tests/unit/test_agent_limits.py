@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -61,11 +63,24 @@ def test_causes(message: str, kind: str | None, status: int | None, found: Cause
         ("resets Feb 31, 5pm (UTC)", None),
         ("resets 2026-13-45T99:00:00Z", None),
         ("try again in 99999 weeks", None),
-        ("resets 3pm (Nowhere/Land)", datetime(2026, 11, 21, 15).astimezone(UTC)),
     ],
 )
 def test_reset_times(message: str, until: datetime | None) -> None:
     assert reset_time(message, NOW) == until
+
+
+@pytest.fixture
+def five_hours_east(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    with monkeypatch.context() as patched:
+        patched.setenv("TZ", "EAST-5")
+        time.tzset()
+        yield
+    time.tzset()
+
+
+@pytest.mark.usefixtures("five_hours_east")
+def test_a_zone_that_nobody_knows_is_taken_for_this_machines() -> None:
+    assert reset_time("resets 4pm (Nowhere/Land)", NOW) == datetime(2026, 11, 21, 11, tzinfo=UTC)
 
 
 def test_without_a_clock_only_absolute_moments_are_understood() -> None:
