@@ -40,7 +40,10 @@ def implement(ctx: Context, position: Position) -> StepResult:
         return _limited(result)
     if result.outcome is not Outcome.SUCCEEDED:
         return Over(Phase.FAILED, f"the agent did not finish: {result.why}", said)
-    ctx.tip = takeover.commit_all(ctx.sandbox, LEFT, ctx.identity, move=True)
+    try:
+        ctx.tip = takeover.commit_all(ctx.sandbox, LEFT, ctx.identity, move=True)
+    except WorkRejected as error:
+        return Rejected(f"{error.message} {error.hint or ''}".strip(), error.message.rstrip("."))
     if ctx.tip == ctx.base:
         return Over(Phase.FAILED, "the agent changed nothing", said)
     return Passed()

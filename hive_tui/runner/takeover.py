@@ -19,22 +19,40 @@ import msgspec
 
 from hive_tui.core.errors import GitError, WorkRejected
 from hive_tui.core.ports import Sandbox
-from hive_tui.core.text import Redactor, clean
+from hive_tui.core.text import Redactor, clean, clean_line
 from hive_tui.runner import policy
 from hive_tui.system import bounded, git
 
 _COMMIT = r"""
 set -e
-message=$1 name=$2 email=$3 keep=$4 move=$5
+message=$1 name=$2 email=$3 keep=$4 move=$5 most=$6
 set -- git -c core.hooksPath=/dev/null -c core.fsmonitor=false -c commit.gpgSign=false
 set -- "$@" -c gc.auto=0 -c "user.name=$name" -c "user.email=$email"
 dir=$("$@" rev-parse --absolute-git-dir)
 rm -f "$dir/index.lock" "$dir/HEAD.lock"
 if [ "$keep" = work ]; then
     head=$("$@" rev-parse --verify HEAD^{commit})
+    find . -name .git -prune -o -type f -size +"$most"c -exec sh -c '
+        for path; do
+            ignored=0
+            git check-ignore -q -- "$path" 2>/dev/null || ignored=$?
+            [ "$ignored" = 1 ] || continue
+            path=${path#./}
+            if [ -n "$(git ls-files -- ":(literal)$path")" ]; then
+                git diff --quiet HEAD -- ":(literal)$path" && continue
+            fi
+            printf ":(top,exclude,literal)%s\0" "$path"
+        done' sh {} + >"$dir/hive-large"
+    if [ "$move" = move ] && [ -s "$dir/hive-large" ]; then
+        printf 'large '
+        head -c 300 "$dir/hive-large"
+        exit 0
+    fi
+    printf ':/\0' >>"$dir/hive-large"
     cp "$dir/index" "$dir/hive-index" 2>/dev/null || GIT_INDEX_FILE=$dir/hive-index "$@" read-tree "$head"
     rm -f "$dir/hive-index.lock"
-    GIT_INDEX_FILE=$dir/hive-index "$@" add -A >/dev/null
+    GIT_INDEX_FILE=$dir/hive-index "$@" add -A --pathspec-file-nul \
+        --pathspec-from-file="$dir/hive-large" >/dev/null
     tree=$(GIT_INDEX_FILE=$dir/hive-index "$@" write-tree)
     rm -f "$dir/hive-index"
     if [ "$tree" != "$("$@" rev-parse "$head^{tree}")" ]; then
@@ -52,8 +70,11 @@ fi
 """
 """Runs on the agent's side, as one shell call. `work` takes the uncommitted changes along through an
 index of its own, so that the agent's index and half-done merges stay as they are; `move` makes the new
-commit its HEAD. Nothing else runs there by now, so a lock is a dead git's."""
+commit its HEAD. A file that git could not take over in time is named instead of committed, or left out
+where something is to be saved at all. Nothing else runs there by now, so a lock is a dead git's."""
 
+
+_LARGE = "Keep large files out of git: remove them, or add them to .gitignore."
 
 _SHORTEST_SECRET = 8
 """Characters; a shorter value would be found in innocent text."""
@@ -97,7 +118,10 @@ class Taken(msgspec.Struct, frozen=True):
 def commit_all(
     sandbox: Sandbox, message: str, identity: Identity, *, move: bool, timeout: float = 60.0
 ) -> str:
-    """Commit what the agent left uncommitted; returns the tip. `move` makes it the agent's HEAD."""
+    """Commit what the agent left uncommitted; returns the tip. `move` makes it the agent's HEAD.
+
+    Raises WorkRejected for a file that is too large; without `move` such files are left out.
+    """
     return _tip(sandbox, message, identity, "work", "move" if move else "stay", timeout)
 
 
@@ -107,8 +131,12 @@ def committed(sandbox: Sandbox, timeout: float = 10.0) -> str:
 
 
 def _tip(sandbox: Sandbox, message: str, who: Identity, keep: str, move: str, timeout: float) -> str:
-    argv = ("sh", "-c", _COMMIT, "sh", message, who.name, who.email, keep, move)
-    tip = sandbox.stream(argv, stdin=b"", limit=1_000, timeout=timeout).strip().decode("ascii", "replace")
+    most = Limits().blob
+    argv = ("sh", "-c", _COMMIT, "sh", message, who.name, who.email, keep, move, str(most))
+    tip = sandbox.stream(argv, stdin=b"", limit=1_000, timeout=timeout).strip().decode("utf-8", "replace")
+    if tip.startswith("large "):
+        path = clean_line(tip.partition(")")[2].partition("\0")[0], limit=200)
+        raise WorkRejected(f"{path} has more than {most >> 20} MB.", _LARGE)
     if not git.SHA.fullmatch(tip):
         raise WorkRejected("The agent's side named no commit.")
     return tip
@@ -125,12 +153,15 @@ def take_over(
     """
     if not git.SHA.fullmatch(tip):
         raise WorkRejected("The agent's side named no commit.")
-    packed = sandbox.stream(
-        ("git", "pack-objects", "--revs", "--thin", "--stdout", "-q"),
-        stdin=f"{tip}\n^{base}\n".encode(),
-        limit=limits.pack,
-        timeout=limits.seconds,
-    )
+    try:
+        packed = sandbox.stream(
+            ("git", "pack-objects", "--revs", "--thin", "--stdout", "-q"),
+            stdin=f"{tip}\n^{base}\n".encode(),
+            limit=limits.pack,
+            timeout=limits.seconds,
+        )
+    except WorkRejected as error:
+        raise WorkRejected(f"The work has more than {limits.pack >> 20} MB.", _LARGE) from error
     quarantine = Path(tempfile.mkdtemp(prefix="incoming-", dir=bare))
     try:
         side = _Quarantine(bare, quarantine, limits)
@@ -178,9 +209,9 @@ def _measure(side: _Quarantine, base: str, tip: str, limits: Limits) -> None:
     except ValueError as error:
         raise WorkRejected("The work names objects that did not come over.") from error
     if max(numbers, default=0) > limits.blob:
-        raise WorkRejected(f"A file has more than {limits.blob >> 20} MB.", "Keep large files out of git.")
+        raise WorkRejected(f"A file has more than {limits.blob >> 20} MB.", _LARGE)
     if sum(numbers) > limits.total:
-        raise WorkRejected(f"The work has more than {limits.total >> 20} MB.", "Keep large files out of git.")
+        raise WorkRejected(f"The work has more than {limits.total >> 20} MB.", _LARGE)
 
 
 def _move_in(packs: Path, to: Path) -> None:

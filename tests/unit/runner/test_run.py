@@ -558,3 +558,41 @@ def test_what_the_machine_lacks_is_not_called_a_bug_of_hive(
     assert over.phase is Phase.FAILED
     assert over.why == "No space left on device (session.json)"
     assert "doctor" in (over.evidence or "")
+
+
+LARGE = 'f = open("big [1].bin", "wb"); f.truncate(40 << 20); f.close(); write("small.txt", "kept\\n"); '
+
+
+def test_a_large_file_is_the_next_rounds_to_remove(stage: Make) -> None:
+    run = stage()
+    run.play(f'{LARGE}os.remove("big [1].bin") if "more than 32 MB" in PROMPT else None; done()')
+    assert run.host.status.phase is Phase.SUCCEEDED
+    assert "big [1].bin has more than 32 MB" in run.agent.prompts[1]
+    assert git.text("ls-tree", "-r", "--name-only", BRANCH, cwd=run.source).split() == ["a.txt", "small.txt"]
+
+
+def test_a_large_file_that_stays_ends_the_run_and_the_rest_is_saved(stage: Make) -> None:
+    run = stage(max_rounds=1)
+    over = run.play(f"{LARGE}done()")
+    assert over.phase is Phase.FAILED
+    assert over.why == "big [1].bin has more than 32 MB after 1 round"
+    assert git.text("ls-tree", "-r", "--name-only", WIP, cwd=run.source).split() == ["a.txt", "small.txt"]
+
+
+def test_large_files_that_are_ignored_or_were_there_are_no_obstacle(stage: Make) -> None:
+    run = stage({"a.txt": "1\n", ".gitignore": "cache/\n", "art.bin": "x" * (33 << 20)})
+    run.play(
+        'os.mkdir("cache"); f = open("cache/big", "wb"); f.truncate(40 << 20); f.close();'
+        'write("small.txt", "kept\\n"); done()'
+    )
+    assert run.host.status.phase is Phase.SUCCEEDED
+    assert run.host.status.changed_files == 1
+
+
+def test_a_large_file_that_the_agent_committed_is_named_as_such(stage: Make) -> None:
+    run = stage()
+    over = run.play('commit("big.txt", os.urandom(70 << 19).hex()); done()')
+    assert over.phase is Phase.NEEDS_HUMAN
+    assert over.why is not None
+    assert "more than" in over.why
+    assert "Keep large files out of git" in (over.evidence or "")

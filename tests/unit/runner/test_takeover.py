@@ -144,7 +144,7 @@ def test_a_huge_file(side: Side) -> None:
 
 def test_a_pack_that_is_too_large(side: Side) -> None:
     tip = side.commit("noise", os.urandom(1 << 20))
-    with pytest.raises(WorkRejected, match="bytes"):
+    with pytest.raises(WorkRejected, match="has more than 0 MB"):
         side.take(tip, msgspec.structs.replace(LIMITS, pack=1 << 16))
 
 
