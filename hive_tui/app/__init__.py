@@ -25,8 +25,10 @@ class Session(Protocol):
     def read_only(self) -> bool: ...
 
 
-def run_console(session: Session) -> int:
+def run_console(session: Session, *, stop: str | None = None) -> int:
     """Show the fleet until the person quits; returns the exit code.
+
+    `stop` is the command line that ends what stays, where it is not that of every fleet.
 
     On a local fleet a detached dispatcher is started if none runs, unless in read-only mode; it stays
     when the console closes. Raises UsageError for an unknown fleet, before the screen is taken.
@@ -49,18 +51,15 @@ def run_console(session: Session) -> int:
     )
     app.run()
     if local:
-        _say_what_stays(fleet)
+        _say_what_stays(fleet, stop or f"hive --fleet {fleet.name} dispatcher stop")
     return app.return_code or 0
 
 
-def _say_what_stays(fleet: OpenFleet) -> None:
+def _say_what_stays(fleet: OpenFleet, stop: str) -> None:
     """Closing the console changes nothing; whoever closed it should know."""
     try:
         running = dispatcher_state(fleet).state is DispatcherState.RUNNING
     except HiveError:
         return
     if running:
-        print(
-            f"The dispatcher of fleet {fleet.name} keeps running: `hive dispatcher stop` ends it.",
-            file=sys.stderr,
-        )
+        print(f"The dispatcher of fleet {fleet.name} keeps running: `{stop}` ends it.", file=sys.stderr)

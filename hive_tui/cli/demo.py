@@ -44,7 +44,7 @@ def demo_command(context: click.Context, session: Session, speed: float | None) 
     session.fleet_option = NAME
     from hive_tui.app import run_console  # Textual, which no other form of this command needs
 
-    run_console(session)
+    run_console(session, stop="hive demo stop")
 
 
 @demo_command.command("start")

@@ -255,7 +255,9 @@ def next_command(session: Session, everything: bool) -> None:
     shown = items if everything else items[:1]
     data = Next(
         [
-            NextItem(item.kind.value, item.text, item.since, item.target, item.action, _command(item))
+            NextItem(
+                item.kind.value, item.text, item.since, item.target, item.action, _command(session, item)
+            )
             for item in shown
         ],
         [NextStart(start.key.repo, start.key.number, start.issue.title) for start in starts],
@@ -268,7 +270,7 @@ def next_command(session: Session, everything: bool) -> None:
             return ""
         lines = []
         for item in shown:
-            command = _command(item)
+            command = _command(session, item)
             lines.append(f"[{item.kind.value}] {_about(item)}{item.text}")
             lines += [f"    {command}"] if command else []
         left = len(items) - len(shown)
@@ -306,7 +308,7 @@ def _about(item: attention.AttentionItem) -> str:
     return f"{key}: " if key is not None else ""
 
 
-def _command(item: attention.AttentionItem) -> str | None:
+def _command(session: Session, item: attention.AttentionItem) -> str | None:
     """The command line that the item's action stands for, with its target."""
     if item.action is None:
         return None
@@ -319,7 +321,9 @@ def _command(item: attention.AttentionItem) -> str | None:
         "ISSUE": issue,
         "NAME": target.agent or "",
     }
-    return "hive " + " ".join(words.get(word) or word for word in usage.split())
+    other = session.fleet_option not in (None, session.settings.current)
+    hive = f"hive --fleet {session.fleet_option}" if other else "hive"
+    return " ".join((hive, *(words.get(word) or word for word in usage.split())))
 
 
 @click.command("retry", epilog="Example: `hive retry 42`, or `hive retry 42 43`.")

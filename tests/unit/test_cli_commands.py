@@ -14,12 +14,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import click
 import msgspec
 import pytest
 import yaml
 
 from hive_tui import config
+from hive_tui.app import run_console
 from hive_tui.cli import run, runs, work
+from hive_tui.cli.common import Session
 from hive_tui.cli.log_text import log_lines
 from hive_tui.core.document import Document
 from hive_tui.core.events import LogLine, Note, Said, ToolCall, UsageReport
@@ -29,6 +32,8 @@ from hive_tui.core.model import (
     Check,
     CheckState,
     Claim,
+    Dispatcher,
+    DispatcherState,
     Issue,
     Mode,
     Phase,
@@ -324,6 +329,38 @@ def test_next_names_the_command_that_helps(fleet: OpenFleet, hive: Hive) -> None
     out, _ = hive("next")
     assert out.startswith("[dispatcher]")
     assert "hive next --all" in out
+
+
+def test_next_names_the_fleet_where_another_is_current(
+    fleet: OpenFleet, hive: Hive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    issue(fleet)
+    hive("fleet", "add", "other")
+    hive("fleet", "use", "other")
+    out, _ = hive("--fleet", "local", "next")
+    assert "    hive --fleet local dispatcher start\n" in out
+    monkeypatch.setenv("HIVE_FLEET", "local")
+    assert "    hive dispatcher start\n" in hive("next")[0]
+
+
+def test_quitting_the_console_names_the_command_that_ends_the_dispatcher(
+    fleet: OpenFleet, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Quitted:
+        return_code = 0
+
+        def __init__(self, *_: object, **__: object) -> None: ...
+        def run(self) -> None: ...
+
+    running = Dispatcher(DispatcherState.RUNNING)
+    monkeypatch.setattr("hive_tui.app.app.HiveApp", Quitted)
+    monkeypatch.setattr("hive_tui.app.dispatcher_state", lambda _: running)
+    session = Session()
+    with click.Context(click.Command("hive")):
+        assert run_console(session) == 0
+        assert "`hive --fleet local dispatcher stop` ends it" in capsys.readouterr().err
+        run_console(session, stop="hive demo stop")
+    assert "`hive demo stop` ends it" in capsys.readouterr().err
 
 
 def test_next_says_what_holds_the_rest(fleet: OpenFleet, hive: Hive) -> None:
