@@ -13,6 +13,7 @@ import signal
 import sys
 import threading
 import traceback
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -45,11 +46,19 @@ MAX_HOLDS = 20
 """Lines about held issues per decision."""
 
 
+LoadConfiguration = Callable[[], config.Configuration]
+
+
 class Dispatcher:
     """One fleet's dispatcher. `run` blocks until `stop` is called."""
 
-    def __init__(self, fleet: OpenFleet) -> None:
+    def __init__(self, fleet: OpenFleet, load: LoadConfiguration | None = None) -> None:
+        """`load` reads the configuration anew; with None it is never looked at again."""
         self._fleet = fleet
+        self._load = load
+        self._complaint: str | None = None
+        self.outdated = False
+        """It stopped because the fleet's configuration has changed."""
         self._feed = Feed(fleet.cluster, fleet.forge)
         self._store = Store((CLUSTER, FORGE))
         self._planner = Planner(fleet.settings)
@@ -232,6 +241,24 @@ class Dispatcher:
             except Exception as error:
                 self._record(datetime.now(UTC), "error", f"reading branches failed: {error}", None)
                 self._stop.wait(30.0)
+            self._look_at_configuration()
+
+    def _look_at_configuration(self) -> None:
+        """Stop when the fleet's settings have changed. With a mistake in them, what held before holds on."""
+        if self._load is None:
+            return
+        complaint = None
+        try:
+            changed = self._load().fleet(self._fleet.name) != self._fleet.settings
+        except HiveError as error:
+            changed, complaint = False, f"{error.message} {error.hint or ''}".strip()
+        if complaint is not None and complaint != self._complaint:
+            self._record(datetime.now(UTC), "error", f"the configuration is not taken in: {complaint}", None)
+        self._complaint = complaint
+        if changed:
+            self._record(datetime.now(UTC), "config", "the configuration has changed and is taken in", None)
+            self.outdated = True
+            self.stop()
 
 
 def _name(decision: Decision) -> str:
@@ -254,24 +281,38 @@ def main(argv: list[str] | None = None) -> int:
     options = parser.parse_args(argv)
     streams.let_errors_be_lost()
     try:
-        return dispatch(config.load(options.config), options.fleet)
+        return dispatch(lambda: config.load(options.config), options.fleet)
     except HiveError as error:
         print(f"hive: {error.message}", error.hint or "", file=sys.stderr, flush=True)
         return error.exit_code
 
 
-def dispatch(configuration: config.Configuration, name: str) -> int:
+def dispatch(load: LoadConfiguration, name: str) -> int:
     """Dispatch the fleet in this process until SIGTERM or SIGINT. Raises HiveError."""
-    fleet = open_fleet(configuration, name)
-    dispatcher = Dispatcher(fleet)
+    current: Dispatcher | None = None
+    ended = False
+
+    def end(*_: object) -> None:
+        nonlocal ended
+        ended = True
+        if current is not None:
+            current.stop()
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: dispatcher.stop())
+        signal.signal(number, end)
     # A closed terminal is no reason to stop: that is what detaching is for.
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    try:
-        dispatcher.run()
-    finally:
-        fleet.close()
+    outdated = True
+    while outdated and not ended:
+        fleet = open_fleet(load(), name)
+        current = Dispatcher(fleet, load)
+        if ended:  # by a signal that came before there was this one to stop
+            current.stop()
+        try:
+            current.run()
+        finally:
+            fleet.close()
+        outdated = current.outdated
     return 0
 
 

@@ -58,6 +58,26 @@ def test_it_outlives_the_command_and_there_is_only_one() -> None:
     assert hive("dispatcher", "stop")["state"] == "stopped"
 
 
+def test_a_changed_configuration_is_taken_in_while_it_runs(fleet: OpenFleet) -> None:
+    first = hive("dispatcher", "start")
+    path = config.load().path
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("fleets:\n  local:\n    sluts: 3\n")
+
+    def errors() -> list[str]:
+        return [event.text for event in fleet.read_snapshot().events if event.kind == "error"]
+
+    def kinds() -> list[str]:
+        return [event.kind for event in fleet.read_snapshot().events]
+
+    until(lambda: any("sluts" in text for text in errors()), what="the mistake in the log")
+    path.write_text("fleets:\n  local:\n    agents: [{name: robin, backend: scripted}]\n")
+    until(lambda: "config" in kinds(), what="the change in the log")
+    until(lambda: dispatcher_state(fleet).state is DispatcherState.RUNNING, what="the dispatcher again")
+    assert hive("dispatcher", "status")["pid"] == first["pid"]
+    assert len(errors()) == 1
+
+
 def test_one_that_was_killed_is_seen_and_replaced(fleet: OpenFleet) -> None:
     state, started = ensure_dispatcher(fleet)
     assert started
