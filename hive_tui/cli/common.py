@@ -16,9 +16,9 @@ import os
 import sys
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cached_property, wraps
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
 
 import click
 
@@ -37,6 +37,9 @@ if TYPE_CHECKING:
 __all__ = ["Group", "Session", "global_options", "output_option", "pass_session", "repo_option"]
 
 SCHEMA = "hive/v1"
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 class Session:
@@ -191,4 +194,12 @@ def _with_schema(data: object) -> object:
     return data
 
 
-pass_session = click.make_pass_decorator(Session, ensure=True)
+def pass_session(command: Callable[Concatenate[Session, P], R]) -> Callable[P, R]:
+    """Call a command with the session: one for the whole command line, whatever group it is in."""
+
+    @wraps(command)
+    def with_session(*args: P.args, **kwargs: P.kwargs) -> R:
+        session = click.get_current_context().find_root().ensure_object(Session)
+        return command(session, *args, **kwargs)
+
+    return with_session

@@ -23,15 +23,14 @@ speed_option = click.option(
 @speed_option
 @global_options
 @pass_session
-@click.pass_context
-def demo_command(context: click.Context, session: Session, speed: float | None) -> None:
+def demo_command(session: Session, speed: float | None) -> None:
     """A fleet of scripted agents, a repository and a maintainer of its own, in the console.
 
     Agents edit, test and commit for real, but no model works and nothing is paid. The fleet is called
     `demo`: `hive --fleet demo …` speaks to it. It goes on when you close the console; `hive demo stop`
     ends it, `hive demo reset` removes it without a trace.
     """
-    if context.invoked_subcommand is not None:
+    if click.get_current_context().invoked_subcommand is not None:
         if speed is not None:
             raise UsageError("--speed stands behind the command.", "`hive demo start --speed 2`.")
         return

@@ -97,7 +97,7 @@ def init_command(
     """
     session.require_writable()
     settings = _fleet_settings(session)
-    found = repository(Path.cwd(), name=name, base=base, user=session.user)
+    found = repository(_here(), name=name, base=base, user=session.user)
     project = project_settings(found)
     guess = None if test or (project and project.test) else guess_test(found.path)
     known_agents = _agents(settings, agents)
@@ -128,6 +128,13 @@ def init_command(
         wrote=wrote,
     )
     session.emit(done, lambda: _report(done))
+
+
+def _here() -> Path:
+    try:
+        return Path.cwd()
+    except FileNotFoundError as error:
+        raise UsageError("The folder that you are in was removed.", "Go to your repository.") from error
 
 
 def _fleet_settings(session: Session) -> FleetSettings:

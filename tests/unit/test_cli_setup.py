@@ -120,6 +120,21 @@ def test_a_refused_init_writes_nothing(
     assert not (hive_home / "config").exists()
 
 
+def test_init_in_a_folder_that_was_removed(
+    hive: Hive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    assert "was removed" in hive("init", code=2)
+
+
+@pytest.mark.parametrize("options", [["demo", "reset", "--read-only"], ["demo", "--read-only", "reset"]])
+def test_options_behind_a_command_of_the_demo_count(hive: Hive, options: list[str]) -> None:
+    assert "read-only" in hive(*options, code=3)
+
+
 def test_the_projects_own_test_command_wins_and_can_be_written(app: Path, hive: Hive) -> None:
     done = hive("init", "--write-project", "-o", "json")
     assert (app / ".hive" / "config.yaml").read_text(encoding="utf-8").endswith('test: "make test"\n')
