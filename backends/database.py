@@ -7,6 +7,7 @@ with the file becomes a StoreError with the next step, and a file that cannot be
 
 from __future__ import annotations
 
+import errno
 import os
 import sqlite3
 import threading
@@ -247,7 +248,7 @@ def failure(path: Path, error: sqlite3.Error | msgspec.DecodeError) -> StoreErro
                 f"Try again; `fuser {path.name}` in its folder names the process if it stays locked.",
             )
         case sqlite3.SQLITE_FULL:
-            return StoreError(f"No space left to write {path}.", "Free some disk space, then try again.")
+            return _no_space(path)
         case sqlite3.SQLITE_READONLY:
             return StoreError(f"{path} is read-only.", _PERMISSION)
         case sqlite3.SQLITE_CANTOPEN if path.parent.is_dir() and not os.access(path.parent, os.W_OK):
@@ -259,6 +260,8 @@ def failure(path: Path, error: sqlite3.Error | msgspec.DecodeError) -> StoreErro
                 f"{path} is damaged: {error}.",
                 f"It was left as it is. {_COPY}",
             )
+        case sqlite3.SQLITE_IOERR if _full(path):
+            return _no_space(path)
         case sqlite3.SQLITE_IOERR:
             return StoreError(f"{path}: {error}.", "Check the disk and its free space, then try again.")
     return StoreError(f"{path}: {error}.", "`hive doctor` checks the fleet's files.")
@@ -269,5 +272,20 @@ _COPY = "Keep a copy, then put back a good one or move it away to start anew."
 _PERMISSION = "Make the file and its folder writable for you, or point HIVE_HOME at another folder."
 
 
+def _no_space(path: Path) -> StoreError:
+    return StoreError(f"No space left to write {path}.", "Free some disk space, then try again.")
+
+
+def _full(path: Path) -> bool:
+    from hive_tui.system import disk  # reading a sound file must not pay for it
+
+    try:
+        return disk.full(path.parent)
+    except OSError:
+        return False
+
+
 def _unusable(path: Path, error: OSError) -> StoreError:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return _no_space(path)
     return StoreError(f"{path}: {error.strerror or error}.", _PERMISSION)

@@ -244,11 +244,14 @@ def _database(path: Path) -> Finding:
         with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=5.0)) as connection:
             (answer,) = connection.execute("PRAGMA quick_check(1)").fetchone()
     except sqlite3.Error as error:
-        return broken(
-            "database",
-            f"{path}: {error}",
-            "Stop hive, keep a copy of the folder, and move fleet.db out of the way.",
-        )
+        fix = "Stop hive, keep a copy of the folder, and move fleet.db out of the way."
+        # A full or read-only disk fails a sound file too, which must stay where it is.
+        if getattr(error, "sqlite_errorcode", 0) & 0xFF not in (
+            sqlite3.SQLITE_CORRUPT,
+            sqlite3.SQLITE_NOTADB,
+        ):
+            fix = "Free some disk space, make the folder writable, then look again; leave the file as it is."
+        return broken("database", f"{path}: {error}", fix)
     if answer != "ok":
         return broken(
             "database", f"{path}: {answer}", "Stop hive, keep a copy, and run `sqlite3 fleet.db .recover`."

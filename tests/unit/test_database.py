@@ -235,6 +235,16 @@ class TestFaults:
         assert found.message == f"{path.parent} is read-only."
         assert "HIVE_HOME" in (found.hint or "")
 
+    @pytest.mark.parametrize(("least", "message"), [(1 << 80, "No space left"), (0, "disk I/O error")])
+    def test_a_full_disk_fails_even_a_reader(
+        self, path: Path, monkeypatch: pytest.MonkeyPatch, least: int, message: str
+    ) -> None:
+        path.parent.mkdir()
+        monkeypatch.setattr("hive_tui.system.disk.LEAST_FREE", least)
+        error = sqlite3.OperationalError("disk I/O error")
+        error.sqlite_errorcode = sqlite3.SQLITE_IOERR_SHMSIZE
+        assert message in database_module.failure(path, error).message
+
     def test_a_file_in_place_of_the_folder(self, tmp_path: Path) -> None:
         (tmp_path / "file").write_text("")
         with pytest.raises(StoreError) as caught:
