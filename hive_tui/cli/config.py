@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import Any
 
 import click
 import msgspec
 
 from hive_tui.cli.common import Group, Session, global_options, output_option, pass_session
-from hive_tui.config import edit
+from hive_tui.config import edit, load
+from hive_tui.core import spend
 from hive_tui.core.errors import unknown
+from hive_tui.core.model import Budget, Event
 from hive_tui.core.settings import Settings
+from hive_tui.fleet import open_fleet
 
 
 @click.group("config", cls=Group)
@@ -62,6 +66,19 @@ def set_command(session: Session, key: str, value: str) -> None:
     before = session.settings
     after = edit.edit(session.configuration, lambda document: edit.assign(document, key, value))
     session.say(f"{key} is {value} now." if after != before else f"{key} was {value} already.")
+    for name, fleet in after.fleets.items():
+        old = before.fleets.get(name)
+        if old is not None and old.budget != fleet.budget:
+            _set_budget(session, name, spend.limits(fleet.budget))
+
+
+def _set_budget(session: Session, name: str, budget: Budget) -> None:
+    """A fleet that exists keeps its budget itself."""
+    with closing(open_fleet(load(session.configuration.path), name)) as fleet:
+        if fleet.home.is_dir():
+            fleet.cluster.set_budget(budget)
+            words = f"set the budget: {spend.limits_text(budget)}"
+            fleet.cluster.record(Event(0, session.now(), session.actor, "budget", words))
 
 
 @config_command.command("schema")

@@ -202,7 +202,9 @@ def budget_gate(key: IssueKey, world: World) -> Gate | None:
         if spent.micros + spent.reserved >= limit:
             rest = f" ({text.money(spent.reserved)} of it reserved by runs at work)" if spent.reserved else ""
             used = text.money(spent.micros + spent.reserved)
-            return Gate("budget", f"{used} of the {name} budget {text.money(limit)} is used{rest}")
+            used_up = f"{used} of the {name} budget {text.money(limit)} is used{rest}"
+            where = f"fleets.{world.fleet.name if world.fleet else 'NAME'}.budget.{name}"
+            return Gate("budget", f"{used_up}: `hive config set {where} DOLLARS` raises it")
     return None
 
 

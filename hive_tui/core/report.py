@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 
-from hive_tui.core import glyphs, text
+from hive_tui.core import glyphs, spend, text
 from hive_tui.core.columns import Cell, Column, Line, Span, plain
 from hive_tui.core.document import AttentionDoc, Document
 from hive_tui.core.glyphs import Tone
@@ -99,18 +99,7 @@ def _fleet(document: Document, page: Page) -> Iterator[Line]:
 
 def _budget(document: Document) -> str:
     budget = document.fleet.budget
-    if budget is None:
-        return text.UNKNOWN
-    limits = (
-        ("run", budget.run_micros),
-        ("issue", budget.issue_micros),
-        ("repo", budget.repo_micros),
-        ("day", budget.day_micros),
-        ("fleet", budget.fleet_micros),
-    )
-    return " · ".join(f"{name} {text.money(micros)}" for name, micros in limits if micros is not None) or (
-        "no limit"
-    )
+    return text.UNKNOWN if budget is None else spend.limits_text(budget)
 
 
 def _pair(name: str, value: str, page: Page, tone: Tone = Tone.PLAIN) -> Line:

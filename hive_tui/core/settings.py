@@ -168,7 +168,7 @@ class FleetSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     review_limit: Count | None = None
     """Open pull requests of hive at which nothing new is started."""
     budget: BudgetSettings = BudgetSettings()
-    """When the fleet is first made; later `hive config` does not change it."""
+    """When the fleet is first made; later only `hive config set` changes it."""
     backoff: BackoffSettings = BackoffSettings()
     """How long a failed issue rests before the next attempt."""
     stalled_after_minutes: Duration = 10.0

@@ -10,7 +10,9 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from hive_tui.core.model import Run
+from hive_tui.core import text
+from hive_tui.core.model import Budget, Run
+from hive_tui.core.settings import BudgetSettings
 
 WEEK = timedelta(days=6)
 """A week is today and the six days before."""
@@ -108,3 +110,31 @@ def _share(run: Run, now: datetime) -> float:
 
 def _costliest_first(sums: dict[str, int]) -> dict[str, int]:
     return dict(sorted(sums.items(), key=lambda item: (-item[1], item[0])))
+
+
+def limits(dollars: BudgetSettings) -> Budget:
+    """The limits that the configuration states."""
+
+    def micros(value: float | None) -> int | None:
+        return None if value is None else round(value * 1_000_000)
+
+    return Budget(
+        micros(dollars.run),
+        micros(dollars.issue),
+        micros(dollars.repo),
+        micros(dollars.day),
+        micros(dollars.fleet),
+    )
+
+
+def limits_text(budget: Budget) -> str:
+    """`run $1.20 · day $60.00`, as far as there are limits."""
+    named = (
+        ("run", budget.run_micros),
+        ("issue", budget.issue_micros),
+        ("repo", budget.repo_micros),
+        ("day", budget.day_micros),
+        ("fleet", budget.fleet_micros),
+    )
+    found = [f"{name} {text.money(micros)}" for name, micros in named if micros is not None]
+    return " · ".join(found) or "no limit"

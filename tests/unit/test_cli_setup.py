@@ -179,6 +179,22 @@ def test_config_shows_gets_and_sets(hive: Hive, hive_home: Path) -> None:
     assert hive("config", "show", "-o", "json")["settings"]["fleets"]["local"]["slots"] == 5
 
 
+def test_a_budget_that_is_raised_counts_at_once(app: Path, hive: Hive) -> None:
+    hive("init", "--agent", "scripted")
+    hive("config", "set", "fleets.local.budget.day", "1")
+    hive("pause")  # from here on the fleet's own record counts
+    hive("config", "set", "fleets.local.budget", "{day: 2.5, run: 1}")
+    assert hive("top", "--once", "-o", "json")["fleet"]["budget"] == {
+        "run_micros": 1_000_000,
+        "issue_micros": None,
+        "repo_micros": None,
+        "day_micros": 2_500_000,
+        "fleet_micros": None,
+    }
+    event = hive("events", "-o", "json")["events"][-1]
+    assert (event["kind"], event["text"]) == ("budget", "set the budget: run $1.00 · day $2.50")
+
+
 def test_the_schema_names_every_key(hive: Hive) -> None:
     schema = hive("config", "schema", "-o", "json")
     assert schema["schema"] == "hive/v1"

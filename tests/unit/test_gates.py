@@ -213,7 +213,8 @@ def test_a_budget_that_is_used_holds(budget: Budget, scope: str) -> None:
         usage=Usage(cost_micros=2_500_000),
     )
     gate = gate_of(b.issue(), spent, b.fleet(budget=budget))
-    assert gate == Gate("budget", f"$2.50 of the {scope} budget $2.00 is used")
+    raised = f"`hive config set fleets.local.budget.{scope} DOLLARS` raises it"
+    assert gate == Gate("budget", f"$2.50 of the {scope} budget $2.00 is used: {raised}")
 
 
 def test_a_cost_that_nobody_knows_counts_as_the_run_s_budget_or_holds() -> None:

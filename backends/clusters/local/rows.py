@@ -8,6 +8,7 @@ from datetime import datetime
 
 import msgspec
 
+from hive_tui.core import spend
 from hive_tui.core.errors import unknown
 from hive_tui.core.ids import AgentName, IssueKey, RunId, WorkerName
 from hive_tui.core.model import (
@@ -22,7 +23,6 @@ from hive_tui.core.model import (
     Slot,
 )
 from hive_tui.core.ports import BackendContext, Job
-from hive_tui.core.settings import BudgetSettings
 from hive_tui.system.processes import ProcessId
 
 EVENTS_SHOWN = 2_000
@@ -71,20 +71,7 @@ status_decoder = msgspec.json.Decoder(RunStatus)
 
 def initial_switches(context: BackendContext) -> Switches:
     """What the configuration says before anybody switched anything."""
-    return Switches(context.settings.slots, None, (), _budget(context.settings.budget))
-
-
-def _budget(dollars: BudgetSettings) -> Budget:
-    def micros(value: float | None) -> int | None:
-        return None if value is None else round(value * 1_000_000)
-
-    return Budget(
-        micros(dollars.run),
-        micros(dollars.issue),
-        micros(dollars.repo),
-        micros(dollars.day),
-        micros(dollars.fleet),
-    )
+    return Switches(context.settings.slots, None, (), spend.limits(context.settings.budget))
 
 
 def read_switches(connection: sqlite3.Connection | None, context: BackendContext) -> Switches:
