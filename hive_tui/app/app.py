@@ -175,6 +175,10 @@ class HiveApp(App[None]):
         """Read the tracker at once."""
         self._live.wake()
 
+    def action_help_quit(self) -> None:
+        """Ctrl-C is no way out, but whoever tries it wants one."""
+        self._say("q leaves the console; runs and the dispatcher go on.", "information")
+
     def action_help(self) -> None:
         self.push_screen(HelpScreen())
 

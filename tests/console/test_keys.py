@@ -25,6 +25,13 @@ async def test_q_quits(console: Open) -> None:
         assert c.app.return_code == 0
 
 
+async def test_ctrl_c_tells_the_way_out(console: Open) -> None:
+    async with console(said=True) as c:
+        await c.press("ctrl+c")
+        await c.until(c.shows("q leaves the console"))
+        assert c.app.is_running
+
+
 async def test_escape_does_not_quit(console: Open) -> None:
     async with console(said=True) as c:
         await c.press("escape", "escape")
