@@ -78,7 +78,10 @@ class LocalRepository(NamedTuple):
             return MergeTry(parts[0])
         if done.returncode == 1:
             return MergeTry(None, tuple(clean_line(name) for name in parts[1:] if name))
-        raise GitError(f"git merge-tree failed: {clean_line(done.stderr.decode('utf-8', 'replace'))}")
+        raise GitError(
+            f"git merge-tree failed: {clean_line(done.stderr.decode('utf-8', 'replace'))}",
+            "If the base was rewritten, rebase the branch onto it, or close the pull request.",
+        )
 
     def worktrees(self) -> tuple[Worktree, ...]:
         found = []
