@@ -148,6 +148,7 @@ def _issue_lines(session: Session, detail: IssueDetail) -> list[Line]:
     ' --done "hive --help takes 50 ms"`.',
 )
 @click.argument("title", required=False)
+@click.option("-t", "--title", "title_option", metavar="TEXT", help="Its title, as `gh` spells it.")
 @click.option("--body", metavar="TEXT", help="Its text, in Markdown.")
 @click.option("-F", "--body-file", metavar="FILE", help="Its text from a file, or - for standard input.")
 @click.option("--plan", metavar="TEXT", help="Adds `## Plan`.")
@@ -162,6 +163,7 @@ def _issue_lines(session: Session, detail: IssueDetail) -> list[Line]:
 def issue_new_command(
     session: Session,
     title: str | None,
+    title_option: str | None,
     body: str | None,
     body_file: str | None,
     plan: str | None,
@@ -177,8 +179,12 @@ def issue_new_command(
     session.require_writable()
     settings = session.fleet_settings
     repo = session.one_repo().name
+    if title is not None and title_option is not None:
+        raise UsageError("The title is given twice.", "Give it as an argument or as --title.")
     if title is None:
-        title = _asked_title()
+        title = title_option if title_option is not None else _asked_title()
+    if not title.strip():
+        raise UsageError("An issue needs a title.", 'Such as `hive issue new "Faster start-up"`.')
     content = _compose(_given_text(body, body_file), plan, done)
     if content is None:
         content = _edited(TEMPLATE)

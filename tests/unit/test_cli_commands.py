@@ -513,7 +513,9 @@ def test_what_holds_a_new_issue_is_said(hive: Hive) -> None:
     _, err = hive("issue", "new", "Vague", "--body", "please")
     assert "No agent starts on it yet: add `## Definition of Done`" in err
     assert hive("issue", "new", "Draft", "--draft", "-o", "json")["labels"] == []
-    hive("issue", "new", "", code=3)
+    hive("issue", "new", "", code=2)
+    hive("issue", "new", "one", "--title", "other", code=2)
+    assert hive("issue", "new", "--title", "As gh has it", "-o", "json")["title"] == "As gh has it"
     hive("issue", "new", "x", "-F", "/no/such/file", code=1)
     hive("issue", "new", "x", "-F", "a", "--body", "b", code=2)
 
