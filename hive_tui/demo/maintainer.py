@@ -31,7 +31,7 @@ from hive_tui.demo.names import MAINTAINER_LOCK, NAME
 from hive_tui.fleet import OpenFleet, open_fleet
 from hive_tui.system import flock, processes
 
-FILE_EVERY = 65.0
+FILE_EVERY = 60.0
 """Seconds at speed 1 between two new issues."""
 
 LOOKS_FOR = 15.0
