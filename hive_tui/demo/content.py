@@ -15,7 +15,7 @@ import yaml
 
 TEST_COMMAND = "python3 -B -m unittest -q"
 
-PACE = 7.0
+PACE = 10.0
 """Seconds between two steps of an agent at speed 1."""
 
 EACH_STEP = {"input": 60, "output": 420, "cache_read": 14_000, "cache_write": 1_100, "cost": 0.0185}
