@@ -49,7 +49,7 @@ if [ "$keep" = work ]; then
         exit 0
     fi
     printf ':/\0' >>"$dir/hive-large"
-    cp "$dir/index" "$dir/hive-index" 2>/dev/null || GIT_INDEX_FILE=$dir/hive-index "$@" read-tree "$head"
+    cp -p "$dir/index" "$dir/hive-index" 2>/dev/null || GIT_INDEX_FILE=$dir/hive-index "$@" read-tree "$head"
     rm -f "$dir/hive-index.lock"
     GIT_INDEX_FILE=$dir/hive-index "$@" add -A --pathspec-file-nul \
         --pathspec-from-file="$dir/hive-large" >/dev/null

@@ -94,6 +94,20 @@ def test_a_link_comes_with_its_target(side: Side) -> None:
     assert policy.judge(taken.changes, taken.targets, ())
 
 
+def test_a_change_within_the_clock_tick_of_the_checkout_is_seen(side: Side) -> None:
+    """git believes a file's times unless the index is as old as the file; a copy must not look younger."""
+    side.git("config", "core.trustctime", "false")
+    path, index = side.tree / "a.txt", side.tree / ".git" / "index"
+    checkout = (path.stat().st_mtime_ns - 10**10,) * 2
+    os.utime(path, ns=checkout)
+    side.git("update-index", "--refresh")
+    path.write_text("2\n")  # as long as it was
+    os.utime(path, ns=checkout)
+    os.utime(index, ns=checkout)
+    tip = takeover.commit_all(side.sandbox, "Left", ME, move=False)
+    assert side.git("show", f"{tip}:a.txt") == "2"
+
+
 @pytest.mark.parametrize("tip", ["", "HEAD", "--all", "0" * 39, "g" * 40, "0" * 40 + "\n--all", "../x"])
 def test_a_tip_that_is_no_sha(side: Side, tip: str) -> None:
     with pytest.raises(WorkRejected):
