@@ -34,6 +34,7 @@ def run_console(session: Session, *, stop: str | None = None) -> int:
     when the console closes. Raises UsageError for an unknown fleet, before the screen is taken.
     """
     from hive_tui.app.app import HiveApp
+    from hive_tui.app.terminal import TerminalWatch
 
     fleet = session.fleet
     config = Path(session.config_option) if session.config_option else None
@@ -49,7 +50,11 @@ def run_console(session: Session, *, stop: str | None = None) -> int:
         read_only=session.read_only,
         prepare=prepare if local and not session.read_only else None,
     )
+    watch = TerminalWatch(sys.stdin.fileno(), lambda: app.call_later(app.exit))
+    if sys.stdin.isatty():
+        watch.start()
     app.run()
+    watch.stop()
     if local:
         _say_what_stays(fleet, stop or f"hive --fleet {fleet.name} dispatcher stop")
     return app.return_code or 0

@@ -1,0 +1,46 @@
+"""Ends a console whose terminal is gone: a closed window, a lost ssh connection, a killed tmux.
+
+Textual cannot do that by itself: its writing thread dies of the first write that fails, after which the
+event loop waits for it for ever, and with it the handler of SIGHUP.
+"""
+
+from __future__ import annotations
+
+import os
+import termios
+import threading
+from collections.abc import Callable
+
+LOOK_SECONDS = 1.0
+
+GRACE_SECONDS = 2.0
+"""For leaving in order; nothing that matters is in the console's memory."""
+
+HUNG_UP = 129
+"""What a shell shows for a program that SIGHUP ended."""
+
+
+class TerminalWatch:
+    """Looks at a terminal from a thread of its own; when it is gone asks to leave, then leaves."""
+
+    def __init__(self, fd: int, leave: Callable[[], object]) -> None:
+        self._fd = fd
+        self._leave = leave
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name="terminal", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stop.set()
+
+    def _watch(self) -> None:
+        while not self._stop.wait(LOOK_SECONDS):
+            try:
+                termios.tcgetattr(self._fd)
+            except (termios.error, OSError):
+                self._leave()
+                if not self._stop.wait(GRACE_SECONDS):
+                    os._exit(HUNG_UP)
+                return
