@@ -19,7 +19,7 @@ top: setup ## the console on your own fleet
 	@$(BIN)/hive top
 
 test: setup ## all tests
-	$(PYTEST) -n 2 --dist loadfile
+	$(PYTEST) -n 3 --dist worksteal
 
 lint: setup ## format, lint, types, import contracts
 	$(BIN)/ruff format --check

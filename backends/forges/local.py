@@ -30,12 +30,16 @@ from hive_tui.core.model import (
 from hive_tui.core.ports import BackendContext, Capability, Emit, NewPull
 from hive_tui.core.sources import FORGE, Item, Key, Kind, SourceEvent
 from hive_tui.core.text import clean, clean_line
+from hive_tui.system import flock
 
 if TYPE_CHECKING:
     from backends.forges.local_repository import LocalRepository
 
 MAX_DIFF = 4_000_000
 """Characters kept of a diff."""
+
+MERGE_SECONDS = 30.0
+"""How long a merge waits for another one of the same fleet."""
 
 
 class LocalForge:
@@ -55,6 +59,7 @@ class LocalForge:
 
     def __init__(self, context: BackendContext) -> None:
         self._settings = context.settings
+        self._home = context.home
         self._repos = frozenset(repo.name for repo in context.settings.repos)
         self._database = Database(context.home / "fleet.db")
         self._source = local_feed.Source(FORGE, (Kind.ISSUE, Kind.PULL), self._items, self._changed)
@@ -302,8 +307,12 @@ class LocalForge:
         if pull.state is PullState.CLOSED:
             raise Refused(f"{key} is closed.", "Open it anew if it is wanted after all.")
         repository = self._repository(pull.repo)
-        landed = local_merge.land(repository, pull, head, by=rows.login(by), message=rows.body(message))
-        return self._change_pull(key, lambda stored, now: local_merge.merged(stored, landed))
+        # A checkout that is just following another merge looks as if somebody had changed it.
+        with flock.waited_for(self._home / "merge.lock", MERGE_SECONDS) as alone:
+            if not alone:
+                raise Refused(f"Another merge into {pull.repo} is under way.", "Try again in a moment.")
+            landed = local_merge.land(repository, pull, head, by=rows.login(by), message=rows.body(message))
+            return self._change_pull(key, lambda stored, now: local_merge.merged(stored, landed))
 
     def close(self) -> None:
         self._database.close()

@@ -10,6 +10,8 @@ from __future__ import annotations
 import fcntl
 import os
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 _ATTEMPTS = 5
@@ -36,6 +38,19 @@ def hold(path: Path) -> int | None:
         raise
     os.close(fd)
     return None
+
+
+@contextmanager
+def waited_for(path: Path, seconds: float) -> Iterator[bool]:
+    """Do something with the lock held, after waiting for it for at most so long; says whether it is."""
+    deadline = time.monotonic() + seconds
+    while (fd := hold(path)) is None and time.monotonic() < deadline:
+        time.sleep(0.02)
+    try:
+        yield fd is not None
+    finally:
+        if fd is not None:
+            os.close(fd)
 
 
 def held(path: Path) -> bool:

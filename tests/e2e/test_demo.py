@@ -114,7 +114,7 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Machine
 
 def test_the_whole_demo(machine: Machine) -> None:
     began = time.monotonic()
-    machine.hive("demo", "start", "--speed", "25")
+    machine.hive("demo", "start", "--speed", "60")
     first = machine.until("a pull request", lambda snapshot: bool(snapshot.pulls))
     assert time.monotonic() - began < 30
     assert first.fleet is not None
@@ -222,7 +222,7 @@ def test_refusals_say_what_to_do(machine: Machine) -> None:
 
 def test_a_start_that_was_cut_off_is_made_good(machine: Machine) -> None:
     """Killed at several moments, the next start finds or makes everything once."""
-    command = [sys.executable, "-m", "hive_tui", "demo", "start", "--speed", "20"]
+    command = [sys.executable, "-m", "hive_tui", "demo", "start", "--speed", "60"]
     for seconds in (0.25, 0.35, 0.45, 0.6):
         process = subprocess.Popen(command, env=machine.env, stdout=subprocess.DEVNULL)
         try:
