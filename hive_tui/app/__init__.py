@@ -50,11 +50,8 @@ def run_console(session: Session, *, stop: str | None = None) -> int:
         read_only=session.read_only,
         prepare=prepare if local and not session.read_only else None,
     )
-    watch = TerminalWatch(sys.stdin.fileno(), lambda: app.call_later(app.exit))
-    if sys.stdin.isatty():
-        watch.start()
-    app.run()
-    watch.stop()
+    with TerminalWatch(sys.stdin, lambda: app.call_later(app.exit)):
+        app.run()
     if local:
         _say_what_stays(fleet, stop or f"hive --fleet {fleet.name} dispatcher stop")
     return app.return_code or 0

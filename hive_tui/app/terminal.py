@@ -10,6 +10,7 @@ import os
 import termios
 import threading
 from collections.abc import Callable
+from typing import TextIO
 
 LOOK_SECONDS = 1.0
 
@@ -21,24 +22,27 @@ HUNG_UP = 129
 
 
 class TerminalWatch:
-    """Looks at a terminal from a thread of its own; when it is gone asks to leave, then leaves."""
+    """Looks at a terminal from a thread of its own; when it is gone asks to leave, then leaves.
 
-    def __init__(self, fd: int, leave: Callable[[], object]) -> None:
-        self._fd = fd
+    Does nothing where `keyboard` is no terminal.
+    """
+
+    def __init__(self, keyboard: TextIO, leave: Callable[[], object]) -> None:
+        self._keyboard = keyboard
         self._leave = leave
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._watch, name="terminal", daemon=True)
 
-    def start(self) -> None:
-        self._thread.start()
+    def __enter__(self) -> None:
+        if self._keyboard.isatty():
+            threading.Thread(target=self._watch, name="terminal", daemon=True).start()
 
-    def stop(self) -> None:
+    def __exit__(self, *_: object) -> None:
         self._stop.set()
 
     def _watch(self) -> None:
         while not self._stop.wait(LOOK_SECONDS):
             try:
-                termios.tcgetattr(self._fd)
+                termios.tcgetattr(self._keyboard)
             except (termios.error, OSError):
                 self._leave()
                 if not self._stop.wait(GRACE_SECONDS):
