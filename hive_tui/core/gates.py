@@ -121,7 +121,8 @@ def _below(heading: str, body: str) -> int | None:
 
 
 def _outside_fences(body: str) -> str:
-    if "```" not in body and "~~~" not in body:
+    # One character is found much faster than three, and most bodies have neither.
+    if ("`" not in body or "```" not in body) and ("~" not in body or "~~~" not in body):
         return body
     kept, fence = [], ""
     for line in body.splitlines():
