@@ -12,8 +12,8 @@ from hive_tui.cli.common import Group, Session, global_options, output_option, p
 from hive_tui.config import edit, load
 from hive_tui.core import spend
 from hive_tui.core.errors import unknown
-from hive_tui.core.model import Budget, Event
-from hive_tui.core.settings import Settings
+from hive_tui.core.model import Event
+from hive_tui.core.settings import FleetSettings, Settings
 from hive_tui.fleet import open_fleet
 
 
@@ -68,17 +68,25 @@ def set_command(session: Session, key: str, value: str) -> None:
     session.say(f"{key} is {value} now." if after != before else f"{key} was {value} already.")
     for name, fleet in after.fleets.items():
         old = before.fleets.get(name)
-        if old is not None and old.budget != fleet.budget:
-            _set_budget(session, name, spend.limits(fleet.budget))
+        if old is not None and (old.budget, old.slots) != (fleet.budget, fleet.slots):
+            _apply(session, name, old, fleet)
 
 
-def _set_budget(session: Session, name: str, budget: Budget) -> None:
-    """A fleet that exists keeps its budget itself."""
+def _apply(session: Session, name: str, old: FleetSettings, new: FleetSettings) -> None:
+    """A fleet that exists keeps its slots and its budget itself: the file alone would change nothing."""
     with closing(open_fleet(load(session.configuration.path), name)) as fleet:
-        if fleet.home.is_dir():
+        if not fleet.home.is_dir():
+            return
+        said = []
+        if old.slots != new.slots:
+            fleet.cluster.set_slots(new.slots)
+            said.append(("slots", f"set the slots to {new.slots}"))
+        if old.budget != new.budget:
+            budget = spend.limits(new.budget)
             fleet.cluster.set_budget(budget)
-            words = f"set the budget: {spend.limits_text(budget)}"
-            fleet.cluster.record(Event(0, session.now(), session.actor, "budget", words))
+            said.append(("budget", f"set the budget: {spend.limits_text(budget)}"))
+        for kind, words in said:
+            fleet.cluster.record(Event(0, session.now(), session.actor, kind, words))
 
 
 @config_command.command("schema")

@@ -146,7 +146,7 @@ class FleetSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     repos: tuple[RepoSettings, ...] = ()
     """The repositories that it serves; `hive init` adds one."""
     slots: CountOrNone = 2
-    """Agents at work at once, when the fleet is first made; `hive slots` changes it."""
+    """Agents at work at once, when the fleet is first made; `hive slots` or `hive config set` changes it."""
     agents: tuple[AgentSettings, ...] = (AgentSettings(AgentName("claude")),)
     """Those that are enabled and have quota alternate."""
     allowed_authors: tuple[str, ...] = ()

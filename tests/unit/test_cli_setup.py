@@ -179,6 +179,15 @@ def test_config_shows_gets_and_sets(hive: Hive, hive_home: Path) -> None:
     assert hive("config", "show", "-o", "json")["settings"]["fleets"]["local"]["slots"] == 5
 
 
+def test_slots_that_are_configured_count_at_once(app: Path, hive: Hive) -> None:
+    hive("init", "--agent", "scripted")
+    hive("slots", "2")  # from here on the fleet's own record counts
+    hive("config", "set", "fleets.local.slots", "5")
+    shown = hive("top", "--once", "-o", "json")
+    assert shown["fleet"]["slots"]["max"] == 5, "the screen and the file agree"
+    assert (shown["events"][-1]["kind"], shown["events"][-1]["text"]) == ("slots", "set the slots to 5")
+
+
 def test_a_budget_that_is_raised_counts_at_once(app: Path, hive: Hive) -> None:
     hive("init", "--agent", "scripted")
     hive("config", "set", "fleets.local.budget.day", "1")
