@@ -65,7 +65,7 @@ def _save(app: HiveApp, name: str) -> None:
 
 def _worth_a_picture(app: HiveApp) -> bool:
     """Some work, someone asks or waits, something is merged and something is to be merged."""
-    snapshot = app.snapshot
+    snapshot = app.view.snapshot
     phases = [run.phase for run in snapshot.runs.values()]
     pulls = [pull.state for pull in snapshot.pulls.values()]
     return (
@@ -78,10 +78,12 @@ def _worth_a_picture(app: HiveApp) -> bool:
 
 async def _select_a_working_run(app: HiveApp, pilot: Pilot[None]) -> None:
     """The one that has said most: its log tells a story."""
-    working = [run for run in app.snapshot.runs.values() if run.phase is Phase.WORKING]
+    working = [run for run in app.view.snapshot.runs.values() if run.phase is Phase.WORKING]
     chosen = max(working, key=lambda run: run.status.usage.tokens.total or 0)
-    app.main.agents.select(chosen.id)
-    await _until(pilot, lambda: app.main.log_run == chosen.id and app.main.log_view.lines, "its log")
+    app.main.agents.table.select(chosen.id)
+    await _until(
+        pilot, lambda: app.main.log_pane.run == chosen.id and app.main.log_pane.log_view.lines, "its log"
+    )
 
 
 async def _until(pilot: Pilot[None], condition: Callable[[], object], what: str) -> None:

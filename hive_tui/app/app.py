@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import ClassVar, Protocol
+from typing import ClassVar, Protocol, runtime_checkable
 
 from textual import on, work
 from textual.app import App
@@ -17,21 +17,21 @@ from textual.message import Message
 from textual.worker import Worker, WorkerState
 
 from hive_tui.app import keys
-from hive_tui.app.live import Backends, Live
+from hive_tui.app.live import Fleet, Live
 from hive_tui.app.orders import CONFIRM_WITHIN, Pending, carry_out
 from hive_tui.app.screens.help import HelpScreen
 from hive_tui.app.screens.main import MainScreen
 from hive_tui.app.tail import Tail
 from hive_tui.app.theme import HIVE
+from hive_tui.app.view import View
 from hive_tui.core import actions, text
 from hive_tui.core.actions import ActionContext
-from hive_tui.core.dispatch import Planner
 from hive_tui.core.errors import HiveError
 from hive_tui.core.ids import RunId
 from hive_tui.core.model import Actor, ActorKind
-from hive_tui.core.settings import FleetSettings
 from hive_tui.core.sources import Kind
-from hive_tui.core.store import Snapshot
+from hive_tui.core.store import Diff, Snapshot
+from hive_tui.core.targets import Target
 from widgets.table import Table
 
 LOG_BATCH_SECONDS = 0.05
@@ -39,13 +39,13 @@ SETTLE_SECONDS = 0.08
 """How long a selection has to rest before its log is opened."""
 
 
-class Fleet(Backends, Protocol):
-    """What the console needs of a fleet."""
+@runtime_checkable
+class FleetScreen(Protocol):
+    """A screen that shows the fleet, and on which orders can be given."""
 
     @property
-    def name(self) -> str: ...
-    @property
-    def settings(self) -> FleetSettings: ...
+    def targets(self) -> Sequence[Target]: ...
+    def show(self, view: View, diff: Diff | None) -> None: ...
 
 
 class HiveApp(App[None]):
@@ -88,8 +88,9 @@ class HiveApp(App[None]):
         self._read_only = read_only
         self._prepare = prepare
         self._clock = now
-        self._planner = Planner(fleet.settings)
         self._live = Live(fleet, notify=lambda: self.post_message(self.Changed()), now=now)
+        self.view = self._live.latest
+        """What is shown now."""
         self._tail = Tail(
             lambda run, after, stop: fleet.cluster.logs(run, after=after, follow=True, stop=stop),
             notify=lambda: self.post_message(self.LogGrew()),
@@ -97,11 +98,6 @@ class HiveApp(App[None]):
         self._pending = Pending()
         self._log_due = False
         self.main = MainScreen(fleet.name, fleet.settings)
-
-    @property
-    def snapshot(self) -> Snapshot:
-        """The newest state of the fleet."""
-        return self._live.latest
 
     def get_default_screen(self) -> MainScreen:
         return self.main
@@ -133,28 +129,34 @@ class HiveApp(App[None]):
     def _take(self) -> None:
         update = self._live.take()
         if update is not None:
-            now = self._clock()
-            plan = self._planner.decide(update.snapshot, now)
-            self.main.show(update.snapshot, update.diff, plan, now, self._pending.word(update.snapshot))
+            self.view = update.view
+            self._show(update.diff)
             if update.diff.keys(Kind.FLEET):
                 self.refresh_bindings()
 
     def _tick(self) -> None:
-        now, snapshot = self._clock(), self._live.latest
-        if (word := self._pending.overdue(now)) is not None:
-            self._say(f"The fleet did not confirm {word} within {text.age(CONFIRM_WITHIN)}.", "error")
-        self.main.tick(snapshot, now, self._pending.word(snapshot))
+        self.view = self._live.latest.at(self._clock())
+        if (word := self._pending.overdue(self.view.now)) is not None:
+            self.say(f"The fleet did not confirm {word} within {text.age(CONFIRM_WITHIN)}.", "error")
+        self._show(Diff({}))
+
+    def _show(self, diff: Diff) -> None:
+        """Show the view on every screen that shows one, also those below the top."""
+        self.main.show(self.view, diff, pending=self._pending.word(self.view.snapshot))
+        for screen in self.screen_stack:
+            if isinstance(screen, FleetScreen) and screen is not self.main:
+                screen.show(self.view, diff)
 
     @on(Table.Selected)
     def _selected(self, message: Table.Selected) -> None:
-        if message.table is self.main.agents:
+        if message.table is self.main.agents.table:
             self.set_timer(SETTLE_SECONDS, self._switch_log)
 
     def _switch_log(self) -> None:
-        selected = self.main.agents.selected
+        selected = self.main.agents.table.selected
         run = RunId(selected) if isinstance(selected, str) else None
-        if run != self.main.log_run:
-            self.main.begin_log(run)
+        if run != self.main.log_pane.run:
+            self.main.log_pane.begin(run)
             self._tail.follow(run)
 
     @on(LogGrew)
@@ -167,7 +169,7 @@ class HiveApp(App[None]):
         self._log_due = False
         tailed = self._tail.take()
         if tailed is not None:
-            self.main.show_log(tailed)
+            self.main.log_pane.extend(tailed)
 
     # What is done
 
@@ -177,7 +179,7 @@ class HiveApp(App[None]):
 
     def action_help_quit(self) -> None:
         """Ctrl-C is no way out, but whoever tries it wants one."""
-        self._say("q leaves the console; runs and the dispatcher go on.", "information")
+        self.say("q leaves the console; runs and the dispatcher go on.", "information")
 
     def action_help(self) -> None:
         self.push_screen(HelpScreen())
@@ -185,18 +187,23 @@ class HiveApp(App[None]):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Of two orders on one key the one that applies is there."""
         if action == "order":
-            return actions.get(str(parameters[0])).applies(self._live.latest)
+            order = actions.get(str(parameters[0]))
+            return self.targets is not None and order.applies(self.view.snapshot, self.targets)
         return True
+
+    @property
+    def targets(self) -> Sequence[Target] | None:
+        """What an order is about on the screen on top; None where no orders are given."""
+        return self.screen.targets if isinstance(self.screen, FleetScreen) else None
 
     def action_order(self, name: str) -> None:
         """Give the fleet an order of the registry; the header shows the wish until it is a fact."""
-        now, snapshot = self._clock(), self._live.latest
-        self._pending.begin(name, now)
+        self._pending.begin(name, self._clock())
         self._tick()
-        self._carry_out(name, snapshot)
+        self._carry_out(name, self.view.snapshot, self.targets or ())
 
     @work(thread=True, group="orders", exit_on_error=False)
-    def _carry_out(self, name: str, snapshot: Snapshot) -> str:
+    def _carry_out(self, name: str, snapshot: Snapshot, targets: Sequence[Target]) -> str:
         context = ActionContext(
             cluster=self._fleet.cluster,
             forge=self._fleet.forge,
@@ -205,7 +212,7 @@ class HiveApp(App[None]):
             now=self._clock,
             read_only=self._read_only,
         )
-        return carry_out(context, snapshot, name)
+        return carry_out(context, snapshot, name, targets)
 
     @work(thread=True, group="prepare", exit_on_error=False)
     def _run_prepare(self, prepare: Callable[[], str | None]) -> str | None:
@@ -217,11 +224,12 @@ class HiveApp(App[None]):
             if worker.group == "orders":
                 self._pending.clear()
                 self._tick()
-            self._say(_words(worker.error), "error")
+            self.say(_words(worker.error), "error")
         elif event.state is WorkerState.SUCCESS and isinstance(worker.result, str):
-            self._say(worker.result, "information")
+            self.say(worker.result, "information")
 
-    def _say(self, words: str, severity: str) -> None:
+    def say(self, words: str, severity: str = "information") -> None:
+        """Tell the person something; `severity` is information, warning or error."""
         self.notify(words, severity=severity, markup=False)  # type: ignore[arg-type]
 
 

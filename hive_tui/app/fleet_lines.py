@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from hive_tui.core import gates, glyphs, spend, text
+from hive_tui.app.view import View
+from hive_tui.core import gates, glyphs, text
 from hive_tui.core.glyphs import Mark, Tone
 from hive_tui.core.model import AgentState, DispatcherState, Fleet, QuotaState
 from hive_tui.core.sources import CLUSTER, Freshness, Health
@@ -27,14 +28,15 @@ def bar(used: int, most: int, width: int = BAR) -> str:
     return "▰" * full + "▱" * (cells - full)
 
 
-def pulse(snapshot: Snapshot, name: str, kind: str, now: datetime, *, pending: str = "") -> tuple[Part, ...]:
+def pulse(view: View, *, pending: str = "") -> tuple[Part, ...]:
     """The facts of the header, the clock last."""
+    snapshot, name, kind, now = view.snapshot, view.name, view.settings.cluster, view.now
     fleet = snapshot.fleet
     head = Part((Cell("hive", Tone.TITLE), Cell(f"  {name} · {kind}", Tone.QUIET)))
     clock = Part((Cell(now.astimezone().strftime("%H:%M:%S"), Tone.QUIET),), rank=7)
     if fleet is None:
         return (head, Part((Cell(_unknown(snapshot), Tone.QUIET),)), clock)
-    cost = spend.costs(snapshot.runs.values(), now)
+    cost = view.costs
     today = text.money(cost.today_micros or 0, estimated=cost.estimated)
     if cost.today_micros is None:
         today = text.UNKNOWN
@@ -102,8 +104,9 @@ def _agent(agent: AgentState, now: datetime) -> Line:
     return (Cell(f"{agent.name} ", Tone.QUIET), Cell(f"{mark.glyph} {word}".rstrip(), mark.tone))
 
 
-def fleet_rows(snapshot: Snapshot, now: datetime) -> list[Row]:
+def fleet_rows(view: View) -> list[Row]:
     """The fleet pane: dispatcher, slots, agents, budget, sources."""
+    snapshot, now = view.snapshot, view.now
     fleet = snapshot.fleet
     rows: list[Row] = []
     if fleet is not None:
@@ -123,7 +126,7 @@ def fleet_rows(snapshot: Snapshot, now: datetime) -> list[Row]:
             )
         )
         rows += [_row(agent.name, agent_mark(agent, now), _quota(agent, now)) for agent in fleet.agents]
-        rows += _budget(snapshot, fleet, now)
+        rows += _budget(view, fleet)
     rows += [_source(source, now) for source in snapshot.sources.values()]
     return rows
 
@@ -142,11 +145,11 @@ def _quota(agent: AgentState, now: datetime) -> str:
     return " ".join(filter(None, (when, agent.quota.why)))
 
 
-def _budget(snapshot: Snapshot, fleet: Fleet, now: datetime) -> list[Row]:
+def _budget(view: View, fleet: Fleet) -> list[Row]:
     limit = fleet.budget.day_micros
     if limit is None:
         return []
-    spent = spend.costs(snapshot.runs.values(), now).today_micros or 0
+    spent = view.costs.today_micros or 0
     left = max(0, limit - spent)
     tone = Tone.BROKEN if not left else Tone.SOON if left * 5 < limit else Tone.PLAIN
     shown = Cell(bar(round(spent * BAR / limit) if limit else BAR, BAR), tone)

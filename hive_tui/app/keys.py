@@ -1,4 +1,4 @@
-"""The console's keys, taken from the one registry of actions: bindings and footer are made from it."""
+"""The console's keys, taken from the one registry of actions: bindings, key bar and help are made from it."""
 
 from __future__ import annotations
 
@@ -7,45 +7,54 @@ from textual.binding import Binding
 from hive_tui.core import actions
 from hive_tui.core.actions import Action
 
-ORDERS = ("dispatch", "pause", "resume")
-"""Actions that change the fleet, planned and carried out by the registry."""
-
-APP_VIEWS = {
+EVERYWHERE = {
     "refresh": "refresh_sources",
     "help": "help",
     "quit": "quit",
     "palette": "command_palette",
 }
-"""What the console does by itself, wherever one is: the registry's id, and Textual's action."""
+"""What the console does by itself wherever one is: the registry's id, and the app's action."""
 
-PANES = {
+MAIN = {
     "pane.fleet": "pane(1)",
     "pane.issues": "pane(2)",
     "pane.agents": "pane(3)",
     "pane.log": "pane(4)",
     "pane.pulls": "pane(5)",
+    "pane.costs": "pane(6)",
+    "pane.attention": "pane(7)",
+    "pane.events": "pane(8)",
     "pane.next": "cycle(1)",
     "pane.previous": "cycle(-1)",
+    "back": "back",
 }
-"""The same on the screen of panes."""
+"""The same on the screen of panes, as that screen's actions."""
 
-FOOTER = frozenset({*ORDERS, "help", "quit"})
+
+def orders() -> list[Action]:
+    """Actions that change the fleet, an issue, a run or a pull request."""
+    return [action for action in actions.REGISTRY if action.writes and action.keys]
 
 
 def offered() -> list[Action]:
     """The actions that have a key here, in the order of the help."""
-    return [actions.get(name) for name in (*ORDERS, *APP_VIEWS, *PANES)]
+    return [*orders(), *(actions.get(name) for name in (*EVERYWHERE, *MAIN))]
 
 
 def app_bindings() -> list[Binding]:
-    """Keys that work everywhere; two orders on one key exclude each other by what applies."""
-    orders = [_binding(name, f"order('{name}')") for name in ORDERS]
-    return [*orders, *(_binding(name, action) for name, action in APP_VIEWS.items())]
+    """Keys that work everywhere; of several orders on one key the first that applies is meant."""
+    return [
+        *(_binding(action.id, f"order('{action.id}')") for action in orders()),
+        *(_binding(name, action) for name, action in EVERYWHERE.items()),
+    ]
 
 
-def pane_bindings() -> list[Binding]:
+def main_bindings() -> list[Binding]:
     """Keys of the screen of panes."""
-    return [_binding(name, action) for name, action in PANES.items()]
+    return [_binding(name, action) for name, action in MAIN.items()]
+
+
+FOOTER = frozenset({"dispatch", "fire", "pause", "resume", "kill", "merge", "retry", "help", "quit"})
 
 
 def _binding(name: str, textual_action: str) -> Binding:
@@ -60,9 +69,6 @@ def _binding(name: str, textual_action: str) -> Binding:
     )
 
 
-SYMBOLS = {"question_mark": "?", "shift+tab": "shift tab", "ctrl+p": "ctrl p"}
-
-
 def shown(action: Action) -> str:
     """An action's keys as people write them."""
-    return " or ".join(SYMBOLS.get(key, key) for key in action.keys)
+    return " or ".join(map(actions.key_label, action.keys))

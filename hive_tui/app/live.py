@@ -1,6 +1,6 @@
 """From the backends to the screen: what the sources say goes to one store, and from there to `take`.
 
-    hive_tui.feed (a thread per source) --batches--> Store (its owner's thread) --Snapshot + Diff--> take
+    hive_tui.feed (a thread per source) --batches--> Store + Deriver (one thread) --View + Diff--> take
 
 The receiver is told once, however often something changes before it looks, and then takes everything
 at once. Knows nothing of Textual, so it can be tested without a screen.
@@ -16,9 +16,11 @@ from typing import NamedTuple, Protocol
 
 import msgspec
 
+from hive_tui.app.view import Deriver, View
 from hive_tui.core.ports import Cluster, Emit, Forge
+from hive_tui.core.settings import FleetSettings
 from hive_tui.core.sources import CLUSTER, FORGE, Freshness, Health
-from hive_tui.core.store import Diff, Snapshot, Store
+from hive_tui.core.store import Diff, Store
 from hive_tui.feed import Feed
 
 BATCH_SECONDS = 0.06
@@ -28,9 +30,13 @@ AGEING_SECONDS = 5.0
 """How often the store looks for silent sources while nothing is said."""
 
 
-class Backends(Protocol):
+class Fleet(Protocol):
     """A fleet whose backends open when they are first used."""
 
+    @property
+    def name(self) -> str: ...
+    @property
+    def settings(self) -> FleetSettings: ...
     @property
     def cluster(self) -> Cluster: ...
     @property
@@ -40,7 +46,7 @@ class Backends(Protocol):
 class Update(NamedTuple):
     """What changed since the last one was taken."""
 
-    snapshot: Snapshot
+    view: View
     diff: Diff
 
 
@@ -48,13 +54,14 @@ class Live:
     """A fleet's state, kept up to date in threads. `notify` is called from one of them when there is
     something to take."""
 
-    def __init__(self, fleet: Backends, *, notify: Callable[[], object], now: Callable[[], datetime]) -> None:
+    def __init__(self, fleet: Fleet, *, notify: Callable[[], object], now: Callable[[], datetime]) -> None:
         self._notify = notify
         self._now = now
         self._feed = Feed(_ClusterWatch(fleet), _ForgeWatch(fleet))
         self._store = Store((CLUSTER, FORGE))
+        self._deriver = Deriver(fleet.name, fleet.settings, now())
         self._lock = threading.Lock()
-        self._latest = self._store.snapshot
+        self._latest = self._deriver.view
         self._pending: Diff | None = None
         self._owner = threading.Thread(target=self._own_store, name="store", daemon=True)
 
@@ -72,8 +79,8 @@ class Live:
         self._feed.wake.set()
 
     @property
-    def latest(self) -> Snapshot:
-        """The newest snapshot, also when only the age of its sources is new."""
+    def latest(self) -> View:
+        """The newest view, also when only the age of its sources is new."""
         with self._lock:
             return self._latest
 
@@ -86,16 +93,17 @@ class Live:
     def _own_store(self) -> None:
         while not self._feed.stop.is_set():
             batch = self._feed.take(AGEING_SECONDS, settle=BATCH_SECONDS)
+            now = self._now()
             try:
-                diff = self._store.apply(batch, self._now())
-                snapshot = self._store.snapshot
+                diff = self._store.apply(batch, now)
+                view = self._deriver.derive(self._store.snapshot, diff, now)
             except Exception as error:  # a thread's edge: every source is marked with it
-                diff, snapshot = _broken(self._latest, f"{type(error).__name__}: {error}")
-            self._deliver(snapshot, diff)
+                diff, view = _broken(self._latest, f"{type(error).__name__}: {error}")
+            self._deliver(view, diff)
 
-    def _deliver(self, snapshot: Snapshot, diff: Diff) -> None:
+    def _deliver(self, view: View, diff: Diff) -> None:
         with self._lock:
-            self._latest = snapshot
+            self._latest = view
             if not diff:
                 return
             told = self._pending is not None
@@ -107,7 +115,7 @@ class Live:
 class _ClusterWatch:
     """Opens the cluster in its watching thread, so that no screen waits for it."""
 
-    def __init__(self, fleet: Backends) -> None:
+    def __init__(self, fleet: Fleet) -> None:
         self._fleet = fleet
 
     def watch(self, emit: Emit, stop: threading.Event) -> None:
@@ -117,7 +125,7 @@ class _ClusterWatch:
 class _ForgeWatch:
     """The same for the forge."""
 
-    def __init__(self, fleet: Backends) -> None:
+    def __init__(self, fleet: Fleet) -> None:
         self._fleet = fleet
 
     def watch(self, emit: Emit, stop: threading.Event, wake: threading.Event) -> None:
@@ -132,9 +140,10 @@ def merged(first: Diff, second: Diff) -> Diff:
     return Diff(changed, first.sources or second.sources)
 
 
-def _broken(snapshot: Snapshot, why: str) -> tuple[Diff, Snapshot]:
+def _broken(view: View, why: str) -> tuple[Diff, View]:
     sources = {
         name: Freshness(name, Health.FAILED, source.heard_at, why)
-        for name, source in snapshot.sources.items()
+        for name, source in view.snapshot.sources.items()
     }
-    return Diff({}, True), msgspec.structs.replace(snapshot, sources=MappingProxyType(sources))
+    snapshot = msgspec.structs.replace(view.snapshot, sources=MappingProxyType(sources))
+    return Diff({}, True), msgspec.structs.replace(view, snapshot=snapshot)

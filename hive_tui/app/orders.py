@@ -5,7 +5,7 @@ The console never shows a wish as a fact: until the fleet's own state says it, a
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -13,6 +13,7 @@ from hive_tui.core import actions
 from hive_tui.core.actions import ActionContext
 from hive_tui.core.errors import Refused
 from hive_tui.core.store import Snapshot
+from hive_tui.core.targets import Target
 
 CONFIRM_WITHIN = timedelta(seconds=10)
 """How long an order may stay unconfirmed by the fleet's own state before it counts as failed."""
@@ -64,14 +65,14 @@ class Pending:
         return word
 
 
-def carry_out(context: ActionContext, snapshot: Snapshot, name: str) -> str:
+def carry_out(context: ActionContext, snapshot: Snapshot, name: str, targets: Sequence[Target]) -> str:
     """Plan and execute an action that needs nothing but its name; what was done, in words.
 
     Blocks. Raises Refused with the reason, HiveError when a backend fails.
     """
     action = actions.get(name)
     assert action.of is not None, f"{name} needs more than its name"
-    plan = actions.plan(context, snapshot, action.of(()))
+    plan = actions.plan(context, snapshot, action.of(targets))
     if plan.refusal is not None:
         raise Refused(plan.refusal, plan.hint)
     return " ".join(actions.execute(context, plan).messages)

@@ -114,7 +114,9 @@ def console() -> Open:
         async with app.run_test(size=size, notifications=True) as pilot:
             console = Console(app, fleet, pilot, clock)
             if said:
-                await console.until(lambda: console.app.main.pulls.keys and console.app.main.agents.keys)
+                await console.until(
+                    lambda: console.app.main.pulls.table.keys and console.app.main.agents.table.keys
+                )
             yield console
 
     return opened

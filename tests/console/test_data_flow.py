@@ -29,27 +29,27 @@ async def test_rows_appear(console: Open) -> None:
         await c.until(c.shows("claude-b", "#29", "working", "$1.02", "Edit src/io/reader.py +14 −3"))
         await c.until(c.shows("#45", "held", "no DoD", "!52", "✓ PASS", "✓ 3/3", "5/6"))
         main = c.app.main
-        assert main.agents.keys[0] == scene.FIRST_RUN
-        assert set(main.issues.keys) == {issue.key for issue in scene.ISSUES}
-        assert [key.number for key in main.pulls.keys] == [50, 51, 52, 49]
+        assert main.agents.table.keys[0] == scene.FIRST_RUN
+        assert set(main.issues.table.keys) == {issue.key for issue in scene.ISSUES}
+        assert [key.number for key in main.pulls.table.keys] == [50, 51, 52, 49]
 
 
 async def test_a_row_is_updated_in_place(console: Open) -> None:
     async with console(said=True) as c:
-        before = list(c.app.main.agents.keys)
+        before = list(c.app.main.agents.table.keys)
         run = scene.RUNS[1]
         status = msgspec.structs.replace(
             run.status, last_event=LastEvent(scene.NOW, "Writing the second half")
         )
         c.fleet.change(msgspec.structs.replace(run, status=status))
         await c.until(c.shows("Writing the second half"))
-        assert list(c.app.main.agents.keys) == before
+        assert list(c.app.main.agents.table.keys) == before
 
 
 async def test_a_new_order_keeps_the_selection_by_key(console: Open) -> None:
     async with console(said=True) as c:
         await c.press("j", "j")
-        table = c.app.main.agents
+        table = c.app.main.agents.table
         chosen = table.selected
         assert chosen == scene.RUNS[1].id
         urgent = scene.run(60, "claude-z", Phase.STALLED, why="nothing moves")
@@ -62,7 +62,7 @@ async def test_a_new_order_keeps_the_selection_by_key(console: Open) -> None:
 
 async def test_a_list_that_nobody_touched_shows_its_first_row_selected(console: Open) -> None:
     async with console(said=True) as c:
-        table = c.app.main.issues
+        table = c.app.main.issues.table
         c.fleet.change(scene.issue(5, "Comes first", "status:needs-human", "priority:critical"))
         await c.until(lambda: len(table.keys) == len(scene.ISSUES) + 1)
         assert table.selected == table.keys[0]
@@ -71,7 +71,7 @@ async def test_a_list_that_nobody_touched_shows_its_first_row_selected(console: 
 async def test_the_selection_moves_on_when_its_row_goes(console: Open) -> None:
     async with console(said=True) as c:
         await c.press("2", "down")
-        table = c.app.main.issues
+        table = c.app.main.issues.table
         gone = table.selected
         rest = [issue for issue in scene.ISSUES if issue.key != gone]
         c.fleet.list_all(scene.fleet(*scene.RUNS), *scene.RUNS, *rest, *scene.PULLS)
@@ -84,7 +84,7 @@ async def test_scroll_position_survives_rows_that_come_above(console: Open) -> N
     fleet = ScriptedFleet()
     async with console(fleet) as c:
         fleet.list_all(scene.fleet(), *issues)
-        table = c.app.main.issues
+        table = c.app.main.issues.table
         await c.until(lambda: len(table.keys) == 100)
         await c.press("2", "end")
         chosen, top = table.selected, table.scroll_offset.y
@@ -99,8 +99,8 @@ async def test_a_failed_source_says_so_and_keeps_its_rows(console: Open) -> None
     async with console(said=True) as c:
         c.fleet.tracker.say(SourceFailed(FORGE, "rate limit reached", scene.NOW + timedelta(seconds=40)))
         await c.until(c.shows("failed, as of", "rate limit reached", "forge is tried again in 40s"))
-        assert len(c.app.main.issues.keys) == len(scene.ISSUES)
-        assert "Remove the old flag" in c.text
+        assert len(c.app.main.issues.table.keys) == len(scene.ISSUES)
+        assert "Remove the old" in c.text
         c.fleet.change(scene.issue(99, "It is back"))
         await c.until(c.shows("It is back"))
         assert "failed, as of" not in c.text
@@ -118,7 +118,7 @@ async def test_an_exception_in_a_watch_is_visible_and_the_app_lives(console: Ope
         c.fleet.agents_side.say(ZeroDivisionError("in the middle of it"))
         await c.until(c.shows("ZeroDivisionError: in the middle of it"))
         assert c.app.is_running
-        assert len(c.app.main.agents.keys) == len(scene.RUNS)
+        assert len(c.app.main.agents.table.keys) == len(scene.RUNS)
 
 
 async def test_empty_panes_say_what_comes_next(console: Open) -> None:

@@ -41,15 +41,15 @@ async def test_escape_does_not_quit(console: Open) -> None:
 async def test_digits_and_tab_move_the_focus(console: Open) -> None:
     async with console(said=True) as c:
         assert focused(c) == 3
-        for digit in (1, 2, 4, 5, 3):
+        for digit in (1, 2, 4, 5, 6, 7, 8, 3):
             await c.press(str(digit))
             assert focused(c) == digit
         await c.press("tab")
         assert focused(c) == 4
-        await c.press("tab", "tab")
+        await c.press("8", "tab")
         assert focused(c) == 1
         await c.press("shift+tab")
-        assert focused(c) == 5
+        assert focused(c) == 8
 
 
 async def test_the_frame_of_the_focused_pane_has_the_accent(console: Open) -> None:
@@ -85,7 +85,7 @@ async def test_the_one_pane_fills_a_narrow_terminal(console: Open, digit: int) -
 
 async def test_the_first_agent_is_selected_until_somebody_chooses(console: Open) -> None:
     async with console(said=True) as c:
-        agents = c.app.main.agents
+        agents = c.app.main.agents.table
         rows = {key: agents.row(key) for key in agents.keys}
         first, second = agents.keys[:2]
         agents.show([second, first], rows.__getitem__)
@@ -107,14 +107,14 @@ async def test_a_tiny_terminal_says_what_it_needs(console: Open) -> None:
 async def test_enter_on_an_agent_goes_to_its_log(console: Open) -> None:
     async with console(said=True) as c:
         await c.press("enter")
-        await c.until(lambda: c.app.main.log_view.has_focus)
+        await c.until(lambda: c.app.main.log_pane.log_view.has_focus)
 
 
 async def test_a_click_selects(console: Open) -> None:
     async with console(said=True) as c:
         await c.pilot.click(Table, offset=(5, 0))
         await c.pilot.click("#agents Table", offset=(5, 2))
-        assert c.app.main.agents.selected == scene.RUNS[1].id
+        assert c.app.main.agents.table.selected == scene.RUNS[1].id
 
 
 async def test_pause_is_a_wish_until_the_fleet_confirms_it(console: Open) -> None:
@@ -202,4 +202,4 @@ def test_every_key_of_the_console_is_in_the_registry() -> None:
         for key in action.keys:
             taken.setdefault(key, []).append(action.id)
     shared = {key: names for key, names in taken.items() if len(names) > 1}
-    assert shared == {"p": ["pause", "resume"]}
+    assert shared == {"p": ["pause", "resume"], "t": ["take", "release"]}

@@ -48,9 +48,9 @@ async def test_switching_fast_opens_the_last_one_only(console: Open) -> None:
         fleet.agents_side.logged[run.id] = said(2, word=run.spec.worker)
     async with console(fleet, said=True) as c:
         await c.press(*("j", "k") * 10, "j", "j")
-        chosen = c.app.main.agents.selected
-        await c.until(lambda: c.app.main.log_run == chosen)
-        await c.until(lambda: len(c.app.main.log_view.lines) == 2)
+        chosen = c.app.main.agents.table.selected
+        await c.until(lambda: c.app.main.log_pane.run == chosen)
+        await c.until(lambda: len(c.app.main.log_pane.log_view.lines) == 2)
         await c.until(lambda: fleet.agents_side.followers == 1)
 
 
@@ -58,7 +58,7 @@ async def test_scrolling_up_pauses_and_end_follows_again(console: Open) -> None:
     lines = said(200)
     async with console(logging(scene.FIRST_RUN, lines), said=True) as c:
         await c.until(c.shows("line 200"))
-        view = c.app.main.log_view
+        view = c.app.main.log_pane.log_view
         await c.press("4", "pageup")
         await c.until(lambda: not view.following)
         top = view.scroll_offset.y
@@ -75,7 +75,7 @@ async def test_scrolling_up_pauses_and_end_follows_again(console: Open) -> None:
 async def test_scrolling_down_to_the_end_follows_again(console: Open) -> None:
     async with console(logging(scene.FIRST_RUN, said(200)), said=True) as c:
         await c.until(c.shows("line 200"))
-        view = c.app.main.log_view
+        view = c.app.main.log_pane.log_view
         await c.press("4", "up", "up")
         assert not view.following
         await c.press("down", "down")
@@ -86,7 +86,7 @@ async def test_the_ring_drops_the_oldest_and_says_how_many(console: Open) -> Non
     lines = said(20_500)
     async with console(logging(scene.FIRST_RUN, lines), said=True) as c:
         await c.until(c.shows("line 20500", "20,000 lines", "500 older dropped"))
-        view = c.app.main.log_view
+        view = c.app.main.log_pane.log_view
         assert view.lines[0].n == 501
         await c.press("4", "pageup", "pageup")
         reading = next(line for line in c.lines if "said" in line).split("line ")[1].split()[0]

@@ -26,7 +26,9 @@ def app_at_work() -> HiveApp:
 async def all_there(pilot: Pilot[None]) -> None:
     app = pilot.app
     assert isinstance(app, HiveApp)
-    await wait_for(lambda: app.main.pulls.keys and app.main.agents.keys and app.main.log_view.lines)
+    await wait_for(
+        lambda: app.main.pulls.table.keys and app.main.agents.table.keys and app.main.log_pane.log_view.lines
+    )
     await pilot.pause()
 
 
@@ -45,9 +47,9 @@ def test_a_source_that_failed(snap_compare: Any) -> None:
     async def fail(pilot: Pilot[None]) -> None:
         app = pilot.app
         assert isinstance(app, HiveApp)
-        await wait_for(lambda: app.main.pulls.keys and app.main.agents.keys)
+        await wait_for(lambda: app.main.pulls.table.keys and app.main.agents.table.keys)
         fleet.agents_side.say(SourceFailed(CLUSTER, "the database is locked"))
-        await wait_for(lambda: not app.snapshot.sources[CLUSTER].ok)
+        await wait_for(lambda: not app.view.snapshot.sources[CLUSTER].ok)
         await wait_for(lambda: "the database" in app.main.panes[2].words)
         await pilot.pause()
 

@@ -50,7 +50,12 @@ def watched() -> Iterator[Watched]:
 
 def test_what_is_said_arrives_with_its_difference(watched: Watched) -> None:
     watched.fleet.list_all(*scene.ITEMS)
-    until(lambda: len(watched.live.latest.issues) == len(scene.ISSUES) and watched.live.latest.runs)
+    until(
+        lambda: (
+            len(watched.live.latest.snapshot.issues) == len(scene.ISSUES)
+            and watched.live.latest.snapshot.runs
+        )
+    )
     update = watched.live.take()
     assert update is not None
     assert update.diff.keys(Kind.RUN) == {run.id for run in scene.RUNS}
@@ -62,7 +67,7 @@ def test_one_word_for_many_changes_and_none_of_them_is_lost(watched: Watched) ->
     until(lambda: watched.told == 1)
     for number in range(1, 200):
         watched.fleet.change(scene.issue(number, f"Title {number}"))
-    until(lambda: len(watched.live.latest.issues) == 199)
+    until(lambda: len(watched.live.latest.snapshot.issues) == 199)
     assert watched.told == 1
     update = watched.live.take()
     assert update is not None
@@ -81,9 +86,9 @@ def test_a_backend_that_cannot_be_opened_is_a_failed_source() -> None:
     live = Live(Broken(), notify=told.set, now=lambda: datetime.now(UTC))
     live.start()
     try:
-        until(lambda: live.latest.sources[CLUSTER].state is Health.FAILED)
-        assert live.latest.sources[CLUSTER].why == "The database is from a newer hive. Update hive."
-        assert live.latest.sources[FORGE].state is not Health.FAILED
+        until(lambda: live.latest.snapshot.sources[CLUSTER].state is Health.FAILED)
+        assert live.latest.snapshot.sources[CLUSTER].why == "The database is from a newer hive. Update hive."
+        assert live.latest.snapshot.sources[FORGE].state is not Health.FAILED
     finally:
         live.close()
 
@@ -92,14 +97,14 @@ def test_a_store_that_breaks_marks_every_source_and_goes_on(
     watched: Watched, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     watched.fleet.list_all(*scene.ITEMS)
-    until(lambda: watched.live.latest.runs and watched.live.latest.issues)
+    until(lambda: watched.live.latest.snapshot.runs and watched.live.latest.snapshot.issues)
     with monkeypatch.context() as patch:
         patch.setattr(watched.live._store, "apply", lambda events, now: 1 / 0)
         watched.fleet.change(scene.RUNS[0])
-        until(lambda: watched.live.latest.sources[FORGE].state is Health.FAILED)
-        assert len(watched.live.latest.runs) == len(scene.RUNS)
+        until(lambda: watched.live.latest.snapshot.sources[FORGE].state is Health.FAILED)
+        assert len(watched.live.latest.snapshot.runs) == len(scene.RUNS)
     watched.fleet.change(scene.run(99, "claude-z", Phase.WORKING))
-    until(lambda: len(watched.live.latest.runs) == len(scene.RUNS) + 1)
+    until(lambda: len(watched.live.latest.snapshot.runs) == len(scene.RUNS) + 1)
 
 
 def test_closing_ends_the_threads(watched: Watched) -> None:

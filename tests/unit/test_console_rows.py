@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from hive_tui.app import fleet_lines, lists, log_lines, rows
+from hive_tui.app.view import Deriver, View
 from hive_tui.core.dispatch import Planner
 from hive_tui.core.events import (
     AgentError,
@@ -41,7 +42,7 @@ from hive_tui.core.model import (
 )
 from hive_tui.core.settings import FleetSettings, Preset
 from hive_tui.core.sources import CLUSTER, FORGE, Freshness, Health, Kind, Listed
-from hive_tui.core.store import Snapshot, Store
+from hive_tui.core.store import Diff, Snapshot, Store
 from tests.fakes import scene
 from widgets.cells import Column, Row, lay_out
 
@@ -231,8 +232,14 @@ def test_an_endless_text_is_cut_before_it_is_drawn() -> None:
     assert len(line[2].text) < 5_000
 
 
+def view_of(snapshot: Snapshot) -> View:
+    everything = Diff({kind: frozenset({""}) for kind in Kind})
+    settings = FleetSettings(allowed_authors=("ann",))
+    return Deriver("trial", settings, scene.NOW).derive(snapshot, everything, scene.NOW)
+
+
 def pulse_text(snapshot: Snapshot, **options: str) -> str:
-    parts = fleet_lines.pulse(snapshot, "trial", "local", scene.NOW, **options)
+    parts = fleet_lines.pulse(view_of(snapshot), **options)
     return " | ".join("".join(cell.text for cell in part.cells) for part in parts)
 
 
@@ -262,7 +269,7 @@ def test_a_dispatcher_that_died_stands_out(snapshot: Snapshot) -> None:
     dead = msgspec.structs.replace(snapshot, fleet=fleet)
     assert "✗ dispatcher dead" in pulse_text(dead)
     assert any(
-        "hive dispatcher start" in " ".join(words(row)) for row in fleet_lines.fleet_rows(dead, scene.NOW)
+        "hive dispatcher start" in " ".join(words(row)) for row in fleet_lines.fleet_rows(view_of(dead))
     )
 
 

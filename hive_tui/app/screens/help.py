@@ -40,8 +40,8 @@ class HelpScreen(ModalScreen[None]):
 
 def help_text() -> Content:
     """The keys in groups, one to a line."""
-    fleet = [(keys.shown(action), action.help) for action in keys.offered() if action.id in keys.ORDERS]
-    console = [(keys.shown(action), action.help) for action in keys.offered() if action.id not in keys.ORDERS]
+    fleet = [(keys.shown(action), action.help) for action in keys.offered() if action in keys.orders()]
+    console = [(keys.shown(action), action.help) for action in keys.offered() if action not in keys.orders()]
     groups = (("Fleet", fleet), ("Moving", _MOVING), ("Console", console))
     parts: list[Content | tuple[str, str]] = []
     for index, (title, lines) in enumerate(groups):

@@ -1,0 +1,40 @@
+"""Pane 3: what each agent is doing right now."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Sequence
+from typing import cast
+
+from hive_tui.app import lists, rows
+from hive_tui.app.panes.base import ListPane
+from hive_tui.app.view import View
+from hive_tui.core.glyphs import PHASES
+from hive_tui.core.ids import RunId
+from hive_tui.core.sources import CLUSTER
+from hive_tui.core.targets import Target
+from widgets.cells import Cell, Row
+
+
+class AgentsPane(ListPane):
+    """Runs at work, those that need somebody first, and the last ones that ended."""
+
+    tab = "agents"
+    source = CLUSTER
+    empty = ("No agent is at work", "They start when an issue is ready and a slot is free")
+
+    def __init__(self, *, many: bool) -> None:
+        super().__init__(3, "Agents", rows.agent_columns(many=many), id="agents")
+
+    def keys(self, view: View) -> Sequence[Hashable]:
+        return view.runs
+
+    def row(self, view: View, key: Hashable) -> Row:
+        run = view.snapshot.runs.get(cast(RunId, key))
+        return Row(key, ()) if run is None else rows.agent_row(run, view.now, many=view.many)
+
+    def target(self, view: View, key: Hashable) -> Target:
+        return view.target_of_run(cast(RunId, key))
+
+    def counts(self, view: View) -> Iterable[Cell]:
+        for phase, number in lists.count_runs(view.snapshot):
+            yield Cell(f"{number} {phase.value}", PHASES[phase].tone)

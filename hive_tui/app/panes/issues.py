@@ -1,0 +1,56 @@
+"""Pane 2: what is to be done, who does it, and why the rest is not started."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Sequence
+from typing import cast
+
+from hive_tui.app import rows
+from hive_tui.app.panes.base import ListPane, count
+from hive_tui.app.view import View
+from hive_tui.core.glyphs import Tone
+from hive_tui.core.ids import IssueKey
+from hive_tui.core.sources import FORGE
+from hive_tui.core.targets import Target
+from widgets.cells import Cell, Row
+
+
+class IssuesPane(ListPane):
+    """Issues in the order of attention."""
+
+    tab = "issues"
+    source = FORGE
+    empty = ("No issues yet", "`hive issue new` files the first one")
+
+    def __init__(self, *, many: bool) -> None:
+        super().__init__(2, "Issues", rows.issue_columns(many=many), id="issues")
+
+    def keys(self, view: View) -> Sequence[Hashable]:
+        return view.issues
+
+    def row(self, view: View, key: Hashable) -> Row:
+        issue = view.snapshot.issues.get(cast(IssueKey, key))
+        if issue is None:
+            return Row(key, ())
+        gate = view.plan.gate(issue.key) if issue.open else None
+        run = view.at_work.get(issue.key)
+        return rows.issue_row(issue, view.settings.labels, gate, run, view.now, many=view.many)
+
+    def target(self, view: View, key: Hashable) -> Target:
+        return view.target_of_issue(cast(IssueKey, key))
+
+    def counts(self, view: View) -> Iterable[Cell]:
+        source = self.freshness(view)
+        if source is not None and source.heard_at is not None:
+            yield count(sum(issue.open for issue in view.snapshot.issues.values()), "open")
+
+    def hint(self, view: View) -> Cell | None:
+        """What to do about the gate of the selected issue."""
+        key = cast("IssueKey | None", self.table.selected)
+        issue = view.snapshot.issues.get(key) if key is not None else None
+        if key is None or issue is None or not issue.open or key in view.at_work:
+            return None
+        gate = view.plan.gate(key)
+        if gate is None:
+            return None
+        return Cell(f"{rows.number(key.repo, key.number, '#', many=view.many)}: {gate.detail}", Tone.QUIET)

@@ -1,0 +1,129 @@
+"""What the panes show: a snapshot and everything derived from it, made in the store's thread.
+
+Deriving (decisions, orders of lists, sums, attention) takes longer than a frame on a large fleet, so it
+is done once for all panes, away from the screen's thread; the panes only look things up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from types import MappingProxyType
+
+import msgspec
+
+from hive_tui.app import lists
+from hive_tui.core.attention import AttentionItem, attention
+from hive_tui.core.dispatch import Plan, Planner
+from hive_tui.core.ids import IssueKey, PullKey, RunId
+from hive_tui.core.model import PullRequest, PullState, Run
+from hive_tui.core.settings import FleetSettings
+from hive_tui.core.sources import Kind
+from hive_tui.core.spend import Costs, costs
+from hive_tui.core.store import Diff, Snapshot
+from hive_tui.core.targets import Target
+
+REVIEW_AFTER = timedelta(seconds=5)
+"""How long what also depends on the time (gates, sums) may be old while nothing changes."""
+
+_ISSUE_KINDS = (Kind.ISSUE, Kind.RUN, Kind.CLAIM, Kind.PULL, Kind.FLEET)
+
+
+class View(msgspec.Struct, frozen=True, eq=False):
+    """One moment of a fleet, ready to be shown. Nothing in it ever changes."""
+
+    name: str
+    settings: FleetSettings
+    now: datetime
+    snapshot: Snapshot
+    plan: Plan
+    issues: Sequence[IssueKey] = ()
+    """In the order of attention, as the other lists."""
+    runs: Sequence[RunId] = ()
+    pulls: Sequence[PullKey] = ()
+    attention: tuple[AttentionItem, ...] = ()
+    costs: Costs = Costs()
+    at_work: Mapping[IssueKey, Run] = MappingProxyType({})
+    """The run at work on each issue."""
+    pull_of: Mapping[IssueKey, PullRequest] = MappingProxyType({})
+    """The open pull request of each issue, else its newest."""
+
+    @property
+    def many(self) -> bool:
+        """Several repositories: numbers stand with their repository's name."""
+        return len(self.settings.repos) > 1
+
+    def at(self, now: datetime) -> View:
+        """The same, some time later."""
+        return msgspec.structs.replace(self, now=now)
+
+    def target_of_issue(self, key: IssueKey) -> Target:
+        """An issue with the run at work on it and its pull request."""
+        run, pull = self.at_work.get(key), self.pull_of.get(key)
+        return Target(
+            repo=key.repo,
+            issue=key.number,
+            run=None if run is None else run.id,
+            pull_request=None if pull is None else pull.number,
+        )
+
+    def target_of_run(self, name: RunId) -> Target:
+        """A run with its issue and that issue's pull request."""
+        run = self.snapshot.runs.get(name)
+        if run is None:
+            return Target(run=name)
+        return msgspec.structs.replace(self.target_of_issue(run.key), run=name)
+
+    def target_of_pull(self, key: PullKey) -> Target:
+        """A pull request with its issue, and the run at work on that or that made it."""
+        pull = self.snapshot.pulls.get(key)
+        if pull is None or pull.issue_key is None:
+            return Target(repo=key.repo, pull_request=key.number, run=None if pull is None else pull.run)
+        target = self.target_of_issue(pull.issue_key)
+        return msgspec.structs.replace(target, pull_request=key.number, run=target.run or pull.run)
+
+
+class Deriver:
+    """Makes views, and remembers what a change did not touch. For one thread."""
+
+    def __init__(self, name: str, settings: FleetSettings, now: datetime) -> None:
+        self._planner = Planner(settings)
+        self.view = View(name, settings, now, Snapshot(), self._planner.decide(Snapshot(), now))
+        self._reviewed_at = now
+
+    def derive(self, snapshot: Snapshot, diff: Diff, now: datetime) -> View:
+        """The view of a snapshot; `diff` is what changed since the last one."""
+        before = self.view
+        aged = now - self._reviewed_at >= REVIEW_AFTER
+        if aged:
+            self._reviewed_at = now
+        plan = self._planner.decide(snapshot, now)
+        runs, pulls = bool(diff.keys(Kind.RUN)), bool(diff.keys(Kind.PULL))
+        at_work = lists.live_runs(snapshot) if runs else before.at_work
+        issues = aged or any(diff.keys(kind) for kind in _ISSUE_KINDS)
+        settings = before.settings
+        self.view = View(
+            before.name,
+            settings,
+            now,
+            snapshot,
+            plan,
+            issues=lists.issues(snapshot, settings.labels, plan.gate) if issues else before.issues,
+            runs=lists.runs(snapshot) if runs else before.runs,
+            pulls=lists.pulls(snapshot) if pulls else before.pulls,
+            attention=attention(snapshot, plan, settings, now)
+            if issues or diff.sources
+            else before.attention,
+            costs=costs(snapshot.runs.values(), now) if runs or aged else before.costs,
+            at_work=at_work,
+            pull_of=_pull_of(snapshot) if pulls else before.pull_of,
+        )
+        return self.view
+
+
+def _pull_of(snapshot: Snapshot) -> dict[IssueKey, PullRequest]:
+    found: dict[IssueKey, PullRequest] = {}
+    for pull in sorted(snapshot.pulls.values(), key=lambda p: (p.state is PullState.OPEN, p.number)):
+        if pull.issue_key is not None:
+            found[pull.issue_key] = pull
+    return found
