@@ -144,7 +144,7 @@ class HiveApp(App[None]):
         """Show the view on every screen that shows one, also those below the top."""
         self.main.show(self.view, diff, pending=self._pending.word(self.view.snapshot))
         for screen in self.screen_stack:
-            if isinstance(screen, FleetScreen) and screen is not self.main:
+            if screen is not self.main and isinstance(screen, FleetScreen):
                 screen.show(self.view, diff)
 
     @on(Table.Selected)
