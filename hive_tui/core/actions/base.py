@@ -96,6 +96,8 @@ class Action(msgspec.Struct, frozen=True, kw_only=True):
     title: str
     help: str
     scope: Scope
+    short: str = ""
+    """A word or two for the key bar, where the title would be too long."""
     keys: tuple[str, ...] = ()
     """In Textual's names: `plus`, `ctrl+p`, `X`; two keys in a row are `g i`."""
     command: str | None = None
@@ -112,6 +114,11 @@ class Action(msgspec.Struct, frozen=True, kw_only=True):
     """The request for what is selected, where nothing more has to be asked."""
     when: Callable[[Snapshot, Sequence[Target]], bool] | None = None
     """Which of two actions on the same key is meant; None is always."""
+
+    @property
+    def hint(self) -> str:
+        """What stands beside its key in the key bar."""
+        return self.short or self.title.lower()
 
     def applies(self, snapshot: Snapshot, targets: Sequence[Target] = ()) -> bool:
         return self.when is None or self.when(snapshot, targets)

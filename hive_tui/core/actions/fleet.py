@@ -201,6 +201,7 @@ ACTIONS = (
     Action(
         id="dispatch",
         title="Dispatch now",
+        short="now",
         help="Look at the tracker and start what is ready, without waiting for the next turn.",
         scope=Scope.FLEET,
         keys=("n",),
@@ -242,6 +243,7 @@ ACTIONS = (
     Action(
         id="stop",
         title="Stop everything",
+        short="stop all",
         help="Pause, and end every run with its work saved.",
         scope=Scope.FLEET,
         keys=("X",),
@@ -257,6 +259,7 @@ ACTIONS = (
     Action(
         id="slots.more",
         title="One slot more",
+        short="slot",
         help="Let one more agent work at once.",
         scope=Scope.FLEET,
         keys=("plus",),
@@ -270,6 +273,7 @@ ACTIONS = (
     Action(
         id="slots.fewer",
         title="One slot fewer",
+        short="slot",
         help="Let one agent less work at once; nobody at work is ended.",
         scope=Scope.FLEET,
         keys=("minus",),

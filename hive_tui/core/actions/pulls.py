@@ -220,6 +220,7 @@ ACTIONS = (
     Action(
         id="take",
         title="Take for review",
+        short="take",
         help="Reserve a pull request for your review, for 12 hours.",
         scope=Scope.PULL,
         keys=("t",),

@@ -6,28 +6,43 @@ from hive_tui.core.actions.base import Action, Scope
 
 
 def _view(
-    name: str, keys: str, title: str, text: str, *, scope: Scope = Scope.VIEW, command: str | None = None
+    name: str,
+    keys: str,
+    title: str,
+    text: str,
+    *,
+    scope: Scope = Scope.VIEW,
+    command: str | None = None,
+    short: str = "",
 ) -> Action:
-    return Action(id=name, title=title, help=text, scope=scope, keys=tuple(keys.split("|")), command=command)
+    return Action(
+        id=name,
+        title=title,
+        help=text,
+        scope=scope,
+        short=short,
+        keys=tuple(keys.split("|")) if keys else (),
+        command=command,
+    )
 
 
 _PANES = (
-    ("fleet", "Fleet"),
-    ("issues", "Issues"),
-    ("agents", "Agents"),
-    ("log", "Log"),
-    ("pulls", "Pull requests"),
-    ("costs", "Costs"),
-    ("attention", "Attention"),
-    ("events", "Events"),
+    ("fleet", "Fleet", "whether the fleet is healthy, what it may use, how old what one sees is"),
+    ("issues", "Issues", "what is to be done, who is at it, and why something is not started"),
+    ("agents", "Agents", "what each agent is doing right now"),
+    ("log", "Log", "what the selected agent says and does, live"),
+    ("pulls", "Pull requests", "what may be merged, and what stands against it"),
+    ("costs", "Costs", "what the agents have cost, and how fast it grows"),
+    ("attention", "Attention", "what needs a person, the most urgent first"),
+    ("events", "Events", "what the dispatcher and people decided, and why"),
 )
 
 ACTIONS = (
     _view("quit", "q", "Quit", "Leave the console; runs and the dispatcher go on."),
     _view("refresh", "r", "Refresh", "Read every source again now."),
     *(
-        _view(f"pane.{name}", str(number), title, f"Go to the pane {title}.")
-        for number, (name, title) in enumerate(_PANES, 1)
+        _view(f"pane.{name}", str(number), title, f"{title}: {about}.")
+        for number, (name, title, about) in enumerate(_PANES, 1)
     ),
     _view("pane.next", "tab", "Next pane", "Go to the next pane."),
     _view("pane.previous", "shift+tab", "Previous pane", "Go to the pane before."),
@@ -40,22 +55,24 @@ ACTIONS = (
         "Filter",
         "Show only rows that match; `!` inverts, `repo:` `state:` `agent:` `label:`.",
     ),
-    _view("sort.next", "s", "Sort by the next column", "Sort the list by its next column."),
-    _view("sort.reverse", "S", "Turn the order round", "Sort the other way round."),
+    _view("sort.next", "s", "Sort by the next column", "Sort the list by its next column.", short="sort"),
+    _view("sort.reverse", "S", "Turn the order round", "Sort the other way round.", short="reverse"),
     _view("mark", "space", "Mark", "Mark the row for an action on many, or unmark it."),
     _view("go.issue", "g i", "Go to the issue", "Go to the issue of the selected run or pull request."),
     _view("go.pull", "g p", "Go to the pull request", "Go to the pull request of the selected issue or run."),
+    _view("go.log", "g l", "Go to the log", "Go to the log of the selected thing's run."),
+    _view("go.first", "g g", "Go to the first row", "Go to the first row of the list."),
     _view("go.run", "g r", "Go to the agent", "Go to the run of the selected issue or pull request."),
-    _view("browse", "o", "Open in the browser", "Open the selected thing's page."),
+    _view("browse", "o", "Open in the browser", "Open the selected thing's page.", short="browser"),
     _view("copy", "y", "Copy", "Copy the selected thing's name."),
     _view("copy.line", "Y", "Copy the line", "Copy the selected line."),
     _view("log", "l", "Log", "The log of the selected run, full screen.", command="logs -f RUN"),
-    _view("log.wall", "L", "All logs", "The logs of all runs at work, side by side."),
+    _view("log.wall", "L", "All logs", "The logs of all runs at work, side by side.", short="all logs"),
     _view("describe", "d", "Describe", "Everything that is known about it.", command="describe RUN|ISSUE"),
-    _view("command", "colon", "Command line", "Give a command as on the command line."),
+    _view("command", "colon", "Command line", "Give a command as on the command line.", short="command"),
     _view("palette", "ctrl+p", "Palette", "Find an action by its name."),
     _view("help", "question_mark", "Help", "What each key does, here and now.", command="--help"),
-    _view("notifications", "exclamation_mark", "Notifications", "What was said before."),
+    _view("notifications", "exclamation_mark", "Notifications", "What was said before.", short="said"),
     _view("mute", "N", "Mute", "No bell and no desktop notification, and back."),
     Action(
         id="read-only",
@@ -88,11 +105,19 @@ ACTIONS = (
         "Only some lines",
         "Show only lines that match; `!` leaves them out.",
         scope=Scope.LOG,
+        short="only",
     ),
     _view("log.wrap", "w", "Wrap", "Wrap long lines, and back.", scope=Scope.LOG),
     _view("log.time", "t", "Times", "No times, times of day, ages.", scope=Scope.LOG),
     _view("log.raw", "J", "Raw", "The line as it was recorded.", scope=Scope.LOG),
-    _view("log.attempt", "p", "Attempt before", "The log of the attempt before this one.", scope=Scope.LOG),
+    _view(
+        "log.attempt",
+        "p",
+        "Attempt before",
+        "The log of the attempt before this one.",
+        scope=Scope.LOG,
+        short="attempt before",
+    ),
     _view("log.save", "ctrl+s", "Save", "Save the log to a file.", scope=Scope.LOG),
     _view("log.copy", "y", "Copy", "Copy the line.", scope=Scope.LOG),
     _view("log.follow", "f", "Follow", "Follow the end of the log, and stop following.", scope=Scope.LOG),
