@@ -62,6 +62,7 @@ _SCOPES = {
     actions.Scope.RUN: "A run",
     actions.Scope.PULL: "A pull request",
     actions.Scope.LOG: "The log, full screen",
+    actions.Scope.DETAIL: "One thing, opened",
 }
 
 

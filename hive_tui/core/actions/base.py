@@ -35,6 +35,8 @@ class Scope(enum.Enum):
     """The console itself, everywhere but in the log."""
     LOG = "log"
     """The console's full-screen log, where the other keys are off."""
+    DETAIL = "detail"
+    """The console's screen of one thing, besides everything that can be done to that."""
 
 
 class Danger(enum.Enum):
@@ -265,6 +267,10 @@ _KEY_NAMES = {
     "shift+tab": "Shift+Tab",
     "enter": "Enter",
     "escape": "Esc",
+    "left": "←",
+    "right": "→",
+    "left_square_bracket": "[",
+    "right_square_bracket": "]",
 }
 
 

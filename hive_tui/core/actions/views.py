@@ -37,6 +37,15 @@ _PANES = (
     ("events", "Events", "what the dispatcher and people decided, and why"),
 )
 
+_TABS = (
+    ("log", "Log", "what its agent says and does, line by line"),
+    ("transcript", "Transcript", "the conversation, to read"),
+    ("diff", "Diff", "what its branch changes"),
+    ("issue", "Issue", "the issue's text and comments"),
+    ("cost", "Cost", "tokens and money"),
+    ("describe", "Describe", "everything that is known"),
+)
+
 ACTIONS = (
     _view("quit", "q", "Quit", "Leave the console; runs and the dispatcher go on."),
     _view("refresh", "r", "Refresh", "Read every source again now."),
@@ -121,4 +130,30 @@ ACTIONS = (
     _view("log.save", "ctrl+s", "Save", "Save the log to a file.", scope=Scope.LOG),
     _view("log.copy", "y", "Copy", "Copy the line.", scope=Scope.LOG),
     _view("log.follow", "f", "Follow", "Follow the end of the log, and stop following.", scope=Scope.LOG),
+    *(
+        _view(f"detail.{name}", str(number), title, f"Show {what}.", scope=Scope.DETAIL)
+        for number, (name, title, what) in enumerate(_TABS, 1)
+    ),
+    _view("detail.next", "tab|right", "Next tab", "Go to the next tab.", scope=Scope.DETAIL),
+    _view("detail.previous", "shift+tab|left", "Tab before", "Go to the tab before.", scope=Scope.DETAIL),
+    _view(
+        "attempt.previous",
+        "left_square_bracket",
+        "Attempt before",
+        "Look at the attempt before this one.",
+        scope=Scope.DETAIL,
+    ),
+    _view(
+        "attempt.next",
+        "right_square_bracket",
+        "Next attempt",
+        "Look at the attempt after this one.",
+        scope=Scope.DETAIL,
+    ),
+    _view("detail.find", "slash", "Find", "Find text in what is shown.", scope=Scope.DETAIL),
+    _view("detail.unfold", "enter", "Unfold", "Show all of what is folded, and back.", scope=Scope.DETAIL),
+    _view("detail.next-part", "J", "Next part", "Go to the next file, section or turn.", scope=Scope.DETAIL),
+    _view("detail.previous-part", "K", "Part before", "Go to the one before.", scope=Scope.DETAIL),
+    _view("detail.next-match", "n", "Next match", "Go to the next match.", scope=Scope.DETAIL),
+    _view("detail.previous-match", "N", "Match before", "Go to the match before.", scope=Scope.DETAIL),
 )
