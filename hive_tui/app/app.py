@@ -21,7 +21,7 @@ from hive_tui.app.live import Fleet, Live
 from hive_tui.app.orders import CONFIRM_WITHIN, Pending, carry_out
 from hive_tui.app.screens.help import HelpScreen
 from hive_tui.app.screens.main import MainScreen
-from hive_tui.app.tail import Tail
+from hive_tui.app.tail import following
 from hive_tui.app.theme import HIVE
 from hive_tui.app.view import View
 from hive_tui.core import actions, text
@@ -34,7 +34,6 @@ from hive_tui.core.store import Diff, Snapshot
 from hive_tui.core.targets import Target
 from widgets.table import Table
 
-LOG_BATCH_SECONDS = 0.05
 SETTLE_SECONDS = 0.08
 """How long a selection has to rest before its log is opened."""
 
@@ -63,12 +62,6 @@ class HiveApp(App[None]):
         def can_replace(self, message: Message) -> bool:
             return isinstance(message, HiveApp.Changed)
 
-    class LogGrew(Message):
-        """The selected run's log grew; the lines are taken from `Tail`."""
-
-        def can_replace(self, message: Message) -> bool:
-            return isinstance(message, HiveApp.LogGrew)
-
     def __init__(
         self,
         fleet: Fleet,
@@ -91,13 +84,9 @@ class HiveApp(App[None]):
         self._live = Live(fleet, notify=lambda: self.post_message(self.Changed()), now=now)
         self.view = self._live.latest
         """What is shown now."""
-        self._tail = Tail(
-            lambda run, after, stop: fleet.cluster.logs(run, after=after, follow=True, stop=stop),
-            notify=lambda: self.post_message(self.LogGrew()),
-        )
+        self.logs = following(fleet.cluster)
         self._pending = Pending()
-        self._log_due = False
-        self.main = MainScreen(fleet.name, fleet.settings)
+        self.main = MainScreen(fleet.name, fleet.settings, self.logs)
 
     def get_default_screen(self) -> MainScreen:
         return self.main
@@ -120,7 +109,6 @@ class HiveApp(App[None]):
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGHUP):
             loop.remove_signal_handler(number)
-        self._tail.stop()
         self._live.close(timeout=0.5)
 
     # What is shown
@@ -154,22 +142,7 @@ class HiveApp(App[None]):
 
     def _switch_log(self) -> None:
         selected = self.main.agents.table.selected
-        run = RunId(selected) if isinstance(selected, str) else None
-        if run != self.main.log_pane.run:
-            self.main.log_pane.begin(run)
-            self._tail.follow(run)
-
-    @on(LogGrew)
-    def _log_grew(self) -> None:
-        if not self._log_due:
-            self._log_due = True
-            self.set_timer(LOG_BATCH_SECONDS, self._take_log)
-
-    def _take_log(self) -> None:
-        self._log_due = False
-        tailed = self._tail.take()
-        if tailed is not None:
-            self.main.log_pane.extend(tailed)
+        self.main.log_pane.follow(RunId(selected) if isinstance(selected, str) else None)
 
     # What is done
 

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from hive_tui.core.errors import HiveError
 from hive_tui.core.events import LogLine
 from hive_tui.core.ids import RunId
+from hive_tui.core.ports import Cluster
 
 LARGEST_BACKLOG = 20_000
 """Lines kept for a screen that does not look; older ones are dropped and counted."""
@@ -18,6 +19,11 @@ RETRY_SECONDS = 2.0
 
 Logs = Callable[[RunId, int, threading.Event], Iterator[LogLine]]
 """`logs(run, after, stop)`: the lines after number `after`, followed until the run's log is complete."""
+
+
+def following(cluster: Cluster) -> Logs:
+    """A cluster's logs, followed."""
+    return lambda run, after, stop: cluster.logs(run, after=after, follow=True, stop=stop)
 
 
 class Tailed(NamedTuple):

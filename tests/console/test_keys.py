@@ -15,7 +15,7 @@ pytestmark = pytest.mark.timeout(60)
 
 
 def focused(c: Console) -> int:
-    return next(pane.digit for pane in c.app.main.panes if pane.body.has_focus)
+    return next(pane.digit for pane in c.app.main.panes if pane.body.has_focus_within)
 
 
 async def test_q_quits(console: Open) -> None:

@@ -22,6 +22,7 @@ from hive_tui.app.panes.fleet import FleetPane
 from hive_tui.app.panes.issues import IssuesPane
 from hive_tui.app.panes.log import LogPane
 from hive_tui.app.panes.pulls import PullsPane
+from hive_tui.app.tail import Logs
 from hive_tui.app.view import View
 from hive_tui.core.settings import FleetSettings
 from hive_tui.core.store import Diff
@@ -49,7 +50,7 @@ class MainScreen(Screen[None]):
 
     BINDINGS: ClassVar[list[BindingType]] = [*keys.main_bindings()]
 
-    def __init__(self, name: str, settings: FleetSettings) -> None:
+    def __init__(self, name: str, settings: FleetSettings, logs: Logs) -> None:
         super().__init__()
         self._fleet_name = name
         many = len(settings.repos) > 1
@@ -57,7 +58,7 @@ class MainScreen(Screen[None]):
         self.fleet = FleetPane()
         self.issues = IssuesPane(many=many)
         self.agents = AgentsPane(many=many)
-        self.log_pane = LogPane()
+        self.log_pane = LogPane(logs)
         self.pulls = PullsPane(many=many)
         self.costs = CostsPane()
         self.attention = AttentionPane()
