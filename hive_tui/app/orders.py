@@ -72,7 +72,7 @@ def carry_out(context: ActionContext, snapshot: Snapshot, name: str, targets: Se
     """
     action = actions.get(name)
     assert action.of is not None, f"{name} needs more than its name"
-    plan = actions.plan(context, snapshot, action.of(targets))
+    plan = actions.plan(context, snapshot, action.of(targets, context.actor.name) or actions.Wake())
     if plan.refusal is not None:
         raise Refused(plan.refusal, plan.hint)
     return " ".join(actions.execute(context, plan).messages)

@@ -28,6 +28,8 @@ REVIEW_AFTER = timedelta(seconds=5)
 
 _ISSUE_KINDS = (Kind.ISSUE, Kind.RUN, Kind.CLAIM, Kind.PULL, Kind.FLEET)
 
+_FLEET = Target()
+
 
 class View(msgspec.Struct, frozen=True, eq=False):
     """One moment of a fleet, ready to be shown. Nothing in it ever changes."""
@@ -47,6 +49,12 @@ class View(msgspec.Struct, frozen=True, eq=False):
     """The run at work on each issue."""
     pull_of: Mapping[IssueKey, PullRequest] = MappingProxyType({})
     """The open pull request of each issue, else its newest."""
+    pending: Mapping[Target, str] = MappingProxyType({})
+    """What was ordered here and is not a fact yet (`killing`), by `Action.subject`; Target() is the
+    fleet as a whole."""
+    slots_wanted: int | None = None
+    """The slots that were asked for and are not set yet."""
+    read_only: bool = False
 
     @property
     def many(self) -> bool:
@@ -56,6 +64,22 @@ class View(msgspec.Struct, frozen=True, eq=False):
     def at(self, now: datetime) -> View:
         """The same, some time later."""
         return msgspec.structs.replace(self, now=now)
+
+    def pending_of(self, target: Target) -> str | None:
+        """What was ordered for a run, else for its issue, else for its pull request; of Target() for the
+        fleet. Ask for a target with only one of them where only that one counts."""
+        if not self.pending:
+            return None
+        if target == _FLEET:
+            return self.pending.get(_FLEET)
+        parts = (
+            Target(run=target.run),
+            Target(repo=target.repo, issue=target.issue),
+            Target(repo=target.repo, pull_request=target.pull_request),
+            Target(agent=target.agent),
+        )
+        found = (self.pending.get(part) for part in parts if part not in (_FLEET, Target(repo=target.repo)))
+        return next((word for word in found if word is not None), None)
 
     def target_of_issue(self, key: IssueKey) -> Target:
         """An issue with the run at work on it and its pull request."""

@@ -595,10 +595,19 @@ def test_release_checks_whose_it_is(world: World) -> None:
 def test_selected_things_make_requests() -> None:
     target = Target(repo=b.REPO, issue=4, pull_request=9, run=RunId("r"))
     made = {name: actions.get(name).of for name in ("kill", "retry", "reset", "merge", "fire", "issue.close")}
-    found = {name: of((target, target)) for name, of in made.items() if of is not None}
+    found = {name: of((target, target), "ann") for name, of in made.items() if of is not None}
     key = IssueKey(b.REPO, 4)
     assert found["kill"] == actions.Kill((RunId("r"),))
     assert found["retry"] == actions.Retry((key,))
     assert found["merge"] == actions.Merge((PullKey(b.REPO, 9),))
     assert found["fire"] == actions.FireIssue(key)
     assert len(found) == 6
+
+
+def test_nothing_selected_is_no_crash() -> None:
+    """Every action that makes its request by itself copes with nothing, and with the wrong thing."""
+    for action in REGISTRY:
+        for targets in ((), (Target(),), (Target(repo=b.REPO),)):
+            if action.of is not None:
+                request = action.of(targets, "ann")
+                assert request is None or action.scope is Scope.FLEET, action.id

@@ -161,5 +161,5 @@ def test_every_item_names_an_action_that_exists() -> None:
         assert item.action is not None
         action = actions.get(item.action)
         if action.of is not None:
-            assert isinstance(action.of((item.target,)), actions.Request)
+            assert isinstance(action.of((item.target,), "ann"), actions.Request)
     assert len({item.key for item in found}) == len(found)

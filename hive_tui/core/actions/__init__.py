@@ -29,6 +29,7 @@ from hive_tui.core.actions.base import (
     key_label,
     make_plan,
     refusal_of,
+    unavailable,
 )
 from hive_tui.core.actions.fleet import (
     Collect,
@@ -132,5 +133,6 @@ __all__ = [
     "key_label",
     "plan",
     "refusal_of",
+    "unavailable",
     "with_key",
 ]

@@ -70,6 +70,9 @@ class Planned(msgspec.Struct, frozen=True):
     """What happens to it, what is lost and what is kept; a line each."""
     refusal: str | None = None
     """Why it is left out."""
+    evidence: str | None = None
+    """What the consent rests on, such as the head commit that is merged; another one needs another
+    consent."""
 
 
 class Draft(msgspec.Struct, frozen=True):
@@ -87,6 +90,8 @@ class ActionResult(msgspec.Struct, frozen=True):
     messages: tuple[str, ...] = ()
     errors: tuple[HiveError, ...] = ()
     """Of single targets; what was done to the others stays done."""
+    failed: tuple[Target, ...] = ()
+    """Those that the errors are about."""
     issue: Issue | None = None
     """The issue that was made or changed."""
 
@@ -112,8 +117,16 @@ class Action(msgspec.Struct, frozen=True, kw_only=True):
     """(context, snapshot, request): without side effects."""
     perform: Callable[..., ActionResult] | None = None
     """(context, plan, request): looks again at what may have changed since the snapshot."""
-    of: Callable[[Sequence[Target]], Request] | None = None
-    """The request for what is selected, where nothing more has to be asked."""
+    of: Callable[[Sequence[Target], str], Request | None] | None = None
+    """(targets, user): the request for what is selected, where nothing more has to be asked; None where
+    nothing of the kind is selected."""
+    against: Callable[[Snapshot, Target], str | None] | None = None
+    """(snapshot, target): why it makes no sense there, in half a sentence. Cheap: keys are dimmed by it."""
+    doing: str = ""
+    """What stands at its target until the fleet's own state says that it is done: `killing`."""
+    confirmed: Callable[..., bool] | None = None
+    """(before, after, request, target): whether the state `after` shows that it is done; `before` is the
+    state when it was ordered. None: it is done when it has been carried out."""
     when: Callable[[Snapshot, Sequence[Target]], bool] | None = None
     """Which of two actions on the same key is meant; None is always."""
 
@@ -124,6 +137,25 @@ class Action(msgspec.Struct, frozen=True, kw_only=True):
 
     def applies(self, snapshot: Snapshot, targets: Sequence[Target] = ()) -> bool:
         return self.when is None or self.when(snapshot, targets)
+
+    def subjects(self, targets: Sequence[Target]) -> tuple[Target, ...]:
+        """What of the targets it acts on, each once: an issue without the run that works on it."""
+        return tuple(
+            dict.fromkeys(found for target in targets if (found := self.subject(target)) is not None)
+        )
+
+    def subject(self, target: Target) -> Target | None:
+        """The part of a target that it acts on; None if it has nothing of the kind."""
+        match self.scope:
+            case Scope.ISSUE:
+                return None if target.issue_key is None else Target(repo=target.repo, issue=target.issue)
+            case Scope.RUN:
+                return None if target.run is None else Target(run=target.run)
+            case Scope.PULL:
+                pull = target.pull_request
+                return None if target.pull_key is None else Target(repo=target.repo, pull_request=pull)
+            case _:
+                return Target(run=target.run) if target.run is not None else Target(agent=target.agent)
 
 
 class ActionPlan(msgspec.Struct, frozen=True):
@@ -160,12 +192,54 @@ class ActionPlan(msgspec.Struct, frozen=True):
 def refusal_of(action: Action, context: ActionContext) -> tuple[str, str | None] | None:
     """Why this action may not be carried out at all here, and the next step."""
     if action.writes and context.read_only:
-        return "hive is in read-only mode.", "Leave out --read-only, or set read_only: false."
+        return f"{READ_ONLY}.", "Leave out --read-only, or set read_only: false."
     missing = action.needs - context.cluster.capabilities - context.forge.capabilities
     if missing:
-        names = ", ".join(sorted(capability.value for capability in missing))
-        return f"This fleet's backends cannot do that ({names}).", None
+        return sentence(_incapable(missing).capitalize()), None
     return None
+
+
+_NOTHING = {
+    Scope.ISSUE: "no issue is selected",
+    Scope.RUN: "no run is selected",
+    Scope.PULL: "no pull request is selected",
+}
+
+
+def unavailable(
+    action: Action,
+    *,
+    capabilities: frozenset[Capability] | None,
+    read_only: bool,
+    snapshot: Snapshot,
+    targets: Sequence[Target] = (),
+) -> str | None:
+    """Why it cannot be done now, in half a sentence, as far as that can be told without asking anybody.
+
+    `capabilities` are those of both backends; None is not known yet, and stands against nothing.
+    """
+    if capabilities is not None and action.needs - capabilities:
+        return _incapable(action.needs - capabilities)
+    if action.writes and read_only:
+        return READ_ONLY
+    if action.scope in _NOTHING:
+        subjects = action.subjects(targets)
+        if not subjects:
+            return _NOTHING[action.scope]
+    else:
+        subjects = tuple(dict.fromkeys(Target(agent=target.agent) for target in targets)) or (Target(),)
+    if action.against is None:
+        return None
+    reasons = [action.against(snapshot, subject) for subject in subjects]
+    return reasons[0] if all(reason is not None for reason in reasons) else None
+
+
+READ_ONLY = "hive is in read-only mode"
+
+
+def _incapable(missing: frozenset[Capability]) -> str:
+    names = ", ".join(sorted(capability.value for capability in missing))
+    return f"this fleet's backends cannot do that ({names})"
 
 
 def make_plan(action: Action, context: ActionContext, snapshot: Snapshot, request: Request) -> ActionPlan:
@@ -203,13 +277,15 @@ def for_each(plan: ActionPlan, act: Callable[[Planned], str]) -> ActionResult:
     """Act on each target; one that fails does not keep the others from being done."""
     messages: list[str] = []
     errors: list[HiveError] = []
+    failed: list[Target] = []
     for planned in plan.targets:
         try:
             messages.append(act(planned))
         except HiveError as error:
             errors.append(error)
+            failed.append(planned.target)
     errors += [Refused(sentence(f"{planned.label}: {planned.refusal}")) for planned in plan.skipped]
-    return ActionResult(tuple(messages), tuple(errors))
+    return ActionResult(tuple(messages), tuple(errors), tuple(failed))
 
 
 def change_claim(context: ActionContext, key: IssueKey, **fields: Any) -> Claim:
@@ -252,6 +328,28 @@ def record(context: ActionContext, kind: str, text: str, target: Target | None =
             run=run,
         )
     )
+
+
+def recorded(kind: str) -> Callable[[Snapshot, Snapshot, Request, Target], bool]:
+    """Confirmed by the fleet's log: it has a new line of that kind about the target."""
+
+    def confirmed(before: Snapshot, after: Snapshot, request: Request, target: Target) -> bool:
+        last = before.events[-1].seq if before.events else 0
+        for event in reversed(after.events):
+            if event.seq <= last:
+                return False
+            if event.kind == kind and _about(event, target):
+                return True
+        return False
+
+    return confirmed
+
+
+def _about(event: Event, target: Target) -> bool:
+    if target.run is not None:
+        return event.run == target.run
+    number = target.issue if target.issue is not None else target.pull_request
+    return number is None or (event.repo, event.number) == (target.repo, number)
 
 
 _KEY_NAMES = {

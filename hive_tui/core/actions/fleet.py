@@ -17,11 +17,12 @@ from hive_tui.core.actions.base import (
     Scope,
     for_each,
     record,
+    recorded,
 )
-from hive_tui.core.actions.runs import describe_run, stop_run
+from hive_tui.core.actions.runs import describe_run, ending, stop_run
 from hive_tui.core.errors import HiveError, unknown
 from hive_tui.core.ids import AgentName
-from hive_tui.core.model import Paused, Quota, QuotaState
+from hive_tui.core.model import AgentState, DispatcherState, Paused, Quota, QuotaState
 from hive_tui.core.ports import Capability
 from hive_tui.core.store import Snapshot, Store
 from hive_tui.core.targets import Target
@@ -115,7 +116,8 @@ def _draft_stop(context: ActionContext, snapshot: Snapshot, request: StopAll) ->
 def _stop(context: ActionContext, plan: ActionPlan, request: StopAll) -> ActionResult:
     _set_paused(context, request.why or "stopped")
     done = for_each(plan, lambda planned: stop_run(context, planned.target, forgive=True))
-    return ActionResult(("Paused: nothing new is started.", *done.messages), done.errors)
+    messages = ("Paused: nothing new is started.", *done.messages)
+    return ActionResult(messages, done.errors, done.failed)
 
 
 def _wanted_slots(snapshot: Snapshot, request: SetSlots) -> int | None:
@@ -193,8 +195,79 @@ def _paused(snapshot: Snapshot) -> bool:
     return snapshot.fleet is not None and snapshot.fleet.paused is not None
 
 
-def _agent_of(targets: Sequence[Target]) -> AgentName:
-    return next(target.agent for target in targets if target.agent is not None)
+def _agent_of(targets: Sequence[Target]) -> AgentName | None:
+    return next((target.agent for target in targets if target.agent is not None), None)
+
+
+def _enable_of(targets: Sequence[Target], user: str) -> EnableAgent | None:
+    agent = _agent_of(targets)
+    return None if agent is None else EnableAgent(agent)
+
+
+def _disable_of(targets: Sequence[Target], user: str) -> DisableAgent | None:
+    agent = _agent_of(targets)
+    return None if agent is None else DisableAgent(agent)
+
+
+def _nobody_dispatches(snapshot: Snapshot, target: Target) -> str | None:
+    """A wish for the dispatcher is of no use where none runs."""
+    fleet = snapshot.fleet
+    if fleet is None or fleet.dispatcher.state in (DispatcherState.RUNNING, DispatcherState.UNKNOWN):
+        return None
+    return f"the dispatcher is {fleet.dispatcher.state.value}: start it first"
+
+
+def _slots_unknown(snapshot: Snapshot, target: Target) -> str | None:
+    return "the fleet's slots are not known yet" if snapshot.fleet is None else None
+
+
+def _most_slots(snapshot: Snapshot, target: Target) -> str | None:
+    full = snapshot.fleet is not None and snapshot.fleet.slots >= MAX_SLOTS
+    return f"{MAX_SLOTS:,} slots are the most" if full else _slots_unknown(snapshot, target)
+
+
+def _no_slots(snapshot: Snapshot, target: Target) -> str | None:
+    none = snapshot.fleet is not None and snapshot.fleet.slots <= 0
+    return "the fleet has no slots already" if none else _slots_unknown(snapshot, target)
+
+
+def _slots_moved(before: Snapshot, after: Snapshot, request: SetSlots, target: Target) -> bool:
+    if before.fleet is None or after.fleet is None:
+        return after.fleet is not None
+    return after.fleet.slots == request.to or (
+        request.to is None and (not request.by or after.fleet.slots != before.fleet.slots)
+    )
+
+
+def _stopping(before: Snapshot, after: Snapshot, request: StopAll, target: Target) -> bool:
+    """Of the fleet, that it is paused; of a run, that it ends."""
+    return _paused(after) if target.run is None else ending(after, target)
+
+
+def _agent(snapshot: Snapshot, name: AgentName | None) -> AgentState | None:
+    agents = snapshot.fleet.agents if snapshot.fleet is not None else ()
+    return next((agent for agent in agents if agent.name == name), None)
+
+
+def _works(snapshot: Snapshot, target: Target) -> str | None:
+    agent = _agent(snapshot, target.agent)
+    works = agent is not None and agent.enabled and agent.quota.state is not QuotaState.LIMITED
+    return f"{target.agent} is enabled" if works else None
+
+
+def _off(snapshot: Snapshot, target: Target) -> str | None:
+    agent = _agent(snapshot, target.agent)
+    return None if agent is None or agent.enabled else f"{target.agent} is disabled already"
+
+
+def _enabled(before: Snapshot, after: Snapshot, request: EnableAgent, target: Target) -> bool:
+    agent = _agent(after, request.agent)
+    return agent is not None and agent.enabled and agent.quota.state is not QuotaState.LIMITED
+
+
+def _disabled(before: Snapshot, after: Snapshot, request: DisableAgent, target: Target) -> bool:
+    agent = _agent(after, request.agent)
+    return agent is not None and not agent.enabled
 
 
 ACTIONS = (
@@ -210,7 +283,10 @@ ACTIONS = (
         request=Wake,
         draft=_draft_wake,
         perform=_wake,
-        of=lambda targets: Wake(),
+        of=lambda targets, user: Wake(),
+        against=_nobody_dispatches,
+        doing="dispatching",
+        confirmed=recorded("wake"),
     ),
     Action(
         id="pause",
@@ -223,8 +299,11 @@ ACTIONS = (
         request=Pause,
         draft=_draft_pause,
         perform=_pause,
-        of=lambda targets: Pause(),
+        of=lambda targets, user: Pause(),
         when=lambda snapshot, targets: not _paused(snapshot),
+        against=lambda snapshot, target: "the fleet is paused already" if _paused(snapshot) else None,
+        doing="pausing",
+        confirmed=lambda before, after, request, target: _paused(after),
     ),
     Action(
         id="resume",
@@ -237,8 +316,11 @@ ACTIONS = (
         request=Resume,
         draft=_draft_resume,
         perform=_resume,
-        of=lambda targets: Resume(),
+        of=lambda targets, user: Resume(),
         when=lambda snapshot, targets: _paused(snapshot),
+        against=lambda snapshot, target: None if _paused(snapshot) else "the fleet is not paused",
+        doing="resuming",
+        confirmed=lambda before, after, request, target: after.fleet is not None and not _paused(after),
     ),
     Action(
         id="stop",
@@ -254,7 +336,9 @@ ACTIONS = (
         request=StopAll,
         draft=_draft_stop,
         perform=_stop,
-        of=lambda targets: StopAll(),
+        of=lambda targets, user: StopAll(),
+        doing="stopping",
+        confirmed=_stopping,
     ),
     Action(
         id="slots.more",
@@ -268,7 +352,9 @@ ACTIONS = (
         request=SetSlots,
         draft=_draft_slots,
         perform=_slots,
-        of=lambda targets: SetSlots(by=1),
+        of=lambda targets, user: SetSlots(by=1),
+        against=_most_slots,
+        confirmed=_slots_moved,
     ),
     Action(
         id="slots.fewer",
@@ -281,7 +367,9 @@ ACTIONS = (
         writes=True,
         draft=_draft_slots,
         perform=_slots,
-        of=lambda targets: SetSlots(by=-1),
+        of=lambda targets, user: SetSlots(by=-1),
+        against=_no_slots,
+        confirmed=_slots_moved,
     ),
     Action(
         id="agent.enable",
@@ -293,7 +381,10 @@ ACTIONS = (
         request=EnableAgent,
         draft=_draft_agent,
         perform=_enable,
-        of=lambda targets: EnableAgent(_agent_of(targets)),
+        of=_enable_of,
+        against=_works,
+        doing="enabling",
+        confirmed=_enabled,
     ),
     Action(
         id="agent.disable",
@@ -305,7 +396,10 @@ ACTIONS = (
         request=DisableAgent,
         draft=_draft_agent,
         perform=_disable,
-        of=lambda targets: DisableAgent(_agent_of(targets)),
+        of=_disable_of,
+        against=_off,
+        doing="disabling",
+        confirmed=_disabled,
     ),
     Action(
         id="gc",

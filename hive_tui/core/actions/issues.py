@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+
+import msgspec
 
 from hive_tui.core import text, workflow
 from hive_tui.core.actions.base import (
@@ -20,8 +22,11 @@ from hive_tui.core.actions.base import (
     keys_of,
     record,
 )
+from hive_tui.core.errors import Refused
 from hive_tui.core.ids import IssueKey, RepoName
+from hive_tui.core.model import Issue, body_sha
 from hive_tui.core.ports import Capability
+from hive_tui.core.settings import Preset
 from hive_tui.core.store import Snapshot
 from hive_tui.core.targets import Target
 from hive_tui.core.workflow import IssueState
@@ -169,16 +174,33 @@ def _open(context: ActionContext, plan: ActionPlan, request: SetOpen) -> ActionR
         return f"{word.capitalize()} {planned.label}."
 
     done = for_each(plan, change)
-    return ActionResult((*done.messages, *plan.consequences), done.errors)
+    return ActionResult((*done.messages, *plan.consequences), done.errors, done.failed)
 
 
 def _draft_approve(context: ActionContext, snapshot: Snapshot, request: Approve) -> Draft:
-    return Draft(_planned(snapshot, request.issues))
+    return Draft(
+        tuple(
+            msgspec.structs.replace(planned, consequences=_text_of(issue), evidence=body_sha(issue.body))
+            if (issue := snapshot.issues.get(_key(planned))) is not None
+            else planned
+            for planned in _planned(snapshot, request.issues)
+        ),
+        ("An agent is given exactly this text. If it changes, it has to be approved again.",),
+    )
+
+
+def _text_of(issue: Issue) -> tuple[str, ...]:
+    """Whose text it is, and the text."""
+    edited = f", changed by {issue.edited_by}" if issue.edited_by is not None else ""
+    return (f"written by {issue.author}{edited}", "", *text.clean(issue.body).splitlines())
 
 
 def _approve(context: ActionContext, plan: ActionPlan, request: Approve) -> ActionResult:
     def approve(planned: Planned) -> str:
-        context.forge.approve_issue(_key(planned), by=context.actor.name)
+        key = _key(planned)
+        if body_sha(context.forge.get_issue(key).body) != planned.evidence:
+            raise Refused(f"The text of {key} was changed just now.", "Read it again, then approve it.")
+        context.forge.approve_issue(key, by=context.actor.name)
         record(context, "approve", "approved its text", planned.target)
         return f"Approved {planned.label} as it is now."
 
@@ -188,6 +210,59 @@ def _approve(context: ActionContext, plan: ActionPlan, request: Approve) -> Acti
 def _is_open(snapshot: Snapshot, targets: Sequence[Target]) -> bool:
     found = [snapshot.issues[key] for key in keys_of(targets) if key in snapshot.issues]
     return any(issue.open for issue in found)
+
+
+def _of(
+    request: Callable[[tuple[IssueKey, ...]], Request],
+) -> Callable[[Sequence[Target], str], Request | None]:
+    """The request for the issues that are selected."""
+
+    def of(targets: Sequence[Target], user: str) -> Request | None:
+        keys = keys_of(targets)
+        return request(keys) if keys else None
+
+    return of
+
+
+def _issue(snapshot: Snapshot, target: Target) -> Issue | None:
+    return snapshot.issues.get(target.issue_key) if target.issue_key is not None else None
+
+
+def _unknown(snapshot: Snapshot, target: Target) -> str | None:
+    return "there is no such issue" if _issue(snapshot, target) is None else None
+
+
+def _already(is_open: bool) -> Callable[[Snapshot, Target], str | None]:
+    def against(snapshot: Snapshot, target: Target) -> str | None:
+        issue = _issue(snapshot, target)
+        same = issue is not None and issue.open is is_open
+        return f"it is {'open' if is_open else 'closed'} already" if same else _unknown(snapshot, target)
+
+    return against
+
+
+def _approved_already(snapshot: Snapshot, target: Target) -> str | None:
+    issue = _issue(snapshot, target)
+    same = (
+        issue is not None and issue.approval is not None and issue.approval.body_sha == body_sha(issue.body)
+    )
+    return "its text is approved already" if same else _unknown(snapshot, target)
+
+
+def _status_set(before: Snapshot, after: Snapshot, request: SetStatus, target: Target) -> bool:
+    issue = _issue(after, target)
+    return issue is not None and any(
+        workflow.state(issue.labels, preset) is request.state for preset in Preset
+    )
+
+
+def _open_set(before: Snapshot, after: Snapshot, request: SetOpen, target: Target) -> bool:
+    issue = _issue(after, target)
+    return issue is not None and issue.open is request.is_open
+
+
+def _approval_set(before: Snapshot, after: Snapshot, request: Approve, target: Target) -> bool:
+    return _approved_already(after, target) is not None
 
 
 _EDIT = frozenset({Capability.EDIT_ISSUE})
@@ -204,6 +279,9 @@ ACTIONS = (
         request=SetStatus,
         draft=_draft_status,
         perform=_status,
+        against=_unknown,
+        doing="changing",
+        confirmed=_status_set,
     ),
     Action(
         id="issue.new",
@@ -240,8 +318,11 @@ ACTIONS = (
         request=SetOpen,
         draft=_draft_open,
         perform=_open,
-        of=lambda targets: SetOpen(keys_of(targets)),
+        of=_of(SetOpen),
         when=_is_open,
+        against=_already(False),
+        doing="closing",
+        confirmed=_open_set,
     ),
     Action(
         id="issue.reopen",
@@ -253,8 +334,11 @@ ACTIONS = (
         writes=True,
         draft=_draft_open,
         perform=_open,
-        of=lambda targets: SetOpen(keys_of(targets), is_open=True),
+        of=_of(lambda keys: SetOpen(keys, is_open=True)),
         when=lambda snapshot, targets: not _is_open(snapshot, targets),
+        against=_already(True),
+        doing="opening",
+        confirmed=_open_set,
     ),
     Action(
         id="issue.approve",
@@ -267,6 +351,9 @@ ACTIONS = (
         request=Approve,
         draft=_draft_approve,
         perform=_approve,
-        of=lambda targets: Approve(keys_of(targets)),
+        of=_of(Approve),
+        against=_approved_already,
+        doing="approving",
+        confirmed=_approval_set,
     ),
 )

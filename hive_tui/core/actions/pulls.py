@@ -25,7 +25,7 @@ from hive_tui.core.ids import PullKey, WorkerName
 from hive_tui.core.model import Issue, PullRequest, PullState
 from hive_tui.core.ports import Capability
 from hive_tui.core.store import Snapshot
-from hive_tui.core.targets import Target
+from hive_tui.core.targets import Target, find_worker
 from hive_tui.core.workflow import IssueState
 
 LEASE = timedelta(hours=12)
@@ -75,7 +75,8 @@ def _draft_merge(context: ActionContext, snapshot: Snapshot, request: Merge) -> 
         lines = [f"squashed onto {pull.base}; branch {pull.branch} is deleted"]
         if issue is not None:
             lines.append(f"issue #{issue.number} is done and closed")
-        targets.append(Planned(_target(pull), _label(pull), tuple(lines), refusal="; ".join(against) or None))
+        refusal = "; ".join(against) or None
+        targets.append(Planned(_target(pull), _label(pull), tuple(lines), refusal, evidence=pull.head))
     return Draft(tuple(targets))
 
 
@@ -93,6 +94,8 @@ def _merge_one(context: ActionContext, planned: Planned) -> str:
     pull = context.forge.get_pull(key)
     issue = context.forge.get_issue(pull.issue_key) if pull.issue_key is not None else None
     if not _unfinished(pull, issue):
+        if pull.head != planned.evidence:
+            raise Refused(f"New commits were pushed to {key} just now.", "Look at them, then merge again.")
         against = merging.obstacles(pull, issue, context.settings)
         if against:
             raise Refused(sentence(f"{key} is not merged: {'; '.join(against)}"))
@@ -196,6 +199,62 @@ def _pulls(targets: Sequence[Target]) -> tuple[PullKey, ...]:
     return tuple(dict.fromkeys(key for target in targets if (key := target.pull_key) is not None))
 
 
+def _merge_of(targets: Sequence[Target], user: str) -> Merge | None:
+    pulls = _pulls(targets)
+    return Merge(pulls) if pulls else None
+
+
+def _take_of(targets: Sequence[Target], user: str) -> Take | None:
+    pulls = _pulls(targets)
+    return Take(find_worker(user), pulls[0]) if pulls else None
+
+
+def _release_of(targets: Sequence[Target], user: str) -> Release | None:
+    pulls = _pulls(targets)
+    return Release(find_worker(user), pulls[0]) if pulls else None
+
+
+def _pull(snapshot: Snapshot, target: Target) -> PullRequest | None:
+    return snapshot.pulls.get(target.pull_key) if target.pull_key is not None else None
+
+
+def _over(snapshot: Snapshot, target: Target) -> str | None:
+    pull = _pull(snapshot, target)
+    if pull is None:
+        return "there is no such pull request"
+    return None if pull.state is PullState.OPEN else f"it is {pull.state.value}"
+
+
+def _not_to_be_merged(snapshot: Snapshot, target: Target) -> str | None:
+    """Merged already, unless whoever merged it did not get to close its issue."""
+    pull = _pull(snapshot, target)
+    issue = snapshot.issues.get(pull.issue_key) if pull is not None and pull.issue_key is not None else None
+    return None if pull is not None and _unfinished(pull, issue) else _over(snapshot, target)
+
+
+def _merged(before: Snapshot, after: Snapshot, request: Merge, target: Target) -> bool:
+    pull = _pull(after, target)
+    return pull is not None and pull.state is PullState.MERGED
+
+
+def _leased(before: Snapshot, after: Snapshot, request: Take, target: Target) -> bool:
+    """It is this worker's, for longer than before."""
+    pull, old = _pull(after, target), _pull(before, target)
+    if pull is None or pull.lease is None or pull.lease.worker != request.worker:
+        return False
+    return old is None or pull.lease != old.lease
+
+
+def _given_back(before: Snapshot, after: Snapshot, request: Release, target: Target) -> bool:
+    pull = _pull(after, target)
+    return pull is None or pull.lease is None or pull.lease.worker != request.worker
+
+
+def _not_reserved(snapshot: Snapshot, target: Target) -> str | None:
+    pull = _pull(snapshot, target)
+    return "it is not reserved" if pull is not None and pull.lease is None else _over(snapshot, target)
+
+
 def _reserved(snapshot: Snapshot, targets: Sequence[Target]) -> bool:
     found = [snapshot.pulls[key] for key in _pulls(targets) if key in snapshot.pulls]
     return bool(found) and all(pull.lease is not None for pull in found)
@@ -215,7 +274,10 @@ ACTIONS = (
         request=Merge,
         draft=_draft_merge,
         perform=_merge,
-        of=lambda targets: Merge(_pulls(targets)),
+        of=_merge_of,
+        against=_not_to_be_merged,
+        doing="merging",
+        confirmed=_merged,
     ),
     Action(
         id="take",
@@ -230,6 +292,10 @@ ACTIONS = (
         request=Take,
         draft=_draft_take,
         perform=_take,
+        of=_take_of,
+        against=_over,
+        doing="taking",
+        confirmed=_leased,
         when=lambda snapshot, targets: not _reserved(snapshot, targets),
     ),
     Action(
@@ -244,6 +310,10 @@ ACTIONS = (
         request=Release,
         draft=_draft_release,
         perform=_release,
+        of=_release_of,
+        against=_not_reserved,
+        doing="releasing",
+        confirmed=_given_back,
         when=_reserved,
     ),
 )

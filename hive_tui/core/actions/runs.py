@@ -20,6 +20,7 @@ from hive_tui.core.actions.base import (
     Scope,
     for_each,
     record,
+    recorded,
     swap_claim,
 )
 from hive_tui.core.ids import RunId, wip_branch_name
@@ -134,8 +135,27 @@ def _send(context: ActionContext, plan: ActionPlan, request: Send) -> ActionResu
     return for_each(plan, send)
 
 
-def _runs(targets: Sequence[Target]) -> tuple[RunId, ...]:
-    return tuple(dict.fromkeys(target.run for target in targets if target.run is not None))
+def _kill_of(targets: Sequence[Target], user: str) -> Kill | None:
+    runs = tuple(dict.fromkeys(target.run for target in targets if target.run is not None))
+    return Kill(runs) if runs else None
+
+
+def ended(snapshot: Snapshot, target: Target) -> str | None:
+    """That a run has ended, in half a sentence; None while it works."""
+    run = snapshot.runs.get(target.run) if target.run is not None else None
+    if run is None:
+        return "there is no such run any more"
+    return f"it has ended ({run.phase.value})" if run.status.phase.final else None
+
+
+def ending(snapshot: Snapshot, target: Target) -> bool:
+    """Whether the run of this target was told to end, or has ended."""
+    run = snapshot.runs.get(target.run) if target.run is not None else None
+    return run is None or run.stop_requested or run.status.phase.final
+
+
+def _not_to_be_ended(snapshot: Snapshot, target: Target) -> str | None:
+    return ended(snapshot, target) or ("it ends already" if ending(snapshot, target) else None)
 
 
 ACTIONS = (
@@ -152,7 +172,10 @@ ACTIONS = (
         request=Kill,
         draft=_draft_kill,
         perform=_kill,
-        of=lambda targets: Kill(_runs(targets)),
+        of=_kill_of,
+        against=_not_to_be_ended,
+        doing="killing",
+        confirmed=lambda before, after, request, target: ending(after, target),
     ),
     Action(
         id="send",
@@ -166,5 +189,8 @@ ACTIONS = (
         request=Send,
         draft=_draft_send,
         perform=_send,
+        against=ended,
+        doing="sending",
+        confirmed=recorded("message"),
     ),
 )

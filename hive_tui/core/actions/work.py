@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 
 from hive_tui.core import text, workflow
@@ -20,6 +22,7 @@ from hive_tui.core.actions.base import (
     issue_target,
     keys_of,
     record,
+    recorded,
     swap_claim,
 )
 from hive_tui.core.actions.runs import describe_run
@@ -28,6 +31,7 @@ from hive_tui.core.errors import RunEnded, unknown
 from hive_tui.core.ids import AgentName, IssueKey
 from hive_tui.core.model import Claim, ControlKind, Fire, Mode, PullState, Run
 from hive_tui.core.ports import Capability
+from hive_tui.core.settings import Preset
 from hive_tui.core.store import Snapshot
 from hive_tui.core.targets import Target, pull_of_issue, runs_of_issue
 from hive_tui.core.workflow import IssueState
@@ -203,6 +207,80 @@ def _ordered_to_end(context: ActionContext, target: Target) -> bool:
     return True
 
 
+def _fire_request(targets: Sequence[Target], user: str) -> FireIssue | None:
+    keys = keys_of(targets)
+    return FireIssue(keys[0]) if keys else None
+
+
+def _retry_request(targets: Sequence[Target], user: str) -> Retry | None:
+    keys = keys_of(targets)
+    return Retry(keys) if keys else None
+
+
+def _reset_request(targets: Sequence[Target], user: str) -> Reset | None:
+    keys = keys_of(targets)
+    return Reset(keys) if keys else None
+
+
+def _not_open(snapshot: Snapshot, target: Target) -> str | None:
+    key = target.issue_key
+    issue = snapshot.issues.get(key) if key is not None else None
+    if issue is None:
+        return "there is no such issue"
+    return None if issue.open else "it is closed"
+
+
+def _not_to_be_fired(snapshot: Snapshot, target: Target) -> str | None:
+    against = _not_open(snapshot, target)
+    key = target.issue_key
+    if against is not None or key is None:
+        return against
+    claim = snapshot.claims.get(key)
+    run = snapshot.runs.get(claim.run) if claim is not None and claim.run is not None else None
+    if run is not None and not run.phase.final:
+        return f"{run.spec.worker} works on it"
+    return f"{claim.fire.by} fired it already" if claim is not None and claim.fire is not None else None
+
+
+def _fired(before: Snapshot, after: Snapshot, request: FireIssue, target: Target) -> bool:
+    """The wish stands in the claim, or an attempt was made of it already."""
+    key = request.issue
+    old, new = before.claims.get(key), after.claims.get(key)
+    if new is None:
+        return False
+    return new.fire is not None or new.attempt > (old.attempt if old is not None else 0)
+
+
+def _retried(before: Snapshot, after: Snapshot, request: Retry, target: Target) -> bool:
+    """Nothing holds it back any more and its label says that it may be started, or it was."""
+    key = target.issue_key
+    if key is None:
+        return True
+    claim, old, issue = after.claims.get(key), before.claims.get(key), after.issues.get(key)
+    if claim is not None and claim.attempt > (old.attempt if old is not None else 0):
+        return True
+    held = claim is not None and (claim.hold is not None or claim.not_before is not None)
+    ready = issue is not None and any(
+        workflow.state(issue.labels, preset) is IssueState.READY for preset in Preset
+    )
+    return ready and not held and recorded("retry")(before, after, request, target)
+
+
+def _reset_done(before: Snapshot, after: Snapshot, request: Reset, target: Target) -> bool:
+    """No attempt counts any more, and whoever worked on it ends."""
+    key = target.issue_key
+    if key is None:
+        return True
+    claim, run = after.claims.get(key), _live_run(after, key)
+    pull = pull_of_issue(after, key)
+    ends = run is None or run.stop_requested
+    return (
+        ends
+        and (claim is None or not claim.attempts_used)
+        and (pull is None or pull.state is not PullState.OPEN)
+    )
+
+
 ACTIONS = (
     Action(
         id="fire",
@@ -215,7 +293,10 @@ ACTIONS = (
         request=FireIssue,
         draft=_draft_fire,
         perform=_fire,
-        of=lambda targets: FireIssue(keys_of(targets)[0]),
+        of=_fire_request,
+        against=_not_to_be_fired,
+        doing="firing",
+        confirmed=_fired,
     ),
     Action(
         id="retry",
@@ -229,7 +310,10 @@ ACTIONS = (
         request=Retry,
         draft=_draft_retry,
         perform=_retry,
-        of=lambda targets: Retry(keys_of(targets)),
+        of=_retry_request,
+        against=_not_open,
+        doing="retrying",
+        confirmed=_retried,
     ),
     Action(
         id="reset",
@@ -243,6 +327,9 @@ ACTIONS = (
         request=Reset,
         draft=_draft_reset,
         perform=_reset,
-        of=lambda targets: Reset(keys_of(targets)),
+        of=_reset_request,
+        against=_not_open,
+        doing="resetting",
+        confirmed=_reset_done,
     ),
 )
