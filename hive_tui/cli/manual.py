@@ -57,6 +57,7 @@ def keys_document() -> str:
 
 _SCOPES = {
     actions.Scope.VIEW: "Everywhere",
+    actions.Scope.LIST: "Moving in lists and texts",
     actions.Scope.FLEET: "The fleet",
     actions.Scope.ISSUE: "An issue",
     actions.Scope.RUN: "A run",

@@ -16,7 +16,7 @@ import msgspec
 import yaml
 
 from hive_tui.core.errors import ConfigError
-from hive_tui.core.settings import ProjectSettings
+from hive_tui.core.settings import ProjectSettings, Settings
 from hive_tui.core.text import clean_line
 
 T = TypeVar("T")
@@ -95,11 +95,31 @@ def _syntax_hint(problem: str) -> str:
 
 def _convert(data: object, node: yaml.Node | None, kind: type[T], source: str) -> T:
     try:
-        return msgspec.convert({} if data is None else data, kind)
+        settings = msgspec.convert({} if data is None else data, kind)
     except (msgspec.ValidationError, RecursionError) as error:
         flaw = _find({} if data is None else data, kind, ()) or _Flaw((), str(error), REFERENCE)
-        line = f":{_line(node, flaw.key)}" if node is not None else ""
-        raise ConfigError(f"{source}{line}: {flaw.problem}", flaw.hint) from error
+        raise _error(flaw, node, source) from error
+    if isinstance(settings, Settings) and (wrong := _wrong_key(settings.keys)):
+        raise _error(wrong, node, source)
+    return settings
+
+
+def _error(flaw: _Flaw, node: yaml.Node | None, source: str) -> ConfigError:
+    line = f":{_line(node, flaw.key)}" if node is not None else ""
+    return ConfigError(f"{source}{line}: {flaw.problem}", flaw.hint)
+
+
+def _wrong_key(keys: Mapping[str, str]) -> _Flaw | None:
+    """The first entry of `keys` that names no action or no key."""
+    if not keys:
+        return None
+    from hive_tui.core import keymap  # the registry of actions, which no other setting needs
+
+    for name, text in keys.items():
+        if found := keymap.flaw(name, text):
+            key = ("keys", name)
+            return _Flaw(key, f"{_named(key)} is {_shown(text)}: {clean_line(found[0])}", found[1])
+    return None
 
 
 class _Flaw(typing.NamedTuple):

@@ -202,6 +202,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """By name; without any there is one, `local`."""
     read_only: bool = False
     """Refuse everything that changes something, like `--read-only`."""
+    keys: dict[str, str] = {}
+    """The console's keys by the action's id (docs/keys.md), several with commas: `kill: K,ctrl+k`."""
 
 
 class ProjectSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

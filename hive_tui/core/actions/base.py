@@ -37,6 +37,8 @@ class Scope(enum.Enum):
     """The console's full-screen log, where the other keys are off."""
     DETAIL = "detail"
     """The console's screen of one thing, besides everything that can be done to that."""
+    LIST = "list"
+    """Moving in lists and texts, wherever one is."""
 
 
 class Danger(enum.Enum):
@@ -356,6 +358,7 @@ _KEY_NAMES = {
     "plus": "+",
     "minus": "-",
     "slash": "/",
+    "asterisk": "*",
     "colon": ":",
     "question_mark": "?",
     "exclamation_mark": "!",

@@ -47,6 +47,17 @@ _TABS = (
 )
 
 ACTIONS = (
+    *(
+        _view(f"list.{name}", keys, title, f"{title}.", scope=Scope.LIST)
+        for name, keys, title in (
+            ("up", "up|k", "One row or line up"),
+            ("down", "down|j", "One row or line down"),
+            ("page-up", "pageup|ctrl+u", "A page up"),
+            ("page-down", "pagedown|ctrl+d", "A page down"),
+            ("first", "home", "To the first row or line"),
+            ("last", "end|G", "To the last row; in a log, follow its end"),
+        )
+    ),
     _view("quit", "q", "Quit", "Leave the console; runs and the dispatcher go on."),
     _view("refresh", "r", "Refresh", "Read every source again now."),
     *(
@@ -56,6 +67,11 @@ ACTIONS = (
     _view("pane.next", "tab", "Next pane", "Go to the next pane."),
     _view("pane.previous", "shift+tab", "Previous pane", "Go to the pane before."),
     _view("zoom", "z", "Zoom", "Let the pane fill the screen, and back."),
+    _view("pane.wider", "greater_than_sign", "Wider", "Make the pane wider than its neighbours."),
+    _view("pane.narrower", "less_than_sign", "Narrower", "Make the pane narrower."),
+    _view("pane.taller", "right_curly_bracket", "Taller", "Make the pane taller than its neighbours."),
+    _view("pane.shorter", "left_curly_bracket", "Shorter", "Make the pane shorter."),
+    _view("pane.even", "equals_sign", "Even sizes", "Give every pane its own size back."),
     _view("open", "enter", "Open", "Look at the selected thing closely.", command="describe RUN|ISSUE"),
     _view("back", "escape", "Back", "Go back one step; it never quits."),
     _view(
@@ -67,6 +83,8 @@ ACTIONS = (
     _view("sort.next", "s", "Sort by the next column", "Sort the list by its next column.", short="sort"),
     _view("sort.reverse", "S", "Turn the order round", "Sort the other way round.", short="reverse"),
     _view("mark", "space", "Mark", "Mark the row for an action on many, or unmark it."),
+    _view("mark.range", "V", "Mark up to here", "Mark every row from the last marked one to this one."),
+    _view("mark.all", "asterisk", "Mark all", "Mark every row that is listed, or unmark them all."),
     _view("go.issue", "g i", "Go to the issue", "Go to the issue of the selected run or pull request."),
     _view("go.pull", "g p", "Go to the pull request", "Go to the pull request of the selected issue or run."),
     _view("go.log", "g l", "Go to the log", "Go to the log of the selected thing's run."),
