@@ -19,7 +19,7 @@ from hive_tui.core.ids import IssueKey, PullKey, RunId
 from hive_tui.core.model import PullRequest, PullState, Run
 from hive_tui.core.settings import FleetSettings
 from hive_tui.core.sources import Kind
-from hive_tui.core.spend import Costs, costs
+from hive_tui.core.spend import Costs, costs, hourly
 from hive_tui.core.store import Diff, Snapshot
 from hive_tui.core.targets import Target
 
@@ -45,6 +45,8 @@ class View(msgspec.Struct, frozen=True, eq=False):
     pulls: Sequence[PullKey] = ()
     attention: tuple[AttentionItem, ...] = ()
     costs: Costs = Costs()
+    hourly: tuple[int | None, ...] = ()
+    """What each of the last hours cost (`spend.hourly`)."""
     at_work: Mapping[IssueKey, Run] = MappingProxyType({})
     """The run at work on each issue."""
     pull_of: Mapping[IssueKey, PullRequest] = MappingProxyType({})
@@ -139,6 +141,7 @@ class Deriver:
             if issues or diff.sources
             else before.attention,
             costs=costs(snapshot.runs.values(), now) if runs or aged else before.costs,
+            hourly=hourly(snapshot.runs.values(), now) if runs or aged else before.hourly,
             at_work=at_work,
             pull_of=_pull_of(snapshot) if pulls else before.pull_of,
         )

@@ -108,6 +108,42 @@ def _share(run: Run, now: datetime) -> float:
     return min(1.0, max(0.0, inside / whole))
 
 
+HOURS = 24
+"""How far back the hourly figures go."""
+
+
+def hourly(runs: Iterable[Run], now: datetime, hours: int = HOURS) -> tuple[int | None, ...]:
+    """Micro-dollars of each of the last `hours` hours of the clock, the current one last.
+
+    A run's money is spread evenly over its time. 0: nothing was at work; None: something was, and
+    nobody knows what it cost.
+    """
+    hour = 3_600.0
+    # By local time: in some places hours do not begin with those of UTC.
+    current = now.astimezone().replace(minute=0, second=0, microsecond=0)
+    first = current.timestamp() - (hours - 1) * hour
+    latest = now.timestamp()
+    sums = [_Sum() for _ in range(hours)]
+    for run in runs:
+        status = run.status
+        if status.started_at is None:
+            continue
+        end = latest if status.ended_at is None else status.ended_at.timestamp()
+        start = min(status.started_at.timestamp(), end)
+        if end < first or start > latest:
+            continue
+        cost, whole = status.usage.cost_micros, end - start
+        for index in range(
+            max(0, int((start - first) // hour)), min(hours - 1, int((end - first) // hour)) + 1
+        ):
+            begin = first + index * hour
+            inside = min(end, begin + hour) - max(start, begin)
+            if whole and inside <= 0:
+                continue
+            sums[index].add(None if cost is None else round(cost * inside / whole) if whole else cost)
+    return tuple(found.value for found in sums)
+
+
 def _costliest_first(sums: dict[str, int]) -> dict[str, int]:
     return dict(sorted(sums.items(), key=lambda item: (-item[1], item[0])))
 
