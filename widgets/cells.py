@@ -38,6 +38,12 @@ class Column(NamedTuple):
     flexible: bool = False
     rank: int = 0
     """Columns with the highest rank are left out first where there is no room; 0 always stays."""
+    heading: str | None = None
+    """What stands above it; None is its name."""
+
+    @property
+    def title(self) -> str:
+        return self.name if self.heading is None else self.heading
 
 
 def lay_out(columns: Sequence[Column], available: int) -> tuple[int, ...]:
@@ -62,3 +68,15 @@ def lay_out(columns: Sequence[Column], available: int) -> tuple[int, ...]:
             width = max(1, width + spare)
         widths.append(width)
     return tuple(widths)
+
+
+def column_at(columns: Sequence[Column], widths: Sequence[int], x: int) -> Column | None:
+    """The column that a cell of the line belongs to, with the gap at its right; None beyond the last."""
+    left = 0
+    for column, width in zip(columns, widths, strict=True):
+        if not width:
+            continue
+        if x < left + width + GAP:
+            return column if x >= 0 else None
+        left += width + GAP
+    return None

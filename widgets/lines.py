@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import string
 from collections.abc import Iterable, Sequence
 from typing import ClassVar
 
@@ -27,10 +28,40 @@ TONE_CSS = """
     & > .tone--broken { color: $error; }
 """
 
-_BLANKS = {ord("\n"): " ", ord("\t"): " "}
+_BLANKS: dict[int, str] = {ord("\n"): " ", ord("\t"): " "}
 
-_SHIFTING = re.compile("[\ufe00-\ufe0f]|(?<=[\u0300-\u036f]{2})[\u0300-\u036f]+")
-"""Variation selectors, which terminals disagree on, and marks piled up on one letter."""
+_SHIFTING = re.compile("[\ufe00-\ufe0f\u20e3\U0001f3fb-\U0001f3ff]|(?<=[\u0300-\u036f]{2})[\u0300-\u036f]+")
+"""Variation selectors, keycaps and skin tones, which terminals disagree on, and marks piled up on one
+letter."""
+
+_FLAGS = {0x1F1E6 + index: letter for index, letter in enumerate(string.ascii_uppercase)}
+"""A flag is two such letters, of two cells here and of four there."""
+
+
+def harmless(text: str, *, limit: int) -> str:
+    """`text` on one line, without anything that a terminal may act on or give another width."""
+    text = clean(text, limit=limit)
+    if text.isascii():
+        return text.translate(_BLANKS) if not text.isprintable() else text
+    return _SHIFTING.sub("", text).translate(_FLAGS | _BLANKS)
+
+
+def wrapped(text: str, width: int, *, lines: int) -> list[str]:
+    """`text` in at most so many lines of at most `width` cells, broken between words where it can be."""
+    rest = harmless(text[: 8 * width * lines + 256], limit=4 * width * lines + 64).strip()
+    found: list[str] = []
+    while rest and len(found) < lines:
+        if cell_len(rest) <= width:
+            return [*found, rest]
+        if len(found) == lines - 1:
+            return [*found, fit(rest, width).rstrip()]
+        head = set_cell_size(rest, width)
+        at = head.rfind(" ") if rest[len(head) : len(head) + 1] != " " else len(head)
+        # A word longer than the line is cut; `set_cell_size` may have put a blank for half a character.
+        cut = at if at > 0 else len(head.rstrip()) or 1
+        found.append(rest[:cut].rstrip())
+        rest = rest[cut:].lstrip()
+    return found
 
 
 def fit(text: str, width: int, *, right: bool = False) -> str:
@@ -39,9 +70,7 @@ def fit(text: str, width: int, *, right: bool = False) -> str:
     It is cleaned here once more although backends clean what they read: a terminal believes
     everything that it is sent.
     """
-    text = clean(text[: 8 * width + 256], limit=4 * width + 64).translate(_BLANKS)
-    if not text.isascii():
-        text = _SHIFTING.sub("", text)
+    text = harmless(text[: 8 * width + 256], limit=4 * width + 64)
     cells = cell_len(text)
     if cells > width:
         return set_cell_size(text, width - 1).rstrip() + "…" if width > 1 else "…"[:width]
@@ -52,7 +81,12 @@ def fit(text: str, width: int, *, right: bool = False) -> str:
 class LineView(ScrollView, can_focus=True):
     """A scrolling view whose lines are drawn one by one, from cells in tones."""
 
-    COMPONENT_CLASSES: ClassVar[set[str]] = {*TONE_CLASSES, "line--selected", "line--marker"}
+    COMPONENT_CLASSES: ClassVar[set[str]] = {
+        *TONE_CLASSES,
+        "line--selected",
+        "line--marker",
+        "line--match",
+    }
     DEFAULT_CSS = (
         "LineView { color: $foreground; overflow-x: hidden; overflow-y: auto; scrollbar-size-vertical: 1;"
         "scrollbar-color: $foreground 20%; scrollbar-color-hover: $foreground 35%;"
@@ -61,6 +95,7 @@ class LineView(ScrollView, can_focus=True):
         + TONE_CSS
         + "& > .line--selected { background: $foreground 8%; }"
         + "& > .line--marker { color: $foreground 30%; }"
+        + "& > .line--match { color: $accent; text-style: bold underline; }"
         + "&:focus > .line--selected { background: $accent 18%; }"
         + "&:focus > .line--marker { color: $accent; }"
         + "}"
@@ -80,8 +115,16 @@ class LineView(ScrollView, can_focus=True):
     def tone(self, tone: Tone) -> Style:
         return self.get_component_rich_style(f"tone--{tone.value}")
 
-    def paint(self, cells: Sequence[Cell], available: int, over: Style | None = None) -> list[Segment]:
-        """Cells in their columns; `over` is laid over every style, for the selected line."""
+    def paint(
+        self,
+        cells: Sequence[Cell],
+        available: int,
+        over: Style | None = None,
+        *,
+        matching: re.Pattern[str] | None = None,
+    ) -> list[Segment]:
+        """Cells in their columns; `over` is laid over every style, for the selected line, and what is
+        `matching` stands out."""
         segments: list[Segment] = []
         base = self.rich_style if over is None else self.rich_style + over
         for column, width, cell in zip(self.columns, self.widths(available), cells, strict=False):
@@ -90,10 +133,27 @@ class LineView(ScrollView, can_focus=True):
             if segments:
                 segments.append(Segment(" " * GAP, base))
             style = self.tone(cell.tone)
-            segments.append(
-                Segment(fit(cell.text, width, right=column.right), style if over is None else style + over)
-            )
+            if over is not None:
+                style += over
+            text = fit(cell.text, width, right=column.right)
+            if matching is None:
+                segments.append(Segment(text, style))
+            else:
+                segments += self._with_matches(text, style, matching)
         return segments
+
+    def _with_matches(self, text: str, style: Style, matching: re.Pattern[str]) -> Iterable[Segment]:
+        lit = style + self.get_component_rich_style("line--match", partial=True)
+        done = 0
+        for found in matching.finditer(text):
+            start, end = found.span()
+            if start > done:
+                yield Segment(text[done:start], style)
+            if end > start:
+                yield Segment(text[start:end], lit)
+            done = end
+        if done < len(text):
+            yield Segment(text[done:], style)
 
     def centred(self, lines: Sequence[Cell], y: int) -> Strip:
         """Line `y` of a message in the middle of an otherwise empty view."""

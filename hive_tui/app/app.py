@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import ClassVar, Protocol, runtime_checkable
 
-from textual import on, work
+from textual import events, on, work
 from textual.app import App
 from textual.binding import BindingType
 from textual.message import Message
@@ -156,6 +156,19 @@ class HiveApp(App[None]):
 
     def action_help(self) -> None:
         self.push_screen(HelpScreen())
+
+    def on_key(self, event: events.Key) -> None:
+        """Give an input what was typed before it had the focus: several keys may come at once, and an
+        order must not be made of the second one of `/x`."""
+        focused = self.focused
+        if focused is None or not focused.check_consume_key(event.key, event.character):
+            return
+        from textual.widgets import Input
+
+        if isinstance(focused, Input) and event.character is not None:
+            focused.insert_text_at_cursor(event.character)
+            event.stop()
+            event.prevent_default()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Of two orders on one key the one that applies is there."""

@@ -15,6 +15,9 @@ EVERYWHERE = {
 }
 """What the console does by itself wherever one is: the registry's id, and the app's action."""
 
+IN_LISTS = ("filter", "sort.next", "sort.reverse", "mark", "mark.range", "mark.all")
+"""What works in whichever list has the focus."""
+
 MAIN = {
     "pane.fleet": "pane(1)",
     "pane.issues": "pane(2)",
@@ -27,6 +30,13 @@ MAIN = {
     "pane.next": "cycle(1)",
     "pane.previous": "cycle(-1)",
     "back": "back",
+    **{name: f"in_list('{name}')" for name in IN_LISTS},
+    "zoom": "zoom",
+    "pane.wider": "grow(True, 4)",
+    "pane.narrower": "grow(True, -4)",
+    "pane.taller": "grow(False, 2)",
+    "pane.shorter": "grow(False, -2)",
+    "pane.even": "reset_sizes",
 }
 """The same on the screen of panes, as that screen's actions."""
 

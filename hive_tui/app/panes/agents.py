@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable, Sequence
 from typing import cast
 
-from hive_tui.app import lists, rows
+from hive_tui.app import findable, lists, rows
 from hive_tui.app.panes.base import ListPane
 from hive_tui.app.view import View
 from hive_tui.core.glyphs import PHASES
 from hive_tui.core.ids import RunId
+from hive_tui.core.model import Run
 from hive_tui.core.sources import CLUSTER
 from hive_tui.core.targets import Target
 from widgets.cells import Cell, Row
@@ -20,6 +21,8 @@ class AgentsPane(ListPane):
 
     tab = "agents"
     source = CLUSTER
+    noun = "agent"
+    sorts = findable.RUNS
     empty = ("No agent is at work", "They start when an issue is ready and a slot is free")
 
     def __init__(self, *, many: bool) -> None:
@@ -31,6 +34,11 @@ class AgentsPane(ListPane):
     def row(self, view: View, key: Hashable) -> Row:
         run = view.snapshot.runs.get(cast(RunId, key))
         return Row(key, ()) if run is None else rows.agent_row(run, view.now, many=view.many)
+
+    def thing(self, view: View, key: Hashable) -> Run | None:
+        return view.snapshot.runs.get(cast(RunId, key))
+
+    facts = staticmethod(findable.run_facts)
 
     def target(self, view: View, key: Hashable) -> Target:
         return view.target_of_run(cast(RunId, key))

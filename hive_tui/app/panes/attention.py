@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Sequence
 
-from hive_tui.app import rows
+from hive_tui.app import findable, rows
 from hive_tui.app.panes.base import ListPane
 from hive_tui.app.view import View
 from hive_tui.core import actions, text
@@ -25,7 +25,10 @@ class AttentionPane(ListPane):
     """Questions, stalled and failed work, used budgets, pull requests to merge."""
 
     tab = "attn"
+    noun = "item"
+    sorts = findable.ATTENTION
     empty = ("Nothing needs you",)
+    least = 1
 
     def __init__(self) -> None:
         super().__init__(7, "Attention", COLUMNS, id="attention")
@@ -44,6 +47,11 @@ class AttentionPane(ListPane):
         since = text.since(item.since, view.now) if item.since is not None else ""
         return Row(key, (Cell(where), Cell(item.text), Cell(since, Tone.QUIET), Cell(action, Tone.QUIET)))
 
+    def thing(self, view: View, key: Hashable) -> AttentionItem | None:
+        return self.item(view, key)
+
+    facts = staticmethod(findable.attention_facts)
+
     def target(self, view: View, key: Hashable) -> Target | None:
         item = self.item(view, key)
         return None if item is None else item.target
@@ -54,3 +62,8 @@ class AttentionPane(ListPane):
     def counts(self, view: View) -> Iterable[Cell]:
         if view.attention:
             yield Cell(str(len(view.attention)), Tone.SOON)
+
+    @property
+    def badge(self) -> Cell | None:
+        found = len(self.view.attention) if self.view is not None else 0
+        return Cell(str(found), Tone.SOON) if found else None

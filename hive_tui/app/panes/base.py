@@ -3,9 +3,16 @@ things of which some are selected."""
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
-from hive_tui.app import fleet_lines
+from textual import on
+from textual.message import Message
+
+from hive_tui.app import filters, fleet_lines
+from hive_tui.app.arranging import Arranging
+from hive_tui.app.filters import Facts, Query, facts
+from hive_tui.app.sorting import By, Order
 from hive_tui.app.view import View
 from hive_tui.core import text
 from hive_tui.core.glyphs import Tone
@@ -14,7 +21,20 @@ from hive_tui.core.store import Diff
 from hive_tui.core.targets import Target
 from widgets.cells import Cell, Column, Row
 from widgets.pane import Pane
+from widgets.rows_view import Sorting
 from widgets.table import Table
+
+if TYPE_CHECKING:
+    from widgets.filter_line import FilterLine
+
+SLICE_SECONDS = 0.008
+"""How long rows are looked at in one go, for a filter or an order."""
+
+PAUSE_SECONDS = 0.004
+"""How long keys and painting have the time between two of those."""
+
+CHIP = 24
+"""Cells of a filter that its frame shows."""
 
 
 class ViewPane(Pane):
@@ -24,6 +44,13 @@ class ViewPane(Pane):
     """Its short name where there is room for one pane at a time."""
     source: str | None = None
     """The source that it shows (`core.sources`), None for what comes of both."""
+    least = 4
+    """Lines that it has room for even while it has less to show."""
+
+    @property
+    def wanted(self) -> int | None:
+        """Lines that it could fill, with its frame; None for any number of them."""
+        return None
 
     def show(self, view: View, diff: Diff | None) -> None:
         """Show a view. `diff` is what changed since the last one: None is everything, an empty one
@@ -35,26 +62,46 @@ class ViewPane(Pane):
         """What an action on this pane is about: what is marked, else what is selected."""
         return ()
 
+    @property
+    def badge(self) -> Cell | None:
+        """What stands beside its short name where it may be out of sight."""
+        return None
+
+    def step_back(self) -> bool:
+        """Esc: undo the last thing that narrows what is shown; False where there is none."""
+        return False
+
     def freshness(self, view: View) -> Freshness | None:
         return view.snapshot.sources.get(self.source) if self.source is not None else None
 
 
+def _facts_of_row(row: Row) -> Facts:
+    return facts(*(cell.text for cell in row.cells))
+
+
 class ListPane(ViewPane):
-    """A pane with a table of things that can be selected."""
+    """A pane with a table of things that can be selected, filtered, sorted and marked."""
 
     empty: tuple[str, ...] = ("Nothing here",)
     """What an empty list says; the lines after the first one say what to do about it."""
+    noun = "row"
+    """What one of its things is called."""
+    sorts: Mapping[str, By[Any]] = {}
+    """How the columns are sorted, by their names; what is not here cannot be sorted by."""
+
+    facts: Callable[[Any], Facts] = staticmethod(_facts_of_row)
+    """What a filter finds in a thing."""
 
     def __init__(self, digit: int, name: str, columns: Sequence[Column], *, id: str) -> None:  # noqa: A002
-        self.table = Table(columns)
+        self.table = Table(columns, headings=True)
         super().__init__(digit, name, self.table, id=id)
         self.view: View | None = None
+        self._arranging = Arranging(self._thing, self.facts)
+        self._filter_line: FilterLine | None = None
+        self._going_on = False
+        self._targets: tuple[tuple[object, ...], tuple[Target, ...]] = ((), ())
 
-    def show(self, view: View, diff: Diff | None) -> None:
-        self.view = view
-        placeholder = fleet_lines.placeholder(self.freshness(view), view.now, self.empty)
-        self.table.show(self.keys(view), self._row, placeholder=placeholder)
-        self.describe_list()
+    # What a pane says of its things
 
     def keys(self, view: View) -> Sequence[Hashable]:
         """The keys of all rows, in the order of attention; the same object while nothing changed."""
@@ -64,9 +111,22 @@ class ListPane(ViewPane):
         """The row of one of `keys`."""
         raise NotImplementedError
 
+    def thing(self, view: View, key: Hashable) -> Any:
+        """All that a row is made of but the time, to be filtered and sorted; None when it is gone."""
+        return self.row(view, key)
+
     def target(self, view: View, key: Hashable) -> Target | None:
         """What a row is about."""
         raise NotImplementedError
+
+    def details(self, view: View, key: Hashable) -> Sequence[Cell]:
+        """All that there is to read of a row, each text on lines of its own."""
+        cells = self.row(view, key).cells
+        return [
+            cell
+            for column, cell in zip(self.table.columns, cells, strict=False)
+            if column.flexible and cell.text
+        ]
 
     def counts(self, view: View) -> Iterable[Cell]:
         """What the frame counts."""
@@ -76,25 +136,228 @@ class ListPane(ViewPane):
         """What the lower edge of the frame says of the selected row."""
         return None
 
+    # What is shown
+
+    def show(self, view: View, diff: Diff | None) -> None:
+        self.view = view
+        self._arranging.take(self.keys(view), view.snapshot, view.plan)
+        self._work()
+
     @property
-    def targets(self) -> Sequence[Target]:
-        if self.view is None or self.table.selected is None:
-            return ()
-        target = self.target(self.view, self.table.selected)
-        return () if target is None else (target,)
+    def wanted(self) -> int | None:
+        return 2 + max(self.least, self.table.head + len(self._arranging.all))
+
+    @property
+    def filtering(self) -> str:
+        """The filter that is active, as it was typed."""
+        return self._arranging.query.shown
+
+    @property
+    def order(self) -> Order:
+        """The order that somebody asked for."""
+        return self._arranging.order
+
+    @property
+    def settled(self) -> bool:
+        """The rows that are shown are those of the filter and the order."""
+        return not self._arranging.busy
+
+    def _work(self, *, asked: bool = False) -> None:
+        self._arranging.work(SLICE_SECONDS)
+        self._show_rows(asked=asked)
+        if self._arranging.busy and not self._going_on:
+            self._going_on = True
+            self.set_timer(PAUSE_SECONDS, self._go_on)
+
+    def _go_on(self) -> None:
+        self._going_on = False
+        self._work()
+
+    def _show_rows(self, *, asked: bool) -> None:
+        view = self.view
+        if view is None:
+            return
+        source = self.freshness(view)
+        placeholder = fleet_lines.placeholder(source, view.now, self.empty)
+        if self._arranging.all and not self._arranging.keys:
+            placeholder = self._no_match()
+        self.table.show(
+            self._arranging.keys,
+            self._row,
+            details=self._details,
+            placeholder=placeholder,
+            chosen_anew=asked,
+        )
+        self.describe_list()
+
+    def _no_match(self) -> tuple[Cell, ...]:
+        if self._arranging.busy:
+            return (Cell("looking …", Tone.QUIET),)
+        return (
+            Cell(f'No {self.noun} matches "{self.filtering}"'),
+            Cell("Esc clears the filter", Tone.QUIET),
+        )
 
     def describe_list(self) -> None:
-        """Counts, badges and hints on the frame."""
+        """Filter, marks, counts, badges and hints on the frame."""
         view = self.view
         if view is None:
             return
         source = self.freshness(view)
         badge = fleet_lines.badge(source, view.now)
-        notes = [*([badge] if badge is not None else []), *self.counts(view)]
+        notes = [*self._chips(), *([badge] if badge is not None else []), *self.counts(view)]
         self.describe(notes=notes, hint=fleet_lines.failure(source) or self.hint(view))
+
+    def _chips(self) -> Iterable[Cell]:
+        found, listed = len(self._arranging.keys), len(self._arranging.all)
+        if self.filtering:
+            dots = "…" if self._arranging.busy else ""
+            yield Cell(f"/{text.truncate(self.filtering, CHIP)}  {found:,}{dots} of {listed:,}", Tone.TITLE)
+        if self.order == Order(None, turned=True):
+            yield Cell("turned round", Tone.TITLE)
+        if marked := len(self._marked):
+            hidden = self.hidden_marks
+            yield Cell(f"{marked:,} marked" + (f", {hidden:,} hidden" if hidden else ""), Tone.TITLE)
+
+    async def do(self, name: str) -> None:
+        """What a key does in any list, by its id in the registry of actions."""
+        match name:
+            case "filter":
+                await self.open_filter()
+            case "sort.next":
+                self.sort_next()
+            case "sort.reverse":
+                self.sort_reverse()
+            case "mark":
+                self.table.mark()
+            case "mark.range":
+                self.table.mark_range()
+            case "mark.all":
+                self.table.mark_all()
+
+    # Filter
+
+    async def open_filter(self) -> None:
+        """Show the line in which the filter is typed."""
+        # The input is not needed for the first paint, and takes long to import.
+        from widgets.filter_line import FilterLine
+
+        if self._filter_line is None:
+            self._filter_line = FilterLine(self.filtering, self.table)
+            await self.mount(self._filter_line)
+        self._filter_line.focus_input()
+
+    def close_filter(self) -> None:
+        """Put the line away; what was typed stays active."""
+        if self._filter_line is not None:
+            had_focus = self._filter_line.has_focus_within
+            self._filter_line.remove()
+            self._filter_line = None
+            if had_focus:
+                self.table.focus()
+
+    def set_filter(self, typed: str) -> None:
+        """Show only what matches."""
+        query = filters.parse(typed)
+        if query != self._arranging.query:
+            self.table.matching = query.pattern
+            self._ask(query, self.order)
+
+    # The line's messages are handled by name: to import its class would import Textual's input.
+    def on_filter_line_typed(self, message: Message) -> None:
+        message.stop()
+        self.set_filter(getattr(message, "text", ""))
+
+    def on_filter_line_left(self, message: Message) -> None:
+        message.stop()
+        self.close_filter()
+
+    # Order
+
+    def sort_next(self) -> None:
+        """Sort by the next column that is on screen; after the last one, by attention."""
+        widths = self.table.widths(self.table.size.width - 2)
+        shown = [column.name for column, width in zip(self.table.columns, widths, strict=True) if width]
+        self._sort(self.order.next([name for name in shown if name in self.sorts]))
+
+    def sort_reverse(self) -> None:
+        """Turn the order round."""
+        self._sort(self.order._replace(turned=not self.order.turned))
+
+    @on(Table.HeadingClicked)
+    def _heading_clicked(self, message: Table.HeadingClicked) -> None:
+        if message.column in self.sorts:
+            self._sort(self.order.clicked(message.column))
+
+    def _sort(self, order: Order) -> None:
+        by = self.sorts.get(order.column or "")
+        self.table.sorting = (
+            Sorting(order.column, by.down is not order.turned) if by is not None and order.column else None
+        )
+        self._ask(self._arranging.query, order)
+
+    def _ask(self, query: Query, order: Order) -> None:
+        self._arranging.ask(query, order, self.sorts.get(order.column or ""))
+        self.table.repaint_all()
+        self._work(asked=True)
+
+    # Marks and targets
+
+    @on(Table.MarksChanged)
+    def _marks_changed(self) -> None:
+        self.describe_list()
+        self.screen.refresh_bindings()
+
+    @property
+    def hidden_marks(self) -> int:
+        """How many marked rows the filter hides."""
+        if not self._arranging.query.terms or not self.table.marks:
+            return 0
+        return sum(self.table.index(key) is None for key in self._marked)
+
+    @property
+    def targets(self) -> Sequence[Target]:
+        view, table = self.view, self.table
+        if view is None:
+            return ()
+        stamp = (view.snapshot, self._arranging.all, table.marks.version, table.selected)
+        if not _same(stamp, self._targets[0]):
+            keys = self._marked or ([] if table.selected is None else [table.selected])
+            found = (self.target(view, key) for key in keys)
+            self._targets = (stamp, tuple(target for target in found if target is not None))
+        return self._targets[1]
+
+    @property
+    def _marked(self) -> list[Hashable]:
+        """The marked rows that there are, also those that a filter hides, in the order of attention."""
+        marks = self.table.marks
+        return [key for key in self._arranging.all if key in marks] if marks else []
+
+    def step_back(self) -> bool:
+        """Undo the last of: the line of the filter, the filter, the marks. False when there is none."""
+        if self._filter_line is not None:
+            self.close_filter()
+        elif self.filtering:
+            self.set_filter("")
+        elif self.table.marks:
+            self.table.clear_marks()
+        else:
+            return False
+        return True
 
     def _row(self, key: Hashable) -> Row:
         return Row(key, ()) if self.view is None else self.row(self.view, key)
+
+    def _thing(self, key: Hashable) -> Any:
+        return None if self.view is None else self.thing(self.view, key)
+
+    def _details(self, key: Hashable) -> Sequence[Cell]:
+        return () if self.view is None else self.details(self.view, key)
+
+
+def _same(left: tuple[object, ...], right: tuple[object, ...]) -> bool:
+    """By identity: comparing two snapshots by what is in them takes long."""
+    return len(left) == len(right) and all(a is b for a, b in zip(left, right, strict=True))
 
 
 def count(number: int | None, word: str) -> Cell:

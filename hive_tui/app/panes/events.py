@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 
-from hive_tui.app import rows
+from hive_tui.app import findable, rows
 from hive_tui.app.panes.base import ListPane
 from hive_tui.app.view import View
 from hive_tui.core.glyphs import Tone
@@ -27,6 +27,8 @@ class EventsPane(ListPane):
 
     tab = "events"
     source = CLUSTER
+    noun = "event"
+    sorts = findable.EVENTS
     empty = ("Nothing happened yet",)
 
     def __init__(self) -> None:
@@ -59,6 +61,11 @@ class EventsPane(ListPane):
                 Cell(str(event.actor), Tone.QUIET),
             ),
         )
+
+    def thing(self, view: View, key: Hashable) -> Event | None:
+        return self._events.get(key) if isinstance(key, int) else None
+
+    facts = staticmethod(findable.event_facts)
 
     def target(self, view: View, key: Hashable) -> Target | None:
         event = self._events.get(key) if isinstance(key, int) else None

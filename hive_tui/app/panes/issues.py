@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable, Sequence
 from typing import cast
 
-from hive_tui.app import rows
+from hive_tui.app import findable, rows
+from hive_tui.app.findable import IssueThing
 from hive_tui.app.panes.base import ListPane, count
 from hive_tui.app.view import View
 from hive_tui.core.glyphs import Tone
@@ -20,6 +21,8 @@ class IssuesPane(ListPane):
 
     tab = "issues"
     source = FORGE
+    noun = "issue"
+    sorts = findable.ISSUES
     empty = ("No issues yet", "`hive issue new` files the first one")
 
     def __init__(self, *, many: bool) -> None:
@@ -35,6 +38,15 @@ class IssuesPane(ListPane):
         gate = view.plan.gate(issue.key) if issue.open else None
         run = view.at_work.get(issue.key)
         return rows.issue_row(issue, view.settings.labels, gate, run, view.now, many=view.many)
+
+    def thing(self, view: View, key: Hashable) -> IssueThing | None:
+        issue = view.snapshot.issues.get(cast(IssueKey, key))
+        if issue is None:
+            return None
+        gate = view.plan.gate(issue.key) if issue.open else None
+        return IssueThing(issue, gate, view.at_work.get(issue.key), view.settings.labels)
+
+    facts = staticmethod(findable.issue_facts)
 
     def target(self, view: View, key: Hashable) -> Target:
         return view.target_of_issue(cast(IssueKey, key))

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable, Sequence
 from typing import cast
 
-from hive_tui.app import rows
+from hive_tui.app import findable, rows
 from hive_tui.app.panes.base import ListPane, count
 from hive_tui.app.view import View
 from hive_tui.core.ids import PullKey
-from hive_tui.core.model import PullState
+from hive_tui.core.model import PullRequest, PullState
 from hive_tui.core.sources import FORGE
 from hive_tui.core.targets import Target
 from widgets.cells import Cell, Row
@@ -20,6 +20,8 @@ class PullsPane(ListPane):
 
     tab = "prs"
     source = FORGE
+    noun = "pull request"
+    sorts = findable.PULLS
     empty = ("No pull requests yet", "They appear here when a run has pushed its work")
 
     def __init__(self, *, many: bool) -> None:
@@ -31,6 +33,11 @@ class PullsPane(ListPane):
     def row(self, view: View, key: Hashable) -> Row:
         pull = view.snapshot.pulls.get(cast(PullKey, key))
         return Row(key, ()) if pull is None else rows.pull_row(pull, view.now, many=view.many)
+
+    def thing(self, view: View, key: Hashable) -> PullRequest | None:
+        return view.snapshot.pulls.get(cast(PullKey, key))
+
+    facts = staticmethod(findable.pull_facts)
 
     def target(self, view: View, key: Hashable) -> Target:
         return view.target_of_pull(cast(PullKey, key))
