@@ -21,6 +21,7 @@ from hive_tui.app.live import Fleet, Live
 from hive_tui.app.orders import CONFIRM_WITHIN, Pending, carry_out
 from hive_tui.app.screens.help import HelpScreen
 from hive_tui.app.screens.main import MainScreen
+from hive_tui.app.stylesheet import ComponentStylesheet
 from hive_tui.app.tail import following
 from hive_tui.app.theme import HIVE
 from hive_tui.app.view import View
@@ -73,6 +74,7 @@ class HiveApp(App[None]):
     ) -> None:
         """`prepare` is run once in a thread after the first paint; what it returns is shown."""
         super().__init__()
+        self.stylesheet = ComponentStylesheet(variables=self.get_css_variables())
         self.register_theme(HIVE)
         if "TEXTUAL_THEME" not in os.environ:
             self.theme = HIVE.name
