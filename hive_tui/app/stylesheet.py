@@ -11,8 +11,8 @@ from collections.abc import Hashable
 from weakref import WeakKeyDictionary
 
 from textual.css.model import RuleSet, Selector, SelectorType
+from textual.css.styles import RulesMap
 from textual.css.stylesheet import Stylesheet
-from textual.css.types import RulesMap
 from textual.dom import DOMNode
 
 _PREFIX = {
