@@ -1,0 +1,115 @@
+"""Which keys the last line names: for each pane and screen what one does there most, as far as it works."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from textual.dom import DOMNode
+from textual.screen import Screen
+
+from hive_tui.core import actions
+from hive_tui.core.actions import key_label
+from hive_tui.core.errors import UsageError
+from widgets.key_bar import Hint, KeyBar
+
+MOST = 10
+"""Hints at once; more would not be read."""
+
+CHORD = "chord."
+"""Before the first key of several, in the ids of bindings."""
+
+_FLEET = ("pause", "resume", "dispatch", "slots.more", "slots.fewer", "command")
+_LIST = ("filter", "sort.next", "mark")
+
+HINTS: dict[str, Sequence[str]] = {
+    "fleet": ("pause", "resume", "dispatch", "slots.more", "slots.fewer", "stop", "refresh", "command"),
+    "issues": ("open", "fire", "retry", "filter", "chord.g", "browse", "sort.next", "mark", *_FLEET),
+    "agents": ("open", "kill", "send", "log", "log.wall", "chord.g", "filter", "mark", *_FLEET),
+    "log": ("log.find", "log.wrap", "log", "log.follow", "chord.g", "kill", "send", *_FLEET),
+    "pulls": ("open", "merge", "take", "release", "browse", "chord.g", *_LIST, *_FLEET),
+    "costs": ("budget", *_LIST, *_FLEET),
+    "attention": ("attention.act", "open", "chord.g", "browse", *_LIST, *_FLEET),
+    "events": ("open", "chord.g", "filter", *_FLEET),
+    "LogScreen": (
+        "back",
+        "log.find",
+        "log.next",
+        "log.filter",
+        "log.follow",
+        "log.wrap",
+        "log.time",
+        "log.raw",
+        "log.attempt",
+        "log.save",
+        "log.copy",
+    ),
+    "WallScreen": ("back", "open", "log", "pane.next"),
+    "DetailScreen": (
+        "back",
+        "detail.next",
+        "detail.find",
+        "detail.next-part",
+        "kill",
+        "send",
+        "merge",
+        "fire",
+        "retry",
+        "browse",
+        "chord.g",
+        "copy",
+    ),
+}
+"""By the pane's id or the screen's class: the ids of actions, what one does there most first."""
+
+
+class KeyHints(KeyBar):
+    """The key bar of a screen of the console; it follows what the screen can do now."""
+
+    def on_mount(self) -> None:
+        self.screen.bindings_updated_signal.subscribe(self, self._changed)
+        self.call_after_refresh(self._changed, self.screen)
+
+    def _changed(self, screen: Screen[Any]) -> None:
+        if not self.is_attached or not self.app.is_running or screen is not self.app.screen:
+            return
+        wanted = HINTS.get(_place(screen), _FLEET)
+        found = dict(_hints(screen, {*wanted, "help"}))
+        self.last = found.get("help")
+        self.hints = tuple(found[name] for name in wanted if name in found)[:MOST]
+
+    def on_key_bar_pressed(self, message: KeyBar.Pressed) -> None:
+        message.stop()
+        self.app.simulate_key(message.key)
+
+
+def _place(screen: Screen[Any]) -> str:
+    """The pane that has the focus, else the screen."""
+    focused: DOMNode | None = screen.focused
+    if focused is not None:
+        for node in focused.ancestors_with_self:
+            if node.id in HINTS:
+                return str(node.id)
+    current = getattr(screen, "current", None)
+    if isinstance(current, DOMNode) and current.id in HINTS:
+        return str(current.id)
+    return type(screen).__name__
+
+
+def _hints(screen: Screen[Any], wanted: set[str]) -> Iterator[tuple[str, Hint]]:
+    seen: set[str] = set()
+    for key, active in screen.active_bindings.items():
+        name = active.binding.id
+        if name is None or name not in wanted or name in seen or not active.enabled:
+            continue
+        seen.add(name)
+        yield name, Hint(key_label(key), _words(name), key)
+
+
+def _words(name: str) -> str:
+    if name.startswith(CHORD):
+        return "go to"
+    try:
+        return actions.get(name).hint
+    except UsageError:
+        return name
