@@ -3,99 +3,50 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 from rich.cells import cell_len
+from rich.segment import Segment
+from rich.style import Style
+from textual import events
 from textual.app import ComposeResult
-from textual.containers import Vertical
-from textual.content import Content
-from textual.reactive import reactive
+from textual.geometry import Region
+from textual.strip import Strip
 from textual.widget import Widget
 
 from hive_tui.core.glyphs import Tone
 from widgets.cells import Cell
 from widgets.lines import TONE_CLASSES, TONE_CSS, fit
 
-
-class Edge(Widget):
-    """A horizontal edge of a frame with text in it: `╭ 3 Agents  detail ───── 4 working ╮`."""
-
-    COMPONENT_CLASSES: ClassVar[set[str]] = {*TONE_CLASSES, "edge--digit"}
-    DEFAULT_CSS = "Edge { height: 1; width: 1fr;" + TONE_CSS + "& > .edge--digit { color: $accent; } }"
-
-    left: reactive[tuple[Cell, ...]] = reactive(())
-    right: reactive[tuple[Cell, ...]] = reactive(())
-
-    def __init__(self, corners: str, *, digit: str = "") -> None:
-        super().__init__()
-        self._corners = corners
-        self._digit = digit
-
-    def render(self) -> Content:
-        """The name stays, then come the texts at the right, then the others at the left."""
-        room = self.size.width - 6
-        digit_width = cell_len(self._digit) + (1 if self._digit and self.left else 0)
-        name_width = cell_len(self.left[0].text) + 3 if self._digit and self.left else 4
-        right, right_width = self._texts(self.right, " · ", room - digit_width - name_width)
-        left, left_width = self._texts(
-            self.left, "  ", room - digit_width - (right_width + 3 if right_width else 0)
-        )
-        left_width += digit_width
-        fill = self.size.width - 2
-        parts = [self._line(self._corners[0])]
-        if left_width:
-            space = " " if self._digit and self.left else ""
-            digit = self._styled(self._digit + space, "edge--digit")
-            parts += [self._line(" "), digit, *left, self._line(" ")]
-            fill -= left_width + 2
-        if right_width:
-            fill -= right_width + 3
-        parts.append(self._line("─" * max(0, fill)))
-        if right_width:
-            parts += [self._line(" "), *right, self._line(" ─")]
-        parts.append(self._line(self._corners[1]))
-        return Content.assemble(*parts)
-
-    def _texts(self, cells: Iterable[Cell], between: str, room: int) -> tuple[list[Content], int]:
-        """Harmless texts within `room` cells, and how many they take."""
-        texts: list[Content] = []
-        used = 0
-        for cell in cells:
-            if not cell.text:
-                continue
-            lead = between if texts else ""
-            text = fit(cell.text, 512).rstrip()
-            free = room - used - len(lead)
-            if free < 4 and cell_len(text) > free:
-                break
-            text = fit(text, min(free, cell_len(text)))
-            texts.append(self._styled(lead, "tone--quiet"))
-            texts.append(self._styled(text, f"tone--{cell.tone.value}"))
-            used += len(lead) + cell_len(text)
-        return texts, used
-
-    def _line(self, text: str) -> Content:
-        return Content.styled(text, self.visual_style)
-
-    def _styled(self, text: str, name: str) -> Content:
-        return Content.styled(text, self.get_visual_style(name))
+_THIN = "╭─╮│╰╯"
+_HEAVY = "┏━┓┃┗┛"
+"""Of the focused pane where colours cannot say which one it is."""
 
 
-class Pane(Vertical):
-    """A framed part of the screen around one widget that takes the focus."""
+class Edge(NamedTuple):
+    """The texts on a horizontal edge of the frame: `╭ 3 Agents  detail ───── 4 working ╮`."""
 
-    DEFAULT_CSS = """
-    Pane {
-        color: $foreground 30%;
-        & > .pane--body {
-            height: 1fr;
-            border-left: round $foreground 30%;
-            border-right: round $foreground 30%;
-        }
-        &:focus-within { color: $accent; }
-        &:focus-within > .pane--body { border-left: round $accent; border-right: round $accent; }
-    }
+    left: tuple[Cell, ...] = ()
+    right: tuple[Cell, ...] = ()
+
+
+class Pane(Widget):
+    """A framed part of the screen around one widget that takes the focus.
+
+    It draws its frame by itself, line by line: a border of Textual's has room for one title only, and
+    widgets for the edges would be two more for every pane.
     """
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = {*TONE_CLASSES, "pane--digit"}
+    DEFAULT_CSS = (
+        "Pane { padding: 1; color: $foreground 35%;"
+        + TONE_CSS
+        + "& > .pane--digit { color: $foreground 60%; }"
+        + "&:focus-within { color: $accent; }"
+        + "&:focus-within > .pane--digit { color: $accent; text-style: bold; }"
+        + "&:focus-within > .tone--title { color: $accent; }"
+        + "}"
+    )
 
     def __init__(
         self,
@@ -109,28 +60,119 @@ class Pane(Vertical):
         self.digit = digit
         self.label = name
         self.body = body
-        self._top = Edge("╭╮", digit=str(digit))
-        self._bottom = Edge("╰╯")
-        self._top.left = (Cell(name, Tone.TITLE),)
+        self._top = Edge((Cell(name, Tone.TITLE),))
+        self._bottom = Edge()
+        self._drawn: dict[int, Strip] = {}
+        """Lines of the frame by their position; the one of all lines between the edges at 1."""
 
     def compose(self) -> ComposeResult:
-        yield self._top
-        with Vertical(classes="pane--body"):
-            yield self.body
-        yield self._bottom
+        yield self.body
 
     def describe(
         self, *, detail: str = "", notes: Iterable[Cell] = (), hint: Cell | None = None, mark: str = ""
     ) -> None:
         """What stands on the frame: `detail` after the name, counts and badges at the right, and
         below a `hint` on what is selected or a `mark` at the right."""
-        self._top.left = (Cell(self.label, Tone.TITLE), Cell(detail, Tone.QUIET))
-        self._top.right = tuple(notes)
-        self._bottom.left = () if hint is None else (hint,)
-        self._bottom.right = (Cell(mark, Tone.TITLE),) if mark else ()
+        top = Edge((Cell(self.label, Tone.TITLE), Cell(detail, Tone.QUIET)), tuple(notes))
+        bottom = Edge(() if hint is None else (hint,), (Cell(mark, Tone.TITLE),) if mark else ())
+        width, height = self.outer_size
+        if top != self._top:
+            self._top = top
+            self._redraw(0, width)
+        if bottom != self._bottom:
+            self._bottom = bottom
+            self._redraw(height - 1, width)
 
     @property
     def words(self) -> str:
         """What stands on the frame, as plain text."""
         cells = (*self._top.left, *self._top.right, *self._bottom.left, *self._bottom.right)
         return "  ".join(cell.text for cell in cells if cell.text)
+
+    def _redraw(self, y: int, width: int) -> None:
+        self._drawn.pop(y, None)
+        # Regions to refresh count from the content, which is one cell inside the frame.
+        self.refresh(Region(-1, y - 1, width, 1))
+
+    def on_resize(self, event: events.Resize) -> None:
+        self._drawn.clear()
+
+    def notify_style_update(self) -> None:
+        self._drawn.clear()
+        super().notify_style_update()
+
+    def render_lines(self, crop: Region) -> list[Strip]:
+        width, height = self.outer_size
+        strips = [self._frame(y, width, height) for y in crop.line_range]
+        if crop.column_span == (0, width):
+            return strips
+        return [strip.crop(*crop.column_span) for strip in strips]
+
+    def _frame(self, y: int, width: int, height: int) -> Strip:
+        place = y if y in (0, height - 1) else 1
+        strip = self._drawn.get(place)
+        if strip is None or strip.cell_length != width:
+            strip = self._draw(place, width, height)
+            background = self.background_colors[1]
+            for line_filter in self.get_line_filters():
+                strip = strip.apply_filter(line_filter, background)
+            self._drawn[place] = strip
+        return strip
+
+    def _draw(self, y: int, width: int, height: int) -> Strip:
+        line = self.rich_style
+        box = _HEAVY if line.bold else _THIN
+        if y == 0:
+            return self._edge(self._top, box[0], box[1], box[2], width, line, digit=str(self.digit))
+        if y == height - 1:
+            return self._edge(self._bottom, box[4], box[1], box[5], width, line)
+        blank = " " * max(0, width - 2)
+        return Strip([Segment(box[3], line), Segment(blank, line), Segment(box[3], line)], width)
+
+    def _edge(
+        self, edge: Edge, first: str, line: str, last: str, width: int, style: Style, *, digit: str = ""
+    ) -> Strip:
+        """The name stays, then come the texts at the right, then the others at the left."""
+        room = width - 6
+        lead = f"{digit} " if digit else ""
+        name = cell_len(edge.left[0].text) + 3 if edge.left else 4
+        right, right_width = self._texts(edge.right, " · ", room - len(lead) - name, style)
+        spare = room - len(lead) - (right_width + 3 if right_width else 0)
+        left, left_width = self._texts(edge.left, "  ", spare, style)
+        segments = [Segment(first, style)]
+        fill = width - 2
+        if left_width:
+            digits = [Segment(lead, self._component("pane--digit"))] if lead else []
+            segments += [Segment(" ", style), *digits, *left, Segment(" ", style)]
+            fill -= left_width + len(lead) + 2
+        if right_width:
+            fill -= right_width + 3
+        segments.append(Segment(line * max(0, fill), style))
+        if right_width:
+            segments += [Segment(" ", style), *right, Segment(f" {line}", style)]
+        segments.append(Segment(last, style))
+        return Strip(segments).adjust_cell_length(width, style)
+
+    def _texts(
+        self, cells: Iterable[Cell], between: str, room: int, style: Style
+    ) -> tuple[list[Segment], int]:
+        """Harmless texts within `room` cells, and how many they take."""
+        texts: list[Segment] = []
+        used = 0
+        for cell in cells:
+            if not cell.text:
+                continue
+            lead = between if texts else ""
+            text = fit(cell.text, 512).rstrip()
+            free = room - used - len(lead)
+            if free < 4 and cell_len(text) > free:
+                break
+            text = fit(text, min(free, cell_len(text)))
+            if lead:
+                texts.append(Segment(lead, self._component("tone--quiet")))
+            texts.append(Segment(text, self._component(f"tone--{cell.tone.value}")))
+            used += len(lead) + cell_len(text)
+        return texts, used
+
+    def _component(self, name: str) -> Style:
+        return self.get_component_rich_style(name)

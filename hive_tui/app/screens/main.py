@@ -8,11 +8,11 @@ from typing import ClassVar
 from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import BindingType
-from textual.containers import Horizontal, Vertical
 from textual.screen import Screen
-from textual.widgets import Footer, Static
+from textual.widgets import Footer
 
-from hive_tui.app import fleet_lines, keys
+from hive_tui.app import keys, layout, pulse_lines
+from hive_tui.app.deck import Deck
 from hive_tui.app.panes.agents import AgentsPane
 from hive_tui.app.panes.attention import AttentionPane
 from hive_tui.app.panes.base import ListPane, ViewPane
@@ -31,23 +31,13 @@ from widgets.pane_tabs import PaneTabs
 from widgets.pulse import Pulse
 from widgets.table import Table
 
+LEAST = f"{layout.LEAST_WIDTH} x {layout.LEAST_HEIGHT + 2}"
+
 
 class MainScreen(Screen[None]):
     """What is happening, why nothing is happening, and what it costs, at one glance."""
 
     AUTO_FOCUS = "#agents Table"
-    HORIZONTAL_BREAKPOINTS = [  # noqa: RUF012 - declared as an instance variable by Screen
-        (0, "-tiny"),
-        (44, "-narrow"),
-        (100, "-normal"),
-        (150, "-wide"),
-    ]
-    VERTICAL_BREAKPOINTS = [  # noqa: RUF012
-        (0, "-flat"),
-        (10, "-short"),
-        (28, "-tall"),
-    ]
-
     BINDINGS: ClassVar[list[BindingType]] = [*keys.main_bindings()]
 
     def __init__(self, name: str, settings: FleetSettings, logs: Logs) -> None:
@@ -74,45 +64,26 @@ class MainScreen(Screen[None]):
             self.events,
         )
         """By their digits."""
-        self.tabs = PaneTabs([(pane.digit, pane.tab) for pane in self.panes], id="tabs")
-        self.agents.add_class("-current")
-        self.tabs.current = self.agents.digit
+        self.deck = Deck(
+            self.panes,
+            current=self.agents.digit,
+            too_small=f"hive needs {LEAST} characters to show fleet {name}.\nMake the terminal larger.",
+        )
 
     def compose(self) -> ComposeResult:
-        # Textual sets these with the first resize, which is after the first paint.
-        width, height = self.app.size
-        self.add_class(
-            _breakpoint(width, self.HORIZONTAL_BREAKPOINTS), _breakpoint(height, self.VERTICAL_BREAKPOINTS)
-        )
         yield self.pulse
-        yield self.tabs
-        with Vertical(id="panes"):
-            with Horizontal(id="top", classes="group"):
-                yield self.fleet
-                yield self.costs
-                yield self.attention
-            with Horizontal(id="bottom", classes="group -here"):
-                with Vertical(id="left", classes="group"):
-                    yield self.issues
-                    yield self.pulls
-                    yield self.events
-                with Vertical(id="right", classes="group -here"):
-                    yield self.agents
-                    yield self.log_pane
-        yield Static(
-            f"hive needs 44 x 10 characters to show fleet {self._fleet_name}.\nMake the terminal larger.",
-            id="small",
-            markup=False,
-        )
+        yield self.deck
         yield Footer(show_command_palette=False)
 
     # What is shown
 
     def show(self, view: View, diff: Diff | None, *, pending: str = "") -> None:
         """Show a view; `diff` as in `ViewPane.show`."""
-        self.pulse.parts = fleet_lines.pulse(view, pending=pending)
+        self.pulse.parts = pulse_lines.pulse(view)
         for pane in self.panes:
             pane.show(view, diff)
+        self.deck.tabs.badges = {pane.digit: pane.badge for pane in self.panes if pane.badge is not None}
+        self.deck.suit()
 
     @on(Table.Selected)
     def _selection_moved(self, message: Table.Selected) -> None:
@@ -130,7 +101,7 @@ class MainScreen(Screen[None]):
     @property
     def current(self) -> ViewPane:
         """The pane that has the focus, or had it last."""
-        return next((pane for pane in self.panes if pane.has_class("-current")), self.agents)
+        return self.deck.current
 
     @property
     def targets(self) -> Sequence[Target]:
@@ -139,6 +110,25 @@ class MainScreen(Screen[None]):
 
     def action_back(self) -> None:
         """Esc: one step back; it never quits."""
+        if not self.current.step_back():
+            self.deck.zoom(False)
+
+    async def action_in_list(self, what: str) -> None:
+        """Filter, sort or mark in the current pane, where it lists things."""
+        if isinstance(self.current, ListPane):
+            await self.current.do(what)
+
+    def action_zoom(self) -> None:
+        """Let the current pane fill the screen, and back."""
+        self.deck.zoom(not self.deck.zoomed)
+
+    def action_grow(self, across: bool, by: int) -> None:
+        """Make the current pane larger or smaller than its neighbours."""
+        self.deck.grow(across=across, by=by)
+
+    def action_reset_sizes(self) -> None:
+        """The sizes as they were in the beginning."""
+        self.deck.reset_sizes()
 
     def action_pane(self, digit: int) -> None:
         """Focus a pane by its digit."""
@@ -155,17 +145,15 @@ class MainScreen(Screen[None]):
             if pane in event.widget.ancestors:
                 self._make_current(pane)
 
+    def on_deck_rearranged(self) -> None:
+        """What had the focus may have gone out of sight, and with that lost it."""
+        if self.focused is None or self.focused not in self.current.walk_children():
+            self.call_after_refresh(self.current.body.focus)
+
+    def on_pane_tabs_chosen(self, message: PaneTabs.Chosen) -> None:
+        self.action_pane(message.digit)
+
     def _make_current(self, current: ViewPane) -> None:
         """The pane to show where there is room for one only, and that actions are about."""
-        if current.has_class("-current"):
-            return
-        self.tabs.current = current.digit
-        for pane in self.panes:
-            pane.set_class(pane is current, "-current")
-        for group in self.query(".group"):
-            group.set_class(group in current.ancestors, "-here")
-        self.refresh_bindings()
-
-
-def _breakpoint(cells: int, points: Sequence[tuple[int, str]]) -> str:
-    return [name for least, name in points if cells >= least][-1]
+        if self.deck.make_current(current):
+            self.refresh_bindings()
