@@ -13,30 +13,41 @@ from textual.widget import Widget
 from widgets.cells import Line
 from widgets.lines import TONE_CLASSES, TONE_CSS, fit
 
-SPACE = 4
-"""Blank cells between two parts."""
+WIDE = 120
+"""From so many cells on there is a wider space between two parts."""
 
 
-class Part(NamedTuple):
-    """One fact of the pulse; those with the highest rank are left out first where there is no room."""
+class Form(NamedTuple):
+    """One way to say a fact. Without cells it is not said at all."""
 
-    cells: Line
+    cells: Line = ()
     rank: int = 0
+    """Where there is no room the forms with the highest rank give way first, each to the next form of
+    its part; one of rank 0 never does."""
 
     @property
     def width(self) -> int:
         return sum(cell_len(cell.text) for cell in self.cells)
 
 
-def fitting(parts: Sequence[Part], available: int) -> list[Part]:
-    """The parts that have room in `available` cells, in their order."""
-    shown = list(parts)
-    while shown and sum(part.width for part in shown) + SPACE * (len(shown) - 1) > available:
-        least = max(range(len(shown)), key=lambda i: (shown[i].rank, i))
-        if shown[least].rank == 0:
+Part = tuple[Form, ...]
+"""A fact of the pulse: its forms, the longest first."""
+
+
+def fitting(parts: Sequence[Part], available: int, space: int) -> list[Line]:
+    """The facts that have room in `available` cells, each in the longest form that fits, in their order."""
+    current = [0] * len(parts)
+
+    def needed() -> int:
+        widths = [width for part, i in zip(parts, current, strict=True) if (width := part[i].width)]
+        return sum(widths) + space * (len(widths) - 1)
+
+    while needed() > available:
+        giving = [i for i, part in enumerate(parts) if part[current[i]].rank and current[i] + 1 < len(part)]
+        if not giving:
             break
-        del shown[least]
-    return shown
+        current[max(giving, key=lambda i: (parts[i][current[i]].rank, i))] += 1
+    return [part[i].cells for part, i in zip(parts, current, strict=True) if part[i].cells]
 
 
 class Pulse(Widget):
@@ -49,17 +60,19 @@ class Pulse(Widget):
 
     def render(self) -> Content:
         width = self.size.width - 2
-        shown = fitting(self.parts, width)
-        content = Content(" ")
+        space = 3 if self.size.width >= WIDE else 2
+        shown = fitting(self.parts, width, space)
+        pieces: list[Content] = [Content(" ")]
         used = 0
-        for index, part in enumerate(shown):
+        for index, cells in enumerate(shown):
+            own = sum(cell_len(cell.text) for cell in cells)
             if index:
                 last = index == len(shown) - 1
-                space = max(SPACE, width - used - part.width) if last else SPACE
-                content += Content(" " * space)
-                used += space
-            for cell in part.cells:
+                blank = max(space, width - used - own) if last else space
+                pieces.append(Content(" " * blank))
+                used += blank
+            for cell in cells:
                 text = fit(cell.text, cell_len(cell.text))
-                content += Content.styled(text, self.get_visual_style(f"tone--{cell.tone.value}"))
-            used += part.width
-        return content
+                pieces.append(Content.styled(text, self.get_visual_style(f"tone--{cell.tone.value}")))
+            used += own
+        return Content.assemble(*pieces)

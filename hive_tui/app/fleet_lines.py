@@ -1,89 +1,114 @@
-"""How the fleet as a whole reads: the pulse on top, the fleet pane, and how fresh a pane is; pure."""
+"""What the fleet pane says: whether the fleet is alive, what it may use, how old what one sees is; pure.
+
+The most important lines come first: where the pane is low only those are in sight.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 from datetime import datetime
 
+from hive_tui.app import freshness
 from hive_tui.app.view import View
-from hive_tui.core import gates, glyphs, text
+from hive_tui.core import gates, glyphs, spend, text
 from hive_tui.core.glyphs import Mark, Tone
-from hive_tui.core.model import AgentState, DispatcherState, Fleet, QuotaState
+from hive_tui.core.model import AgentState, Budget, DispatcherState, Fleet, QuotaState
 from hive_tui.core.sources import CLUSTER, Freshness, Health
 from hive_tui.core.store import Snapshot
-from widgets.cells import Cell, Column, Line, Row
-from widgets.pulse import Part
+from hive_tui.core.targets import Target
+from hive_tui.core.world import Scope
+from widgets.bars import bar
+from widgets.cells import Cell, Line
 
-COLUMNS = (Column("name", 10), Column("state", 11), Column("detail", 8, flexible=True))
-
-BAR = 8
-"""Cells of a bar at most."""
-
-
-def bar(used: int, most: int, width: int = BAR) -> str:
-    """`▰▰▰▱▱`: one cell each up to `width`, else in proportion."""
-    cells = min(most, width)
-    full = used if most <= width else round(used * width / most)
-    full = max(0, min(cells, full))
-    return "▰" * full + "▱" * (cells - full)
+_LABEL = 11
+"""Cells of a line's name, with the blank behind it."""
 
 
-def pulse(view: View, *, pending: str = "") -> tuple[Part, ...]:
-    """The facts of the header, the clock last."""
-    snapshot, name, kind, now = view.snapshot, view.name, view.settings.cluster, view.now
-    fleet = snapshot.fleet
-    head = Part((Cell("hive", Tone.TITLE), Cell(f"  {name} · {kind}", Tone.QUIET)))
-    clock = Part((Cell(now.astimezone().strftime("%H:%M:%S"), Tone.QUIET),), rank=7)
+def fleet_lines(view: View, width: int) -> list[Line]:
+    """The pane's lines, for so many cells."""
+    room = width - _LABEL
+    fleet = view.snapshot.fleet
+    lines: list[Line] = []
     if fleet is None:
-        return (head, Part((Cell(_unknown(snapshot), Tone.QUIET),)), clock)
-    cost = view.costs
-    today = text.money(cost.today_micros or 0, estimated=cost.estimated)
-    if cost.today_micros is None:
-        today = text.UNKNOWN
-    parts = [
-        head,
-        Part(_dispatcher(fleet, now), rank=3),
-        Part((Cell("slots ", Tone.QUIET), *_slots(fleet)), rank=1),
-        Part(_switch(fleet, now, pending)),
-        *(Part(_agent(agent, now), rank=5) for agent in fleet.agents),
-        Part((Cell(today), Cell(" today", Tone.QUIET)), rank=2),
-    ]
-    if cost.burn_per_hour_micros:
-        parts.append(Part((Cell(text.money(cost.burn_per_hour_micros)), Cell("/h", Tone.QUIET)), rank=6))
-    return (*parts, clock)
+        lines.append(_line("fleet", Cell(unknown(view.snapshot), Tone.QUIET)))
+        return [*lines, *_sources(view, room)]
+    lines.append(_dispatcher(fleet, view.now, room))
+    lines += _paused(view, fleet, room)
+    lines += [line for source in _broken(view) if (line := _source(source, view.now, room))]
+    lines.append(_line("slots", *slots(view, fleet)))
+    lines += [_agent(view, agent, room) for agent in fleet.agents]
+    lines += _budgets(view, fleet.budget, room)
+    lines += _fresh_sources(view)
+    return [*lines, *_details(view, fleet)]
 
 
-def _unknown(snapshot: Snapshot) -> str:
+def essential(view: View) -> int:
+    """How many of the lines everybody wants to see."""
+    fleet = view.snapshot.fleet
+    if fleet is None:
+        return 1 + len(view.snapshot.sources)
+    budgets = sum(1 for _ in _limited_scopes(view, fleet.budget))
+    return 3 + (fleet.paused is not None) + len(_broken(view)) + len(fleet.agents) + budgets
+
+
+def unknown(snapshot: Snapshot) -> str:
+    """Why nothing is known of the fleet."""
     source = snapshot.sources.get(CLUSTER)
     failed = source is not None and source.state is Health.FAILED
     return "the fleet's state cannot be read" if failed else "reading the fleet …"
 
 
-def _dispatcher(fleet: Fleet, now: datetime) -> Line:
-    mark = glyphs.DISPATCHERS[fleet.dispatcher.state]
-    if fleet.dispatcher.state is DispatcherState.RUNNING:
-        return (
+def _line(label: str, *cells: Cell) -> Line:
+    name = text.truncate(text.clean_line(label), _LABEL - 1)
+    return (Cell(name + " " * (_LABEL - text.width(name)), Tone.QUIET), *cells)
+
+
+def first_fitting(room: int, *candidates: str) -> str:
+    """The first of the candidates that has room, else the last."""
+    return next((words for words in candidates if text.width(words) <= room), candidates[-1])
+
+
+def _dispatcher(fleet: Fleet, now: datetime, room: int) -> Line:
+    dispatcher = fleet.dispatcher
+    mark = glyphs.DISPATCHERS[dispatcher.state]
+    since = f" {text.since(dispatcher.since, now)}" if dispatcher.since is not None else ""
+    if dispatcher.state is DispatcherState.RUNNING:
+        pid = f", pid {dispatcher.pid}" if dispatcher.pid is not None else ""
+        return _line(
+            "dispatcher",
             Cell(mark.glyph, mark.tone),
-            Cell(" dispatcher ", Tone.QUIET),
-            Cell(text.since(fleet.dispatcher.since, now)),
+            Cell(first_fitting(room - 1, f" running{since}{pid}", f" running{since}")),
         )
-    return (Cell(f"{mark.glyph} dispatcher {mark.word}", mark.tone),)
+    if dispatcher.state is DispatcherState.UNKNOWN:
+        return _line("dispatcher", Cell(str(mark), mark.tone))
+    start = "`hive dispatcher start`"
+    words = first_fitting(room, f"{mark}{since}: {start}", f"{mark}{since}: nothing starts", f"{mark}{since}")
+    return _line("dispatcher", Cell(words, mark.tone))
 
 
-def _slots(fleet: Fleet) -> Line:
-    used = len(fleet.slots_used)
-    return (Cell(bar(used, fleet.slots)), Cell(f" {used}/{fleet.slots}"))
-
-
-def _switch(fleet: Fleet, now: datetime, pending: str) -> Line:
-    """Whether the fleet is paused; a wish that is not confirmed yet stands beside the fact."""
-    wish = (Cell(f" → {pending}", Tone.SOON),) if pending else ()
-    paused = fleet.paused
+def _paused(view: View, fleet: Fleet, room: int) -> Iterator[Line]:
+    """Who paused it, when and why; an order that is not confirmed yet."""
+    paused, wish = fleet.paused, view.pending_of(Target())
+    if paused is None and wish is None:
+        return
     if paused is None:
-        return (Cell(glyphs.RUNNING.glyph, glyphs.RUNNING.tone), Cell(" running"), *wish)
-    why = f": {paused.why}" if paused.why else ""
-    said = f"{glyphs.PAUSED} by {paused.by} {text.since(paused.since, now)}{why}"
-    return (Cell(text.truncate(said, 48), glyphs.PAUSED.tone), *wish)
+        yield _line("starts", Cell(f"{glyphs.RUNNING} → {wish}", Tone.SOON))
+        return
+    said = f"by {paused.by} {text.since(paused.since, view.now)}"
+    why = f": {text.clean_line(paused.why)}" if paused.why else ""
+    after = f" → {wish}" if wish is not None else ""
+    words = f"{glyphs.PAUSED.glyph} {said}{why}"
+    yield _line("paused", Cell(text.truncate(words, room - len(after)) + after, glyphs.PAUSED.tone))
+
+
+def slots(view: View, fleet: Fleet, width: int = 8) -> Line:
+    """How many slots are at work, and how many there are to be."""
+    used, most = len(fleet.slots_used), fleet.slots
+    tone = Tone.SOON if used > most or not most else Tone.PLAIN
+    cells = [Cell(bar(used, most, width)), Cell(f"{' ' if most else ''}{used}/{most}", tone)]
+    if view.slots_wanted is not None and view.slots_wanted != most:
+        cells = [cells[0], Cell(f" {used}/{most}→{view.slots_wanted}", Tone.SOON)]
+    return tuple(cells)
 
 
 def agent_mark(agent: AgentState, now: datetime) -> Mark:
@@ -96,119 +121,114 @@ def agent_mark(agent: AgentState, now: datetime) -> Mark:
     return glyphs.QUOTAS[QuotaState.OK if known else QuotaState.UNKNOWN]
 
 
-def _agent(agent: AgentState, now: datetime) -> Line:
+def _agent(view: View, agent: AgentState, room: int) -> Line:
+    now, quota = view.now, agent.quota
     mark = agent_mark(agent, now)
-    word = mark.word if mark.word != "unknown" else ""
-    if mark.word == "limited" and agent.quota.until is not None:
-        word = text.clock(agent.quota.until, now)
-    return (Cell(f"{agent.name} ", Tone.QUIET), Cell(f"{mark.glyph} {word}".rstrip(), mark.tone))
-
-
-def fleet_rows(view: View) -> list[Row]:
-    """The fleet pane: dispatcher, slots, agents, budget, sources."""
-    snapshot, now = view.snapshot, view.now
-    fleet = snapshot.fleet
-    rows: list[Row] = []
-    if fleet is not None:
-        mark, dispatcher = glyphs.DISPATCHERS[fleet.dispatcher.state], fleet.dispatcher
-        detail = f"for {text.since(dispatcher.since, now)}" if dispatcher.since is not None else ""
-        if dispatcher.state in (DispatcherState.STOPPED, DispatcherState.DEAD):
-            detail = "`hive dispatcher start`"
-        rows.append(_row("dispatcher", mark, detail))
-        rows.append(
-            Row(
-                "slots",
-                (
-                    Cell("slots", Tone.QUIET),
-                    Cell(bar(len(fleet.slots_used), fleet.slots)),
-                    Cell(f"{len(fleet.slots_used)} of {fleet.slots} at work"),
-                ),
-            )
-        )
-        rows += [_row(agent.name, agent_mark(agent, now), _quota(agent, now)) for agent in fleet.agents]
-        rows += _budget(view, fleet)
-    rows += [_source(source, now) for source in snapshot.sources.values()]
-    return rows
-
-
-def _row(name: str, mark: Mark, detail: str) -> Row:
-    return Row(name, (Cell(name, Tone.QUIET), Cell(str(mark), mark.tone), Cell(detail)))
-
-
-def _quota(agent: AgentState, now: datetime) -> str:
+    if (wish := view.pending_of(Target(agent=agent.name))) is not None:
+        return _line(agent.name, Cell(f"◌ {wish}", Tone.SOON))
     if not agent.enabled:
-        return f"`hive agents enable {agent.name}`"
-    if not gates.limited(agent.quota, now):
-        return ""
-    until = agent.quota.until
-    when = f"until {text.clock(until, now)}, in {text.age(until - now)}" if until is not None else ""
-    return " ".join(filter(None, (when, agent.quota.why)))
-
-
-def _budget(view: View, fleet: Fleet) -> list[Row]:
-    limit = fleet.budget.day_micros
-    if limit is None:
-        return []
-    spent = view.costs.today_micros or 0
-    left = max(0, limit - spent)
-    tone = Tone.BROKEN if not left else Tone.SOON if left * 5 < limit else Tone.PLAIN
-    shown = Cell(bar(round(spent * BAR / limit) if limit else BAR, BAR), tone)
-    return [Row("budget", (Cell("budget", Tone.QUIET), shown, Cell(f"{text.money(left)} left today", tone)))]
-
-
-def _source(source: Freshness, now: datetime) -> Row:
-    if source.state is Health.STALE and source.heard_at is None:
-        return Row(
-            f"source {source.name}", (Cell(source.name, Tone.QUIET), Cell("◌ reading", Tone.QUIET), Cell(""))
+        enable = f"off: `hive agents enable {agent.name}`"
+        return _line(agent.name, Cell(f"{mark.glyph} {first_fitting(room - 2, enable, 'off')}", mark.tone))
+    if mark.tone is not Tone.SOON:
+        word = mark.word if mark.word != "unknown" else "no limit met yet"
+        tone = Tone.PLAIN if mark.tone is Tone.GOOD else Tone.QUIET
+        return _line(agent.name, Cell(f"{mark.glyph} ", mark.tone), Cell(word, tone))
+    why = text.clean_line(quota.why or "")
+    if quota.until is None:
+        words = f"cannot work{f': {why}' if why else ''}"
+    else:
+        at, left = text.clock(quota.until, now), text.age(quota.until - now)
+        words = first_fitting(
+            room - 2,
+            *([f"limited until {at}, in {left}: {why}"] if why else []),
+            f"limited until {at}, in {left}",
+            f"until {at}, in {left}",
+            f"until {at}",
         )
-    heard = text.since(source.heard_at, now)
-    detail = f"heard {heard} ago" if source.heard_at is not None else ""
-    if source.state is Health.FAILED:
-        detail = source.why or "cannot be read"
-    row = _row(source.name, glyphs.HEALTHS[source.state], detail)
-    return row._replace(key=f"source {source.name}")
+    return _line(agent.name, Cell(f"{mark.glyph} {words}", mark.tone))
 
 
-def retries(snapshot: Snapshot, now: datetime) -> Cell | None:
-    """When the sources that failed are tried again."""
-    words = [
-        f"{source.name} is tried again in {text.age(source.retry_at - now)}"
-        for source in snapshot.sources.values()
-        if source.state is Health.FAILED and source.retry_at is not None
-    ]
-    return Cell(", ".join(words), Tone.SOON) if words else None
+def _limited_scopes(view: View, budget: Budget) -> Iterator[tuple[str, Scope, int]]:
+    """Names, scopes and limits of the budgets of which one can say how much is left."""
+    if budget.day_micros is not None:
+        yield "today", "day", budget.day_micros
+    if budget.repo_micros is not None:
+        for repo in view.settings.repos:
+            yield str(repo.name).rpartition("/")[2], repo.name, budget.repo_micros
+    if budget.fleet_micros is not None:
+        yield "fleet", "fleet", budget.fleet_micros
 
 
-def failure(source: Freshness | None) -> Cell | None:
-    """Why a pane's source cannot be read, for the edge of its frame."""
-    if source is None or source.state is not Health.FAILED:
-        return None
-    return Cell(f"{source.name}: {source.why or 'cannot be read'}", Tone.BROKEN)
+def _budgets(view: View, budget: Budget, room: int) -> Iterator[Line]:
+    for name, scope, limit in _limited_scopes(view, budget):
+        spent = view.plan.spending(scope)
+        if spent.unknown is not None:
+            words = first_fitting(room, f"! cost of {spent.unknown} unknown", "! a cost is unknown")
+            yield _line(name, Cell(words, Tone.BROKEN))
+            continue
+        used = spent.micros + spent.reserved
+        left = max(0, limit - used)
+        tone = Tone.BROKEN if not left else Tone.SOON if left * 5 < limit else Tone.PLAIN
+        money, of = text.money(left), text.money(limit)
+        kept = f", {text.money(spent.reserved)} kept for runs" if spent.reserved else ""
+        words = first_fitting(
+            room - 9, f"{money} of {of} left{kept}", f"{money} of {of} left", f"{money} left"
+        )
+        yield _line(name, Cell(bar(used, limit) if limit else bar(1, 1, 8), tone), Cell(f" {words}", tone))
 
 
-def badge(source: Freshness | None, now: datetime) -> Cell | None:
-    """What a pane says of its source on its frame when it is not fresh."""
-    if source is None or source.ok:
-        return None
+def _broken(view: View) -> list[Freshness]:
+    return [source for source in view.snapshot.sources.values() if not source.ok]
+
+
+def _sources(view: View, room: int) -> Iterator[Line]:
+    for source in _broken(view):
+        yield _source(source, view.now, room)
+    yield from _fresh_sources(view)
+
+
+def _source(source: Freshness, now: datetime, room: int) -> Line:
+    mark = glyphs.HEALTHS[source.state]
     if source.state is Health.STALE:
         if source.heard_at is None:
-            return Cell("reading …", Tone.QUIET)
-        return Cell(f"stale {text.since(source.heard_at, now)}", Tone.SOON)
-    since = f", as of {text.since(source.heard_at, now)} ago" if source.heard_at is not None else ""
-    return Cell(f"failed{since}", Tone.BROKEN)
+            return _line(source.name, Cell("◌ reading …", Tone.QUIET))
+        return _line(source.name, Cell(f"{mark} {text.since(source.heard_at, now)}", mark.tone))
+    retry = freshness.next_try(source, now)
+    why = text.clean_line(source.why or "cannot be read")
+    words = first_fitting(room, f"{mark}, {retry}: {why}", f"{mark}, {retry}") if retry else f"{mark}: {why}"
+    return _line(source.name, Cell(words, mark.tone))
 
 
-def placeholder(source: Freshness | None, now: datetime, empty: Sequence[str]) -> Line:
-    """What stands in a list without rows: why, and what to do next."""
-    if source is not None and source.state is Health.FAILED:
-        retry = f"Next try in {text.age(source.retry_at - now)}." if source.retry_at is not None else ""
-        return (
-            Cell(f"{source.name} cannot be read", Tone.BROKEN),
-            Cell(source.why or "", Tone.PLAIN),
-            Cell(retry, Tone.QUIET),
-            Cell("`hive doctor` says what is wrong", Tone.QUIET),
-        )
-    if source is None or source.heard_at is None:
-        return (Cell("reading …", Tone.QUIET),)
-    first, *rest = empty
-    return (Cell(first), *(Cell(line, Tone.QUIET) for line in rest))
+def _fresh_sources(view: View) -> Iterator[Line]:
+    """All that are fresh on one line: there is nothing to do about them."""
+    fresh = [source for source in view.snapshot.sources.values() if source.ok]
+    if fresh:
+        ages = " · ".join(f"{source.name} {text.since(source.heard_at, view.now)}" for source in fresh)
+        mark = glyphs.HEALTHS[Health.FRESH]
+        yield _line("data", Cell(f"{mark.glyph} ", mark.tone), Cell(ages))
+
+
+def _details(view: View, fleet: Fleet) -> Iterator[Line]:
+    """What a person looks up once in a while."""
+    settings, dispatcher = view.settings, fleet.dispatcher
+    each = [
+        f"{name} {text.money(micros)}"
+        for name, micros in (("run", fleet.budget.run_micros), ("issue", fleet.budget.issue_micros))
+        if micros is not None
+    ]
+    if each:
+        yield _line("at most", Cell(" · ".join(each)))
+    elif fleet.budget == Budget():
+        yield _line("budget", Cell(spend.limits_text(fleet.budget), Tone.QUIET))
+    if dispatcher.last_decision_at is not None:
+        yield _line("decided", Cell(f"{text.since(dispatcher.last_decision_at, view.now)} ago"))
+    if dispatcher.version is not None:
+        yield _line("version", Cell(dispatcher.version))
+    yield _line("agents at", Cell(f"{settings.cluster}, issues at {settings.forge}"))
+    for index, repo in enumerate(settings.repos):
+        yield _line("" if index else "serves", Cell(str(repo.name)))
+    authors = ", ".join(settings.allowed_authors)
+    yield _line("authors", Cell(authors) if authors else Cell("nobody's issues are started", Tone.SOON))
+    yield _line(
+        "attempts", Cell(f"{settings.max_attempts} for an issue, {settings.deadline_minutes:g}m each")
+    )

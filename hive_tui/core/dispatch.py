@@ -19,7 +19,7 @@ from hive_tui.core.settings import FleetSettings
 from hive_tui.core.store import Snapshot
 from hive_tui.core.upkeep import quotas, upkeep, with_limits
 from hive_tui.core.workflow import IssueState
-from hive_tui.core.world import Spending, World
+from hive_tui.core.world import Scope, Spending, World
 
 
 class Plan:
@@ -43,6 +43,10 @@ class Plan:
         gate = self._planner.gate(issue, self._world, self._now)
         # Nothing of its own holds it, yet it was not started: others took what was free.
         return gate or gates.fleet_gate(self._world, self._planner.settings) or _OTHERS_FIRST
+
+    def spending(self, scope: Scope) -> Spending:
+        """The money of a scope that has a limit, as its gate counts it."""
+        return self._world.spending.get(scope) or Spending()
 
 
 _OTHERS_FIRST = Gate("slots", "others are before it: `hive slots +1` adds a slot, `hive fire` puts it first")

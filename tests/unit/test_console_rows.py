@@ -7,8 +7,7 @@ from datetime import timedelta
 import msgspec
 import pytest
 
-from hive_tui.app import fleet_lines, lists, log_lines, rows
-from hive_tui.app.view import Deriver, View
+from hive_tui.app import lists, log_lines, rows
 from hive_tui.core.dispatch import Planner
 from hive_tui.core.events import (
     AgentError,
@@ -31,8 +30,6 @@ from hive_tui.core.glyphs import Tone
 from hive_tui.core.ids import WorkerName
 from hive_tui.core.model import (
     CheckState,
-    Dispatcher,
-    DispatcherState,
     Lease,
     Phase,
     Process,
@@ -41,8 +38,8 @@ from hive_tui.core.model import (
     VerdictValue,
 )
 from hive_tui.core.settings import FleetSettings, Preset
-from hive_tui.core.sources import CLUSTER, FORGE, Freshness, Health, Kind, Listed
-from hive_tui.core.store import Diff, Snapshot, Store
+from hive_tui.core.sources import CLUSTER, FORGE, Kind, Listed
+from hive_tui.core.store import Snapshot, Store
 from tests.fakes import scene
 from widgets.cells import Column, Row, lay_out
 
@@ -230,64 +227,6 @@ def test_a_sub_agent_is_named() -> None:
 def test_an_endless_text_is_cut_before_it_is_drawn() -> None:
     line = log_lines.log_line(LogLine(1, scene.NOW, Said(text="x" * 1_000_000)))
     assert len(line[2].text) < 5_000
-
-
-def view_of(snapshot: Snapshot) -> View:
-    everything = Diff({kind: frozenset({""}) for kind in Kind})
-    settings = FleetSettings(allowed_authors=("ann",))
-    return Deriver("trial", settings, scene.NOW).derive(snapshot, everything, scene.NOW)
-
-
-def pulse_text(snapshot: Snapshot, **options: str) -> str:
-    parts = fleet_lines.pulse(view_of(snapshot), **options)
-    return " | ".join("".join(cell.text for cell in part.cells) for part in parts)
-
-
-def test_the_pulse(snapshot: Snapshot) -> None:
-    text = pulse_text(snapshot)
-    for fact in (
-        "hive  trial · local",
-        "● dispatcher 3m 12s",
-        "slots ▰▰▰▰▰▱ 5/6",
-        "▶ running",
-        "claude ● ok",
-    ):
-        assert fact in text
-    assert "~$10.32 today" in text
-
-
-def test_the_pulse_before_anything_is_known() -> None:
-    unread = Store((CLUSTER, FORGE)).snapshot
-    assert "reading the fleet" in pulse_text(unread)
-    failed = Snapshot(sources={CLUSTER: Freshness(CLUSTER, Health.FAILED, None, "locked")})
-    assert "cannot be read" in pulse_text(failed)
-
-
-def test_a_dispatcher_that_died_stands_out(snapshot: Snapshot) -> None:
-    assert snapshot.fleet is not None
-    fleet = msgspec.structs.replace(snapshot.fleet, dispatcher=Dispatcher(DispatcherState.DEAD))
-    dead = msgspec.structs.replace(snapshot, fleet=fleet)
-    assert "✗ dispatcher dead" in pulse_text(dead)
-    assert any(
-        "hive dispatcher start" in " ".join(words(row)) for row in fleet_lines.fleet_rows(view_of(dead))
-    )
-
-
-def test_a_badge_only_where_a_source_is_not_fresh() -> None:
-    fresh = Freshness(FORGE, Health.FRESH, scene.NOW)
-    assert fleet_lines.badge(fresh, scene.NOW) is None
-    stale = Freshness(FORGE, Health.STALE, scene.ago(minutes=3))
-    assert fleet_lines.badge(stale, scene.NOW) == ("stale 3m", Tone.SOON)
-    failed = Freshness(FORGE, Health.FAILED, scene.ago(minutes=3), "403")
-    assert fleet_lines.badge(failed, scene.NOW) == ("failed, as of 3m ago", Tone.BROKEN)
-
-
-@pytest.mark.parametrize(
-    ("used", "most", "shown"),
-    [(0, 0, ""), (0, 3, "▱▱▱"), (2, 3, "▰▰▱"), (13, 6, "▰▰▰▰▰▰"), (50, 100, "▰▰▰▰▱▱▱▱")],
-)
-def test_bars(used: int, most: int, shown: str) -> None:
-    assert fleet_lines.bar(used, most) == shown
 
 
 COLUMNS = (Column("a", 10), Column("b", 6, rank=2), Column("c", 5, rank=1), Column("d", 8, flexible=True))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from textual import on
 from textual.message import Message
 
-from hive_tui.app import filters, fleet_lines
+from hive_tui.app import filters, freshness
 from hive_tui.app.arranging import Arranging
 from hive_tui.app.filters import Facts, Query, facts
 from hive_tui.app.sorting import By, Order
@@ -128,6 +128,10 @@ class ListPane(ViewPane):
             if column.flexible and cell.text
         ]
 
+    def nothing(self, view: View) -> Sequence[str]:
+        """What an empty list says now; `empty` unless there is something truer."""
+        return self.empty
+
     def counts(self, view: View) -> Iterable[Cell]:
         """What the frame counts."""
         return ()
@@ -178,7 +182,7 @@ class ListPane(ViewPane):
         if view is None:
             return
         source = self.freshness(view)
-        placeholder = fleet_lines.placeholder(source, view.now, self.empty)
+        placeholder = freshness.placeholder(source, view.now, self.nothing(view))
         if self._arranging.all and not self._arranging.keys:
             placeholder = self._no_match()
         self.table.show(
@@ -204,9 +208,9 @@ class ListPane(ViewPane):
         if view is None:
             return
         source = self.freshness(view)
-        badge = fleet_lines.badge(source, view.now)
+        badge = freshness.badge(source, view.now)
         notes = [*self._chips(), *([badge] if badge is not None else []), *self.counts(view)]
-        self.describe(notes=notes, hint=fleet_lines.failure(source) or self.hint(view))
+        self.describe(notes=notes, hint=freshness.failure(source) or self.hint(view))
 
     def _chips(self) -> Iterable[Cell]:
         found, listed = len(self._arranging.keys), len(self._arranging.all)

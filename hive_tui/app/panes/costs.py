@@ -2,41 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from functools import partial
 
+from hive_tui.app import cost_lines, freshness
 from hive_tui.app.panes.base import ViewPane
 from hive_tui.app.view import View
-from hive_tui.core import text
-from hive_tui.core.glyphs import Tone
 from hive_tui.core.sources import CLUSTER
 from hive_tui.core.store import Diff
-from widgets.cells import Cell, Column, Row
-from widgets.table import Table
-
-COLUMNS = (Column("what", 8, flexible=True), Column("money", 9, right=True))
+from widgets.sheet import Sheet
 
 
 class CostsPane(ViewPane):
-    """Today, week, all, burn, and who spends it."""
+    """Today, week, all, burn, and for what."""
 
     tab = "costs"
     source = CLUSTER
 
     def __init__(self) -> None:
-        self.table = Table(COLUMNS, cursor=False)
-        super().__init__(6, "Costs", self.table, id="costs")
+        self.sheet = Sheet()
+        super().__init__(6, "Costs", self.sheet, id="costs")
+        self._essential = self.least
+
+    @property
+    def wanted(self) -> int | None:
+        return 2 + max(self.least, self._essential)
 
     def show(self, view: View, diff: Diff | None) -> None:
-        costs = view.costs
-        sums = {
-            "today": costs.today_micros,
-            "week": costs.week_micros,
-            "all": costs.all_micros,
-            "an hour": costs.burn_per_hour_micros,
-            **costs.by_model,
-        }
-        rows: dict[Hashable, Row] = {
-            name: Row(name, (Cell(name, Tone.QUIET), Cell(text.money(micros))))
-            for name, micros in sums.items()
-        }
-        self.table.show(list(rows), lambda key: rows.get(key) or Row(key, ()))
+        self._essential = cost_lines.essential(view)
+        self.sheet.show(partial(cost_lines.cost_lines, view))
+        badge = freshness.badge(self.freshness(view), view.now)
+        self.describe(notes=[badge] if badge is not None else (), hint=cost_lines.footnote(view))

@@ -2,31 +2,48 @@
 
 from __future__ import annotations
 
-from hive_tui.app import fleet_lines
+from functools import partial
+
+from hive_tui.app import fleet_lines, freshness
 from hive_tui.app.panes.base import ViewPane
 from hive_tui.app.view import View
+from hive_tui.core import glyphs
+from hive_tui.core.model import DispatcherState
 from hive_tui.core.sources import CLUSTER
 from hive_tui.core.store import Diff
-from widgets.cells import Row
-from widgets.table import Table
+from widgets.cells import Cell
+from widgets.sheet import Sheet
 
 
 class FleetPane(ViewPane):
-    """Dispatcher, slots, agents with their quota, budget, sources."""
+    """Dispatcher, slots, agents with their quota, budgets, sources."""
 
     tab = "fleet"
     source = CLUSTER
 
     def __init__(self) -> None:
-        self.table = Table(fleet_lines.COLUMNS, cursor=False)
-        super().__init__(1, "Fleet", self.table, id="fleet")
+        self.sheet = Sheet()
+        super().__init__(1, "Fleet", self.sheet, id="fleet")
+        self._essential = self.least
+
+    @property
+    def wanted(self) -> int | None:
+        return 2 + max(self.least, self._essential)
 
     def show(self, view: View, diff: Diff | None) -> None:
-        rows = {row.key: row for row in fleet_lines.fleet_rows(view)}
-        self.table.show(list(rows), lambda key: rows.get(key) or Row(key, ()))
-        badge = fleet_lines.badge(self.freshness(view), view.now)
+        self._essential = fleet_lines.essential(view)
+        self.sheet.show(partial(fleet_lines.fleet_lines, view))
+        badge = freshness.badge(self.freshness(view), view.now)
         self.describe(
             detail=f"{view.settings.cluster} + {view.settings.forge}",
             notes=[badge] if badge is not None else (),
-            hint=fleet_lines.retries(view.snapshot, view.now),
+            hint=freshness.failure(self.freshness(view)) or _help(view),
         )
+
+
+def _help(view: View) -> Cell | None:
+    """What helps a fleet in which nothing starts."""
+    fleet = view.snapshot.fleet
+    if fleet is None or fleet.dispatcher.state not in (DispatcherState.STOPPED, DispatcherState.DEAD):
+        return None
+    return Cell("`hive dispatcher start`", glyphs.DISPATCHERS[fleet.dispatcher.state].tone)

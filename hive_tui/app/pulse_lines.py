@@ -1,0 +1,146 @@
+"""The pulse on top of every screen: how the fleet is, in one line at any width; pure."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from hive_tui.app import fleet_lines
+from hive_tui.app.fleet_lines import agent_mark
+from hive_tui.app.view import View
+from hive_tui.core import glyphs, text
+from hive_tui.core.glyphs import Tone
+from hive_tui.core.model import AgentState, DispatcherState, Fleet
+from hive_tui.core.targets import Target
+from widgets.bars import spark
+from widgets.cells import Cell, Line
+from widgets.pulse import Form, Part
+
+_WHY = 48
+"""Cells of who paused the fleet and why."""
+
+_SPARK = 8
+"""Hours in the sparkline."""
+
+
+def pulse(view: View, *, muted: bool = False) -> tuple[Part, ...]:
+    """The facts of the header, the clock last. What needs somebody outlives every other fact."""
+    snapshot, name, kind, now = view.snapshot, view.name, view.settings.cluster, view.now
+    fleet, local = snapshot.fleet, now.astimezone()
+    title, short = Cell("hive", Tone.TITLE), Cell(f" {text.truncate(name, 20)}", Tone.QUIET)
+    head: Part = (
+        Form((title, Cell(f"  {name} · {kind}", Tone.QUIET)), 14),
+        Form((title, short), 1),
+        Form((title,)),
+    )
+    clock: Part = (
+        Form((Cell(local.strftime("%H:%M:%S"), Tone.QUIET),), 16),
+        Form((Cell(local.strftime("%H:%M"), Tone.QUIET),), 2),
+        Form(),
+    )
+    badges = _badges(view, muted=muted)
+    if fleet is None:
+        return (head, (Form((Cell(fleet_lines.unknown(snapshot), Tone.QUIET),)),), *badges, clock)
+    return (
+        head,
+        _dispatcher(fleet, now),
+        _slots(view, fleet),
+        _switch(view, fleet),
+        *_attention(view),
+        *(_agent(agent, now) for agent in fleet.agents),
+        *_money(view),
+        *badges,
+        clock,
+    )
+
+
+def _dispatcher(fleet: Fleet, now: datetime) -> Part:
+    mark = glyphs.DISPATCHERS[fleet.dispatcher.state]
+    if fleet.dispatcher.state is DispatcherState.RUNNING:
+        glyph = Cell(mark.glyph, mark.tone)
+        since = Cell(text.since(fleet.dispatcher.since, now))
+        return (Form((glyph, Cell(" dispatcher ", Tone.QUIET), since), 15), Form((glyph,)))
+    return (
+        Form((Cell(f"{mark.glyph} dispatcher {mark.word}", mark.tone),), 6),
+        Form((Cell(str(mark), mark.tone),)),
+    )
+
+
+def _slots(view: View, fleet: Fleet) -> Part:
+    figures = fleet_lines.slots(view, fleet)
+    shape, number = figures[0], figures[1]._replace(text=figures[1].text.strip())
+    return (
+        Form((Cell("slots ", Tone.QUIET), *figures), 12),
+        Form((shape, Cell(" "), number) if shape.text else (number,), 9),
+        Form((number,)),
+    )
+
+
+def _switch(view: View, fleet: Fleet) -> Part:
+    """Whether the fleet is paused; a wish that is not confirmed yet stands beside the fact."""
+    wish = view.pending_of(Target())
+    after: Line = (Cell(f" → {wish}", Tone.SOON),) if wish is not None else ()
+    paused = fleet.paused
+    if paused is None:
+        glyph = Cell(glyphs.RUNNING.glyph, glyphs.RUNNING.tone)
+        return (Form((glyph, Cell(" running"), *after), 11), Form((glyph, *after)))
+    mark = glyphs.PAUSED
+    by = f"{mark} by {paused.by} {text.since(paused.since, view.now)}"
+    why = f": {text.clean_line(paused.why)}" if paused.why else ""
+    return (
+        Form((Cell(text.truncate(by + why, _WHY), mark.tone), *after), 8),
+        Form((Cell(text.truncate(by, _WHY // 2), mark.tone), *after), 4),
+        Form((Cell(str(mark), mark.tone), *after)),
+    )
+
+
+def _attention(view: View) -> list[Part]:
+    number = len(view.attention)
+    if not number:
+        return []
+    words = f"{number} need you" if number > 1 else "1 needs you"
+    return [(Form((Cell(words, Tone.SOON),)),)]
+
+
+def _agent(agent: AgentState, now: datetime) -> Part:
+    mark = agent_mark(agent, now)
+    word = "" if mark.tone is not Tone.SOON else mark.word
+    if word and agent.quota.until is not None:
+        word = text.clock(agent.quota.until, now)
+    if not agent.enabled:
+        word = "off"
+    name = text.truncate(agent.name, 12)
+    full = Form((Cell(f"{name} ", Tone.QUIET), Cell(f"{mark.glyph} {word or mark.word}", mark.tone)), 13)
+    short = Form((Cell(f"{name} ", Tone.QUIET), Cell(f"{mark.glyph} {word}".rstrip(), mark.tone)), 10)
+    # An agent that works is no news where room is short; one that does not work stays longer.
+    if mark.tone is Tone.SOON:
+        return (full, short._replace(rank=5), Form())
+    return (full, short, Form())
+
+
+def _money(view: View) -> list[Part]:
+    cost = view.costs
+    known = cost.today_micros is not None
+    today = text.money(cost.today_micros, estimated=cost.estimated and known)
+    parts: list[Part] = [
+        (Form((Cell(today), Cell(" today", Tone.QUIET)), 9), Form((Cell(today),), 3), Form())
+    ]
+    shape = spark(view.hourly, _SPARK)
+    burn = cost.burn_per_hour_micros
+    if burn:
+        rate: Line = (Cell(text.money(burn)), Cell("/h", Tone.QUIET))
+        if shape:
+            parts.append((Form((Cell(f"{shape} ", Tone.QUIET), *rate), 12), Form(rate, 4), Form()))
+        else:
+            parts.append((Form(rate, 4), Form()))
+    elif shape:
+        parts.append((Form((Cell(shape, Tone.QUIET),), 12), Form()))
+    return parts
+
+
+def _badges(view: View, *, muted: bool) -> list[Part]:
+    parts: list[Part] = []
+    if view.read_only:
+        parts.append((Form((Cell("[RO]", Tone.SOON),)),))
+    if muted:
+        parts.append((Form((Cell("muted", Tone.QUIET),), 7), Form()))
+    return parts
