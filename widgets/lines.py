@@ -10,6 +10,8 @@ from typing import ClassVar
 from rich.cells import cell_len, set_cell_size
 from rich.segment import Segment
 from rich.style import Style
+from textual.geometry import Size
+from textual.reactive import Reactive
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
@@ -101,10 +103,23 @@ class LineView(ScrollView, can_focus=True):
         + "}"
     )
 
+    # Textual's own lays out the whole screen anew whenever a line is appended anywhere.
+    virtual_size: Reactive[Size] = Reactive(Size(0, 0), repaint=False)
+
     def __init__(self, columns: Sequence[Column], *, id: str | None = None) -> None:  # noqa: A002
         super().__init__(id=id)
         self.columns = tuple(columns)
         self._widths: tuple[int, tuple[int, ...]] = (-1, ())
+
+    def watch_virtual_size(self, before: Size, now: Size) -> None:
+        """More or fewer lines; a matter of layout only where the scroll bar comes or goes."""
+        room = self.container_size.height
+        if (before.height > room) is not (now.height > room):
+            self.refresh(layout=True)
+            return
+        if self.show_vertical_scrollbar:
+            self.vertical_scrollbar.window_virtual_size = now.height
+        self.scroll_y = self.validate_scroll_y(self.scroll_y)
 
     def widths(self, available: int) -> tuple[int, ...]:
         """How the columns share a line of `available` cells."""
