@@ -12,14 +12,16 @@ from typing import ClassVar, Protocol, runtime_checkable
 
 from textual import events, on, work
 from textual.app import App
-from textual.binding import BindingType
+from textual.binding import ActiveBinding, BindingType
 from textual.message import Message
 from textual.worker import Worker, WorkerState
 
 from hive_tui.app import keys
+from hive_tui.app.commander import Commander, Commands
+from hive_tui.app.line.child import Caller
 from hive_tui.app.live import Fleet, Live
 from hive_tui.app.orders import CONFIRM_WITHIN, Pending, carry_out
-from hive_tui.app.screens.help import HelpScreen
+from hive_tui.app.panes.base import ListPane
 from hive_tui.app.screens.main import MainScreen
 from hive_tui.app.stylesheet import ComponentStylesheet
 from hive_tui.app.tail import following
@@ -29,6 +31,7 @@ from hive_tui.core import actions, text
 from hive_tui.core.actions import ActionContext
 from hive_tui.core.errors import HiveError
 from hive_tui.core.ids import RunId
+from hive_tui.core.keymap import DEFAULT, Keymap
 from hive_tui.core.model import Actor, ActorKind
 from hive_tui.core.sources import Kind
 from hive_tui.core.store import Diff, Snapshot
@@ -54,7 +57,7 @@ class HiveApp(App[None]):
     TITLE = "hive"
     # Here and not at the screen: of a default screen Textual loads no style sheet.
     CSS_PATH = Path(__file__).parent / "screens" / "main.tcss"
-    ENABLE_COMMAND_PALETTE = True
+    ENABLE_COMMAND_PALETTE = False  # it has its own key, which can be remapped
     BINDINGS: ClassVar[list[BindingType]] = [*keys.app_bindings()]
 
     class Changed(Message):
@@ -71,6 +74,8 @@ class HiveApp(App[None]):
         read_only: bool = False,
         prepare: Callable[[], str | None] | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        keymap: Keymap = DEFAULT,
+        commands: Commands | None = None,
     ) -> None:
         """`prepare` is run once in a thread after the first paint; what it returns is shown."""
         super().__init__()
@@ -80,7 +85,12 @@ class HiveApp(App[None]):
             self.theme = HIVE.name
         self._fleet = fleet
         self._user = user
-        self._read_only = read_only
+        self.read_only = read_only
+        self.keymap = keymap
+        """Which key does what, as the person has it."""
+        self.next_fleet: str | None = None
+        """The fleet to open when this console has closed."""
+        self._commander = Commander(self, commands or Commands(Caller(fleet.name)))
         self._prepare = prepare
         self._clock = now
         self._live = Live(fleet, notify=lambda: self.post_message(self.Changed()), now=now)
@@ -94,6 +104,10 @@ class HiveApp(App[None]):
         return self.main
 
     def on_mount(self) -> None:
+        if self.keymap.changed:
+            for first in self.keymap.chords.keys() - DEFAULT.chords.keys():
+                self._bindings.bind(first, f"chord('{first}')")
+            self.set_keymap(keys.textual_keymap(self.keymap))
         self.call_after_refresh(self._begin)
 
     def _begin(self) -> None:
@@ -106,6 +120,8 @@ class HiveApp(App[None]):
         self._live.start()
         if self._prepare is not None:
             self._run_prepare(self._prepare)
+        for clash in self.keymap.clashes:
+            self.say(str(clash), "warning")
 
     def on_unmount(self) -> None:
         loop = asyncio.get_running_loop()
@@ -154,10 +170,78 @@ class HiveApp(App[None]):
 
     def action_help_quit(self) -> None:
         """Ctrl-C is no way out, but whoever tries it wants one."""
-        self.say("q leaves the console; runs and the dispatcher go on.", "information")
+        way = self.keymap.first("quit") or ":q"
+        self.say(f"{way} leaves the console; runs and the dispatcher go on.", "information")
 
     def action_help(self) -> None:
+        """What each key does, here and now."""
+        from hive_tui.app.screens.help import HelpScreen
+
         self.push_screen(HelpScreen())
+
+    def action_command(self) -> None:
+        """The line behind `:`."""
+        self._commander.open()
+
+    def action_palette(self) -> None:
+        """Find an action, a thing or a theme by its name."""
+        from hive_tui.app.palette import palette
+
+        self.push_screen(palette())
+
+    def action_chord(self, first: str) -> None:
+        """The first of two keys; what may follow is shown."""
+        from hive_tui.app.screens.chord import ChordScreen
+
+        followers = {
+            second: [(name, actions.get(name).title, self.why_not(name)) for name in names]
+            for second, names in self.keymap.chords[first].items()
+        }
+        self.push_screen(ChordScreen(first, followers), self._do_if)
+
+    def _do_if(self, name: str | None) -> None:
+        if name is not None:
+            self.do(name)
+
+    def do(self, name: str) -> None:
+        """Do an action of the registry by its id, as its key would where one is."""
+        self.call_after_refresh(self._do, name)
+
+    async def _do(self, name: str) -> None:
+        active = self.binding_of(name)
+        if active is not None and active.enabled:
+            await self.run_action(active.binding.action, active.node)
+        else:
+            self.say(f"{actions.get(name).title}: {self.why_not(name) or 'not here'}.", "warning")
+
+    def binding_of(self, name: str) -> ActiveBinding | None:
+        """Where the screen on top does the action with this id; None where it does not."""
+        return next((a for a in self.screen.active_bindings.values() if a.binding.id == name), None)
+
+    def why_not(self, name: str) -> str | None:
+        """Why an action cannot be done here and now; None when it can."""
+        active = self.binding_of(name)
+        if active is None:
+            return "not here"
+        return None if active.enabled else "not now"
+
+    def show_pane(self, name: str, wanted: str | None) -> None:
+        """Go to a pane, whatever is above the panes; `wanted` is its filter."""
+        while self.screen is not self.main:
+            self.pop_screen()
+        pane = next(pane for pane in self.main.panes if pane.id == name)
+        self.main.action_pane(pane.digit)
+        if wanted is not None and isinstance(pane, ListPane):
+            pane.set_filter(wanted)
+
+    def show_log(self, run: RunId | None) -> None:
+        """The log of a run, full screen; None is the selected one's."""
+        self.do("log")
+
+    def switch_fleet(self, name: str) -> None:
+        """Close this console, and open that of another fleet."""
+        self.next_fleet = name
+        self.exit()
 
     def on_key(self, event: events.Key) -> None:
         """Give an input what was typed before it had the focus: several keys may come at once, and an
@@ -198,7 +282,7 @@ class HiveApp(App[None]):
             settings=self._fleet.settings,
             actor=Actor(ActorKind.PERSON, self._user),
             now=self._clock,
-            read_only=self._read_only,
+            read_only=self.read_only,
         )
         return carry_out(context, snapshot, name, targets)
 
@@ -212,7 +296,7 @@ class HiveApp(App[None]):
             if worker.group == "orders":
                 self._pending.clear()
                 self._tick()
-            self.say(_words(worker.error), "error")
+            self.say_error(worker.error)
         elif event.state is WorkerState.SUCCESS and isinstance(worker.result, str):
             self.say(worker.result, "information")
 
@@ -220,8 +304,9 @@ class HiveApp(App[None]):
         """Tell the person something; `severity` is information, warning or error."""
         self.notify(words, severity=severity, markup=False)  # type: ignore[arg-type]
 
-
-def _words(error: BaseException | None) -> str:
-    if isinstance(error, HiveError):
-        return f"{error.message} {error.hint or ''}".strip()
-    return f"{type(error).__name__}: {error}"
+    def say_error(self, error: BaseException | None) -> None:
+        """Tell what went wrong, and the next step."""
+        if isinstance(error, HiveError):
+            self.say(f"{error.message} {error.hint or ''}".strip(), "error")
+        else:
+            self.say(f"{type(error).__name__}: {error}", "error")

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from textual.binding import Binding
 
-from hive_tui.core import actions
+from hive_tui.core import actions, keymap
 from hive_tui.core.actions import Action
+from hive_tui.core.keymap import Keymap
 
 EVERYWHERE = {
     "refresh": "refresh_sources",
     "help": "help",
     "quit": "quit",
-    "palette": "command_palette",
+    "palette": "palette",
+    "command": "command",
 }
 """What the console does by itself wherever one is: the registry's id, and the app's action."""
 
@@ -56,6 +58,7 @@ def app_bindings() -> list[Binding]:
     return [
         *(_binding(action.id, f"order('{action.id}')") for action in orders()),
         *(_binding(name, action) for name, action in EVERYWHERE.items()),
+        *(chord_binding(first) for first in keymap.DEFAULT.chords),
     ]
 
 
@@ -64,21 +67,33 @@ def main_bindings() -> list[Binding]:
     return [_binding(name, action) for name, action in MAIN.items()]
 
 
-FOOTER = frozenset({"dispatch", "fire", "pause", "resume", "kill", "merge", "retry", "help", "quit"})
+CHORD = "chord."
+"""Before the first key of several, in the ids of bindings."""
+
+
+def chord_binding(first: str) -> Binding:
+    """The key that others follow: what it opens says which."""
+    return Binding(first, f"app.chord('{first}')", "go to", id=f"{CHORD}{first}")
+
+
+def textual_keymap(keys: Keymap) -> dict[str, str]:
+    """What Textual is to know of remapped keys: every binding's keys, as it takes away from actions that
+    are not named what others get. Empty where nothing is remapped."""
+    if not keys.changed:
+        return {}
+    firsts = {first: f"{CHORD}{first}" for first in (*keymap.DEFAULT.chords, *keys.chords)}
+    return {
+        **{action.id: ",".join(keys.of(action.id)) or _inert(action.id) for action in actions.REGISTRY},
+        **{name: first if first in keys.chords else _inert(name) for first, name in firsts.items()},
+    }
 
 
 def _binding(name: str, textual_action: str) -> Binding:
     action = actions.get(name)
-    return Binding(
-        ",".join(action.keys),
-        textual_action,
-        action.title.lower(),
-        show=name in FOOTER,
-        tooltip=action.help,
-        id=name,
-    )
+    keys = ",".join(action.keys) or _inert(name)
+    return Binding(keys, textual_action, action.title.lower(), show=False, tooltip=action.help, id=name)
 
 
-def shown(action: Action) -> str:
-    """An action's keys as people write them."""
-    return " or ".join(map(actions.key_label, action.keys))
+def _inert(name: str) -> str:
+    """A key that no terminal sends: the action is found by its id all the same."""
+    return f"no key for {name}"

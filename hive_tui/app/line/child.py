@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import os
 import shlex
+import signal
 import sys
-import time
+from asyncio.subprocess import DEVNULL, PIPE
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from hive_tui.core.errors import GitError, HiveError, WorkRejected
+from hive_tui.core.errors import HiveError
 from hive_tui.core.text import Redactor, clean
 
 TIMEOUT = 60.0
@@ -48,31 +51,61 @@ class Caller(NamedTuple):
         ]
 
 
-def call(argv: Sequence[str], *, columns: int, name: str, timeout: float = TIMEOUT) -> Said:
-    """Run a command to its end. Blocks. Raises HiveError when it takes too long or says too much."""
-    from hive_tui.system import bounded  # subprocess and selectors, which only a command needs
+async def call(argv: Sequence[str], *, columns: int, name: str, seconds: float = TIMEOUT) -> Said:
+    """Run a command to its end; a caller that is cancelled ends it.
 
-    began = time.monotonic()
+    Raises HiveError when it cannot start, takes longer than `seconds` or says too much.
+    """
     env = {**os.environ, "NO_COLOR": "1", "HIVE_COLOR": "never", "COLUMNS": str(columns), "PAGER": "cat"}
     try:
-        done = bounded.run(argv, cwd=_here(), env=env, limit=LIMIT, timeout=timeout)
-    except WorkRejected as error:
+        process = await asyncio.create_subprocess_exec(
+            *argv,
+            cwd=_here(),
+            env=env,
+            stdin=DEVNULL,
+            stdout=PIPE,
+            stderr=PIPE,
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise HiveError(
+            f"`{name}` cannot be started: {error.strerror}.", "`hive doctor` looks why."
+        ) from error
+    assert process.stdout is not None
+    assert process.stderr is not None
+    try:
+        async with asyncio.timeout(seconds):
+            said = await asyncio.gather(_read(process.stdout), _read(process.stderr))
+            code = await process.wait()
+    except TimeoutError as error:
+        raise HiveError(
+            f"`{name}` took longer than {seconds:.0f} s and was ended.", "Call it in another terminal."
+        ) from error
+    except _TooMuch as error:
         raise HiveError(
             f"`{name}` said more than {LIMIT:,} characters.", "Ask for less, or call it in another terminal."
         ) from error
-    except GitError as error:
-        if time.monotonic() - began < timeout:
-            raise HiveError(
-                f"`{name}` cannot be started: {error.message}", "`hive doctor` looks why."
-            ) from error
-        raise HiveError(
-            f"`{name}` took longer than {timeout:.0f} s and was ended.", "Call it in another terminal."
-        ) from error
+    finally:
+        if process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            await process.wait()
     redact = Redactor()
-    parts = (part.decode("utf-8", "replace") for part in (done.stdout, done.stderr))
-    return Said(
-        done.code, "\n".join(redact(clean(part, limit=LIMIT)).rstrip() for part in parts if part.strip())
-    )
+    texts = (redact(clean(part.decode("utf-8", "replace"), limit=LIMIT)).rstrip() for part in said)
+    return Said(code, "\n".join(filter(None, texts)))
+
+
+class _TooMuch(Exception):
+    """More than `LIMIT` was said."""
+
+
+async def _read(stream: asyncio.StreamReader) -> bytes:
+    said = bytearray()
+    while chunk := await stream.read(65_536):
+        said += chunk
+        if len(said) > LIMIT:
+            raise _TooMuch
+    return bytes(said)
 
 
 def shown(words: Sequence[str]) -> str:

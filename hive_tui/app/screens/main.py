@@ -9,10 +9,10 @@ from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.screen import Screen
-from textual.widgets import Footer
 
 from hive_tui.app import keys, layout, pulse_lines
 from hive_tui.app.deck import Deck
+from hive_tui.app.key_hints import KeyHints
 from hive_tui.app.panes.agents import AgentsPane
 from hive_tui.app.panes.attention import AttentionPane
 from hive_tui.app.panes.base import ListPane, ViewPane
@@ -73,7 +73,7 @@ class MainScreen(Screen[None]):
     def compose(self) -> ComposeResult:
         yield self.pulse
         yield self.deck
-        yield Footer(show_command_palette=False)
+        yield KeyHints(id="keys")
 
     # What is shown
 

@@ -1,0 +1,123 @@
+"""The palette: what can be done, what there is to go to, and themes, found by a few letters of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, NamedTuple
+
+from textual.command import CommandPalette, DiscoveryHit, Hit, Hits, Provider
+from textual.content import Content
+
+from hive_tui.core import actions, text
+
+if TYPE_CHECKING:
+    from hive_tui.app.app import HiveApp
+
+MOST = 60
+"""Things that one search offers."""
+
+
+class Offer(NamedTuple):
+    """Something that the palette can do."""
+
+    words: str
+    help: str
+    do: Callable[[], object]
+
+
+def palette() -> CommandPalette:
+    """The palette over the screen on top."""
+    return CommandPalette(providers=[ActionProvider, ThingProvider, ThemeProvider], placeholder="Find anything …")
+
+
+class OfferProvider(Provider):
+    """Offers found by their words, the best match first."""
+
+    def offers(self, wanted: str) -> Iterator[Offer]:
+        """What there is; `wanted` is empty before anything is typed."""
+        raise NotImplementedError
+
+    @property
+    def console(self) -> HiveApp:
+        from hive_tui.app.app import HiveApp
+
+        assert isinstance(self.app, HiveApp)
+        return self.app
+
+    async def discover(self) -> Hits:
+        for offer in self.offers(""):
+            yield DiscoveryHit(Content(offer.words), offer.do, text=offer.words, help=offer.help)
+
+    async def search(self, query: str) -> Hits:
+        matcher = self.matcher(query)
+        for offer in self.offers(query):
+            score = matcher.match(offer.words)
+            if score > 0:
+                words = matcher.highlight(offer.words)
+                yield Hit(score, words, offer.do, text=offer.words, help=offer.help)
+
+
+class ActionProvider(OfferProvider):
+    """Every action of the registry, with its keys, and the reason where it cannot be done now."""
+
+    def offers(self, wanted: str) -> Iterator[Offer]:
+        app = self.console
+        for action in actions.REGISTRY:
+            if action.scope is actions.Scope.LIST or action.id == "palette":
+                continue
+            reason = app.why_not(action.id, screen=self.screen)
+            if reason is not None and reason == app.NOT_HERE:
+                continue
+            keys = app.keymap.label(action.id)
+            words = f"{action.title}  {keys}" if keys else action.title
+            note = f"Not now: {reason}. {action.help}" if reason else action.help
+            yield Offer(words, note, lambda name=action.id: app.do(name))  # type: ignore[misc]
+
+
+class ThingProvider(OfferProvider):
+    """Issues, runs and pull requests by number and title."""
+
+    def offers(self, wanted: str) -> Iterator[Offer]:
+        app = self.console
+        view = app.view
+        letters = [word.casefold() for word in wanted.split()]
+        offered = 0
+        for words, target in _things(app):
+            if letters and not all(letter in words.casefold() for letter in letters):
+                continue
+            yield Offer(words, "Look at it closely.", lambda target=target: app.open_detail(target))  # type: ignore[misc]
+            offered += 1
+            if offered >= (MOST if wanted else 8):
+                return
+        del view
+
+
+def _things(app: HiveApp) -> Iterator[tuple[str, object]]:
+    """What there is to go to, with the words it is found by."""
+    view = app.view
+    for name in view.runs:
+        if (run := view.snapshot.runs.get(name)) is not None and run.live:
+            words = f"{run.spec.worker} #{run.spec.issue} {run.spec.title}"
+            yield text.clean_line(words), view.target_of_run(name)
+    for pull_key in view.pulls:
+        if (pull := view.snapshot.pulls.get(pull_key)) is not None:
+            yield text.clean_line(f"!{pull.number} {pull.title}"), view.target_of_pull(pull_key)
+    for key in view.issues:
+        if (issue := view.snapshot.issues.get(key)) is not None:
+            number = str(key) if view.many else f"#{key.number}"
+            yield text.clean_line(f"{number} {issue.title}"), view.target_of_issue(key)
+
+
+class ThemeProvider(OfferProvider):
+    """Themes, tried on at once."""
+
+    def offers(self, wanted: str) -> Iterator[Offer]:
+        if not wanted:
+            return
+        app = self.console
+
+        def put_on(name: str) -> None:
+            app.theme = name
+
+        for name in sorted(app.available_themes):
+            yield Offer(f"Theme {name}", "Other colours.", lambda name=name: put_on(name))  # type: ignore[misc]
