@@ -7,7 +7,7 @@ import string
 from collections.abc import Iterable, Sequence
 from typing import ClassVar
 
-from rich.cells import cell_len, set_cell_size
+from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
 from textual.geometry import Size
@@ -32,8 +32,10 @@ TONE_CSS = """
 
 _BLANKS: dict[int, str] = {ord("\n"): " ", ord("\t"): " "}
 
-_SHIFTING = re.compile("[\ufe00-\ufe0f\u20e3\U0001f3fb-\U0001f3ff]|(?<=[\u0300-\u036f]{2})[\u0300-\u036f]+")
-"""Variation selectors, keycaps and skin tones, which terminals disagree on, and marks piled up on one
+_SHIFTING = re.compile(
+    "[\xad\u180e\ufe00-\ufe0f\u20e3\U0001f3fb-\U0001f3ff]|(?<=[\u0300-\u036f]{2})[\u0300-\u036f]+"
+)
+"""Soft hyphens, variation selectors, keycaps and skin tones, which terminals disagree on, and marks piled up on one
 letter."""
 
 _FLAGS = {0x1F1E6 + index: letter for index, letter in enumerate(string.ascii_uppercase)}
@@ -53,16 +55,16 @@ def wrapped(text: str, width: int, *, lines: int) -> list[str]:
     rest = harmless(text[: 8 * width * lines + 256], limit=4 * width * lines + 64).strip()
     found: list[str] = []
     while rest and len(found) < lines:
-        if cell_len(rest) <= width:
+        if _cells(rest) <= width:
             return [*found, rest]
         if len(found) == lines - 1:
             return [*found, fit(rest, width).rstrip()]
-        head = set_cell_size(rest, width)
-        at = head.rfind(" ") if rest[len(head) : len(head) + 1] != " " else len(head)
-        # A word longer than the line is cut; `set_cell_size` may have put a blank for half a character.
-        cut = at if at > 0 else len(head.rstrip()) or 1
-        found.append(rest[:cut].rstrip())
-        rest = rest[cut:].lstrip()
+        most = max(1, _cut(rest, width))
+        # A word that is longer than the line is cut.
+        end = most if rest[most] == " " else rest.rfind(" ", 0, most)
+        end = end if end > 0 else most
+        found.append(rest[:end].rstrip())
+        rest = rest[end:].lstrip()
     return found
 
 
@@ -73,11 +75,29 @@ def fit(text: str, width: int, *, right: bool = False) -> str:
     everything that it is sent.
     """
     text = harmless(text[: 8 * width + 256], limit=4 * width + 64)
-    cells = cell_len(text)
+    cells = _cells(text)
     if cells > width:
-        return set_cell_size(text, width - 1).rstrip() + "…" if width > 1 else "…"[:width]
+        text = text[: _cut(text, width - 1)].rstrip() + "…" if width > 0 else ""
+        cells = _cells(text)
     padding = " " * (width - cells)
     return padding + text if right else text + padding
+
+
+def _cells(text: str) -> int:
+    """Cells of a text on a terminal that joins no characters to one."""
+    return len(text) if text.isascii() else sum(map(cell_len, text))
+
+
+def _cut(text: str, width: int) -> int:
+    """How many characters fit into `width` cells."""
+    if text.isascii():
+        return width
+    used = 0
+    for index, char in enumerate(text):
+        used += cell_len(char)
+        if used > width:
+            return index
+    return len(text)
 
 
 class LineView(ScrollView, can_focus=True):

@@ -8,6 +8,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 Value = Any
 """Anything that compares with its like; None is not known."""
 
+K = TypeVar("K", bound=Hashable)
 T = TypeVar("T")
 
 
@@ -39,7 +40,7 @@ class Order(NamedTuple):
         return Order() if self.turned else Order(column, turned=True)
 
 
-def arranged(keys: Sequence[Hashable], values: Mapping[Hashable, Value], *, down: bool) -> list[Hashable]:
+def arranged(keys: Sequence[K], values: Mapping[K, Value], *, down: bool) -> list[K]:
     """Keys by their values; equal ones stay in the order of `keys`, and the unknown ones come last."""
     known = [key for key in keys if values.get(key) is not None]
     known.sort(key=values.__getitem__, reverse=down)
