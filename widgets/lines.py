@@ -35,8 +35,8 @@ _BLANKS: dict[int, str] = {ord("\n"): " ", ord("\t"): " "}
 _SHIFTING = re.compile(
     "[\xad\u180e\ufe00-\ufe0f\u20e3\U0001f3fb-\U0001f3ff]|(?<=[\u0300-\u036f]{2})[\u0300-\u036f]+"
 )
-"""Soft hyphens, variation selectors, keycaps and skin tones, which terminals disagree on, and marks piled up on one
-letter."""
+"""Soft hyphens, variation selectors, keycaps and skin tones, which terminals disagree on, and marks
+piled up on one letter."""
 
 _FLAGS = {0x1F1E6 + index: letter for index, letter in enumerate(string.ascii_uppercase)}
 """A flag is two such letters, of two cells here and of four there."""
