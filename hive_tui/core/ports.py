@@ -55,6 +55,8 @@ class Capability(enum.Enum):
     EDIT_ISSUE = "edit-issue"
     COMMENT = "comment"
     ATTACH = "attach"
+    DIFF = "diff"
+    """A cluster shows what a run has changed so far, without a pull request."""
 
 
 class BackendContext(msgspec.Struct, frozen=True):
@@ -115,6 +117,31 @@ class Job(msgspec.Struct, frozen=True):
     stalled_after_seconds: float = 600.0
     resume: RunStatus | None = None
     """Set when the same run goes on after waiting: its session and usage so far."""
+
+
+class DiffOf(enum.Enum):
+    """What a run's diff was made from."""
+
+    WORK = "work"
+    """The agent's work tree as it is now, with what is not committed yet."""
+    SAVED = "saved"
+    """Its unfinished work as it was saved last."""
+    BRANCH = "branch"
+    """The branch that it pushed."""
+    NOTHING = "nothing"
+    """There is nothing to compare yet, or not any more."""
+
+
+class RunDiff(msgspec.Struct, frozen=True):
+    """What a run changed since its base."""
+
+    of: DiffOf
+    text: str = ""
+    """A unified diff, made harmless; hostile all the same: an agent chose its words."""
+    sha: str | None = None
+    """The commit that was compared; None for a work tree."""
+    cut: str | None = None
+    """What is missing in `text` and why, as a sentence."""
 
 
 class Cluster(Protocol):
@@ -213,6 +240,15 @@ class Cluster(Protocol):
         self, run: RunId, *, after: int = 0, follow: bool = False, stop: ThreadEvent | None = None
     ) -> Iterator[LogLine]:
         """The run's event log from number `after` + 1 on, also of runs that ended long ago."""
+        ...
+
+    def diff(self, run: RunId, *, limit: int) -> RunDiff:
+        """What a run changed since its base, in at most about `limit` bytes: of its work tree while it is
+        at work, else of the branch that it pushed. Where DIFF is a capability.
+
+        Nothing that the agent's side names is executed, nothing there is written, and it is bounded in
+        time. Raises GitError when it cannot be read now, UsageError for an unknown run.
+        """
         ...
 
     def host(self, run: RunId) -> RunHost:

@@ -29,6 +29,8 @@ class Output(NamedTuple):
     code: int
     stdout: bytes
     stderr: bytes
+    cut: bool = False
+    """It wanted to say more, and was ended."""
 
 
 def run(
@@ -40,12 +42,15 @@ def run(
     limit: int,
     timeout: float,
     memory: int | None = None,
+    cut: bool = False,
 ) -> Output:
     """Run to the end: at most `limit` bytes of output, `timeout` seconds, `memory` bytes of address space.
 
-    Raises WorkRejected when it says more than `limit`, GitError when it takes longer or cannot start.
+    Raises WorkRejected when it says more than `limit`, GitError when it takes longer or cannot start. With
+    `cut` the first `limit` bytes are enough, and a command that says more is ended.
     The memory limit holds on Linux only; macOS has none that works.
     """
+    name = _name(argv)
     if memory is not None and sys.platform == "linux":
         argv = ["/bin/sh", "-c", f'ulimit -v {memory // 1024}; exec "$@"', "sh", *argv]
     deadline = time.monotonic() + timeout
@@ -64,12 +69,16 @@ def run(
                 start_new_session=True,
             )
         except OSError as error:
-            raise GitError(f"{argv[0]} cannot be started in {cwd}: {error.strerror}.") from error
+            raise GitError(f"{name} cannot be started in {cwd}: {error.strerror}.") from error
         try:
             said = _drain(process, limit, deadline)
+            if len(said) > limit:
+                if not cut:
+                    raise WorkRejected(f"A command on the agent's work said more than {limit:,} bytes.")
+                return Output(-signal.SIGKILL, said[:limit], b"", cut=True)
             code = process.wait(max(0.0, deadline - time.monotonic()))
         except subprocess.TimeoutExpired as error:
-            raise GitError(f"{_name(argv)} took longer than {timeout:.0f} s.") from error
+            raise GitError(f"{name} took longer than {timeout:.0f} s.") from error
         finally:
             if process.returncode is None:
                 with contextlib.suppress(ProcessLookupError):
@@ -83,6 +92,7 @@ def run(
 
 
 def _drain(process: subprocess.Popen[bytes], limit: int, deadline: float) -> bytes:
+    """All that it says, or a little more than `limit` of it."""
     assert process.stdout is not None
     fd = process.stdout.fileno()
     said = bytearray()
@@ -97,7 +107,7 @@ def _drain(process: subprocess.Popen[bytes], limit: int, deadline: float) -> byt
                 return bytes(said)
             said += chunk
             if len(said) > limit:
-                raise WorkRejected(f"A command on the agent's work said more than {limit:,} bytes.")
+                return bytes(said)
 
 
 def _name(argv: Sequence[str]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 from threading import Event as ThreadEvent
 from typing import TYPE_CHECKING
 
@@ -29,7 +30,15 @@ from hive_tui.core.model import (
     Quota,
     RunStatus,
 )
-from hive_tui.core.ports import BackendContext, Capability, DispatchLease, Emit, Job, RunHost
+from hive_tui.core.ports import (
+    BackendContext,
+    Capability,
+    DispatchLease,
+    Emit,
+    Job,
+    RunDiff,
+    RunHost,
+)
 from hive_tui.core.sources import CLUSTER, SourceEvent
 from hive_tui.core.text import clean
 from hive_tui.system import processes
@@ -45,7 +54,7 @@ class LocalCluster:
     """See `core.ports.Cluster`. Nothing is created before the first write."""
 
     name = "local"
-    capabilities = frozenset({Capability.KILL, Capability.MESSAGE, Capability.LOGS})
+    capabilities = frozenset({Capability.KILL, Capability.MESSAGE, Capability.LOGS, Capability.DIFF})
 
     def __init__(self, context: BackendContext) -> None:
         self._context = context
@@ -184,6 +193,15 @@ class LocalCluster:
             row = rows.get_run(connection, run)
         state = seen.process(self._home, row)
         return state is not Process.ALIVE and seen.run(self._home, row, state).status.phase.final
+
+    def diff(self, run: RunId, *, limit: int) -> RunDiff:
+        from backends.clusters.local import changes  # only whoever looks at a run closely asks
+
+        with self._database.reading() as connection:
+            row = rows.get_run(connection, run)
+            job = rows.read_job(connection, run)
+        shown = seen.run(self._home, row, seen.process(self._home, row))
+        return changes.diff(place(self._home, run), shown.status, Path(job.repo.source), limit=limit)
 
     def host(self, run: RunId) -> RunHost:
         from backends.clusters.local.host import LocalHost

@@ -33,7 +33,7 @@ RUN_HOME = "HIVE_RUN_HOME"
 
 _NEVER = frozenset({"GITHUB_TOKEN", "GH_TOKEN", "GH_ENTERPRISE_TOKEN", "SSH_AUTH_SOCK", "KUBECONFIG"})
 
-_BY_PRODUCTS = ("__pycache__/", "*.py[co]", ".pytest_cache/", ".mypy_cache/", "node_modules/", ".DS_Store")
+BY_PRODUCTS = ("__pycache__/", "*.py[co]", ".pytest_cache/", ".mypy_cache/", "node_modules/", ".DS_Store")
 """What running code leaves behind and nobody means to commit, also where a repository forgot to say so."""
 
 _CLONE_CONFIG = (
@@ -183,7 +183,7 @@ class LocalSandbox:
             git.run("config", key, value, cwd=half)
         info = half / ".git" / "info"
         info.mkdir(exist_ok=True)
-        (info / "exclude").write_text("".join(f"{name}\n" for name in _BY_PRODUCTS), encoding="utf-8")
+        (info / "exclude").write_text("".join(f"{name}\n" for name in BY_PRODUCTS), encoding="utf-8")
         git.run("checkout", "--quiet", "--no-track", "-B", branch, sha, cwd=half, timeout=600.0)
         half.rename(self.workdir)
 
