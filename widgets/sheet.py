@@ -35,11 +35,11 @@ class Sheet(LineView):
         super().__init__((), id=id)
         self.lines: Sequence[Line] = ()
         """What is shown now."""
-        self._compose: Compose = lambda width: ()
+        self._lines_of: Compose = lambda width: ()
 
     def show(self, compose: Compose) -> None:
         """Show these lines."""
-        self._compose = compose
+        self._lines_of = compose
         self._take(compose(self._room))
 
     @property
@@ -58,7 +58,7 @@ class Sheet(LineView):
                 self.refresh_lines(y)
 
     def on_resize(self, event: events.Resize) -> None:
-        self.lines = self._compose(self._room)
+        self.lines = self._lines_of(self._room)
         self.virtual_size = Size(self.size.width, len(self.lines))
         self.refresh()
 
