@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
+from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
+from typing import NamedTuple
 
 from hive_tui.app.rows import FLEET_GATES
 from hive_tui.core import workflow
@@ -22,6 +25,9 @@ ENDED_RUNS = 20
 
 DONE_ISSUES = 20
 MERGED_PULLS = 20
+
+_READY, _HELD = 3, 4
+"""Places of issues in their list."""
 
 _URGENCY = {
     Phase.STALLED: 0,
@@ -95,7 +101,7 @@ def _place(issue: Issue, preset: Preset, gate: GateOf, at_work: Mapping[IssueKey
     if state is IssueState.IN_REVIEW:
         return 2
     held = gate(issue.key)
-    return 3 if held is None or held.name in FLEET_GATES else 4
+    return _READY if held is None or held.name in FLEET_GATES else _HELD
 
 
 def pulls(snapshot: Snapshot) -> list[PullKey]:
@@ -111,7 +117,55 @@ def _pull_age(pull: PullRequest) -> tuple[datetime, PullKey]:
     return (pull.created_at, pull.key)
 
 
-def count_runs(snapshot: Snapshot) -> list[tuple[Phase, int]]:
-    """How many runs are in which phase, of those that have not ended; in the order of their phases."""
-    found = Counter(run.phase for run in snapshot.runs.values() if not run.phase.final)
-    return [(phase, found[phase]) for phase in Phase if found[phase]]
+class Tally(NamedTuple):
+    """How many there are of what, for titles and the words in place of empty lists."""
+
+    phases: tuple[tuple[Phase, int], ...] = ()
+    """Of the runs that have not ended, in the order of the phases."""
+    issues: int = 0
+    """Open ones."""
+    ready: int = 0
+    """Open issues that wait for nothing but their turn."""
+    held: int = 0
+    """Open issues that something of their own holds."""
+    pulls: int = 0
+    """Open ones."""
+
+    def of(self, *phases: Phase) -> int:
+        """Runs in one of these phases."""
+        return sum(number for phase, number in self.phases if phase in phases)
+
+
+def tally(
+    snapshot: Snapshot,
+    preset: Preset,
+    gate: GateOf,
+    at_work: Mapping[IssueKey, Run],
+    *,
+    issues: Sequence[IssueKey],
+    runs: Iterable[RunId],
+    pulls: Sequence[PullKey],
+) -> Tally:
+    """Counted in the lists, as they are ordered here: it takes a few looks at the issues, not one at each."""
+    phases: Counter[Phase] = Counter()
+    for name in runs:
+        run = snapshot.runs[name]
+        if not run.phase.final or not run.status.phase.final:
+            phases[run.phase] += 1
+    done = itertools.takewhile(lambda key: not _is_open(snapshot.issues[key], preset), reversed(issues))
+    still_open = len(issues) - sum(1 for _ in done)
+
+    def place(index: int) -> int:
+        return _place(snapshot.issues[issues[index]], preset, gate, at_work)
+
+    positions = range(still_open)
+    ready_from = bisect_left(positions, _READY, key=place)
+    held_from = bisect_left(positions, _HELD, key=place)
+    over = itertools.takewhile(lambda key: snapshot.pulls[key].state is not PullState.OPEN, reversed(pulls))
+    return Tally(
+        phases=tuple((phase, phases[phase]) for phase in Phase if phases[phase]),
+        issues=still_open,
+        ready=held_from - ready_from,
+        held=still_open - held_from,
+        pulls=len(pulls) - sum(1 for _ in over),
+    )

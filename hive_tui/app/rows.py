@@ -5,9 +5,10 @@ A state is always a glyph, a word and a tone, so that no meaning rests on colour
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import NamedTuple
 
-from hive_tui.core import glyphs, text, workflow
+from hive_tui.core import actions, glyphs, text, workflow
 from hive_tui.core.gates import Gate
 from hive_tui.core.glyphs import Mark, Tone
 from hive_tui.core.ids import RepoName
@@ -32,9 +33,29 @@ def cell(mark: Mark) -> Cell:
     return Cell(str(mark), mark.tone)
 
 
+NUMBER, NAMED = 6, 14
+"""Cells of a number, and of one with its repository's name."""
+
+
 def number(repo: RepoName, value: int, sign: str, *, many: bool) -> str:
-    """`#37`, or `name#37` where the fleet has several repositories."""
-    return f"{repo.rpartition('/')[2]}{sign}{value}" if many else f"{sign}{value}"
+    """`#37`, or `name#37` where the fleet has several repositories; the figures are never cut off."""
+    figures = f"{sign}{value}"
+    if many:
+        return text.truncate(repo.rpartition("/")[2], NAMED - len(figures)) + figures
+    return figures if len(figures) <= NUMBER else f"…{figures[1 - NUMBER :]}"
+
+
+WORKER = 10
+"""Cells of a worker's name."""
+
+
+def worker_name(worker: str, cells: int = WORKER) -> str:
+    """A worker's name of at most so many cells: which of its agent's workers it is stays readable."""
+    if text.width(worker) <= cells:
+        return worker
+    agent, _, letters = worker.rpartition("-")
+    end = f"-{letters}"
+    return text.truncate(agent, cells - len(end)) + end if agent and len(end) < cells - 2 else worker
 
 
 def run_mark(run: Run, now: datetime) -> Mark:
@@ -52,8 +73,8 @@ def run_mark(run: Run, now: datetime) -> Mark:
 
 def agent_columns(*, many: bool) -> tuple[Column, ...]:
     return (
-        Column("worker", 10),
-        Column("issue", 14 if many else 4),
+        Column("worker", WORKER),
+        Column("issue", NAMED if many else NUMBER),
         Column("state", 13),
         Column("step", 11, rank=3),
         Column("age", 7, right=True),
@@ -63,8 +84,18 @@ def agent_columns(*, many: bool) -> tuple[Column, ...]:
     )
 
 
-def agent_row(run: Run, now: datetime, *, many: bool) -> Row:
-    """Who, what, state, where, since when, how much, now."""
+NEWS = timedelta(seconds=5)
+"""How long a state that has just changed stands out."""
+
+SILENT = timedelta(minutes=2)
+"""From when on an agent's last words stand with their age."""
+
+
+def agent_row(
+    run: Run, now: datetime, *, many: bool, pending: str | None = None, pull: PullRequest | None = None
+) -> Row:
+    """Who, what, state, where, since when, how much, now. `pending` is what was ordered and is not a
+    fact yet, `pull` the run's pull request."""
     spec, status, usage = run.spec, run.status, run.status.usage
     over = run.phase.final
     plain = Tone.QUIET if over else Tone.PLAIN
@@ -74,22 +105,27 @@ def agent_row(run: Run, now: datetime, *, many: bool) -> Row:
     tokens = text.count(usage.tokens.total)
     if usage.estimated and usage.tokens.total is not None:
         tokens = f"~{tokens}"
+    since = status.since or spec.created_at
+    news = timedelta() <= now - since < NEWS
+    state = cell(run_mark(run, now)) if pending is None else Cell(f"◌ {pending}", Tone.SOON)
+    if news and state.tone is Tone.PLAIN:
+        state = state._replace(tone=Tone.TITLE)
     return Row(
         run.id,
         (
-            Cell(spec.worker, Tone.QUIET if over else Tone.TITLE),
+            Cell(worker_name(spec.worker), Tone.QUIET if over else Tone.TITLE),
             Cell(number(spec.repo, spec.issue, "#", many=many), plain),
-            cell(run_mark(run, now)),
+            state,
             Cell(step, plain),
-            Cell(text.since(status.since or spec.created_at, now), plain),
+            Cell(text.since(since, now), Tone.TITLE if news else plain),
             Cell(tokens, plain),
             Cell(text.money(usage.cost_micros, estimated=usage.estimated), plain),
-            _doing(run, now),
+            _doing(run, now, pull),
         ),
     )
 
 
-def _doing(run: Run, now: datetime) -> Cell:
+def _doing(run: Run, now: datetime, pull: PullRequest | None) -> Cell:
     """What a run is doing now, or why it does nothing."""
     status = run.status
     match run.phase:
@@ -98,20 +134,27 @@ def _doing(run: Run, now: datetime) -> Cell:
         case Phase.WAITING if status.until is not None:
             why = (status.why or "waits").partition(" until ")[0]
             return Cell(f"{why}, resumes {text.clock(status.until, now)}", Tone.QUIET)
+        case Phase.SUCCEEDED if pull is not None and pull.run == run.id:
+            return Cell(f"!{pull.number} {pull.state.value}: {pull.title[:TITLE]}", Tone.QUIET)
         case Phase.SUCCEEDED | Phase.KILLED:
             return Cell(status.why or run.spec.branch, Tone.QUIET)
         case Phase.WORKING | Phase.FINISHING:
             pass
         case _ if status.why:
             return Cell(status.why, glyphs.PHASES[run.phase].tone)
-    return Cell(status.last_event.text if status.last_event is not None else "")
+    last = status.last_event
+    if last is None:
+        return Cell("")
+    if now - last.at < SILENT or run.phase.final:
+        return Cell(last.text)
+    return Cell(f"{text.since(last.at, now)} ago: {last.text}")
 
 
 def issue_columns(*, many: bool) -> tuple[Column, ...]:
     return (
-        Column("number", 14 if many else 4),
+        Column("number", NAMED if many else NUMBER),
         Column("state", 13),
-        Column("who", 11, rank=1),
+        Column("who", 11, rank=1, heading="who, why"),
         Column("title", 12, flexible=True),
     )
 
@@ -145,27 +188,63 @@ def issue_mark(issue: Issue, preset: Preset, gate: Gate | None, run: Run | None,
     return glyphs.ISSUES[IssueState.READY]
 
 
+class IssueAbout(NamedTuple):
+    """What else there is to an issue."""
+
+    gate: Gate | None = None
+    run: Run | None = None
+    """The one at work on it."""
+    pull: PullRequest | None = None
+    mergeable: bool = False
+    """Nothing stands between its pull request and the merge."""
+    fired: bool = False
+    pending: str | None = None
+    """What was ordered and is not a fact yet."""
+
+
 def issue_row(
-    issue: Issue, preset: Preset, gate: Gate | None, run: Run | None, now: datetime, *, many: bool
+    issue: Issue, preset: Preset, about: IssueAbout, now: datetime, *, many: bool, compact: bool = False
 ) -> Row:
-    """Number, state, who works on it or what holds it, title."""
-    mark = issue_mark(issue, preset, gate, run, now)
-    who = ""
-    if run is not None:
-        who = run.spec.worker
-    elif gate is not None and mark.word in (glyphs.HELD.word, "ready"):
-        who = gate_word(gate)
+    """Number, state, who works on it, what holds it or what comes next, title. `compact` is without a
+    column of its own for the third: what holds an issue then stands in place of `held`."""
+    mark = issue_mark(issue, preset, about.gate, about.run, now)
     over = not issue.open or mark.word in (glyphs.HELD.word, "done")
     plain = Tone.QUIET if over else Tone.PLAIN
+    who = _who(issue, mark, about)
+    state = cell(mark) if issue.open else Cell(str(mark), Tone.QUIET)
+    if about.pending is not None:
+        state = Cell(f"◌ {about.pending}", Tone.SOON)
+    elif compact and mark.word == glyphs.HELD.word and who.text:
+        state = Cell(f"{mark.glyph} {who.text}", mark.tone)
     return Row(
         issue.key,
         (
             Cell(number(issue.repo, issue.number, "#", many=many), plain),
-            cell(mark) if issue.open else Cell(str(mark), Tone.QUIET),
-            Cell(who, Tone.PLAIN if run is not None else Tone.QUIET),
+            state,
+            who,
             Cell(issue.title[:TITLE], plain),
         ),
     )
+
+
+def _who(issue: Issue, mark: Mark, about: IssueAbout) -> Cell:
+    """Who works on it; else what holds it, or what a person does next."""
+    pull = about.pull
+    if about.run is not None:
+        return Cell(worker_name(about.run.spec.worker, 11))
+    if not issue.open:
+        return Cell("")
+    if about.fired:
+        return Cell("fired", Tone.SOON)
+    if mark.word == glyphs.ISSUES[IssueState.IN_REVIEW].word and pull is not None:
+        if about.mergeable:
+            return Cell(f"!{pull.number} {actions.get('merge').hint}", Tone.GOOD)
+        return Cell(f"!{pull.number} {'conflict' if pull.mergeable is False else 'review'}", Tone.QUIET)
+    if mark.tone is Tone.SOON and mark.word in (_CHANGES.word, glyphs.ISSUES[IssueState.NEEDS_HUMAN].word):
+        return Cell(actions.get("retry").hint, Tone.QUIET)
+    if about.gate is not None and mark.word in (glyphs.HELD.word, "ready"):
+        return Cell(gate_word(about.gate), Tone.QUIET)
+    return Cell("")
 
 
 def gate_word(gate: Gate) -> str:
@@ -175,33 +254,59 @@ def gate_word(gate: Gate) -> str:
 
 def pull_columns(*, many: bool) -> tuple[Column, ...]:
     return (
-        Column("number", 14 if many else 4),
+        Column("number", NAMED if many else NUMBER),
         Column("state", 9),
         Column("checks", 5),
-        Column("mergeable", 9, rank=2),
-        Column("issue", 4, rank=1),
+        Column("mergeable", 9, rank=2, heading="merge"),
+        Column("issue", NUMBER, rank=1),
         Column("title", 10, flexible=True),
     )
 
 
-def pull_row(pull: PullRequest, now: datetime, *, many: bool) -> Row:
-    """Number, verdict, checks, whether it can be merged, issue, title."""
+def pull_row(
+    pull: PullRequest,
+    now: datetime,
+    *,
+    many: bool,
+    ready: bool = False,
+    pending: str | None = None,
+    compact: bool = False,
+) -> Row:
+    """Number, verdict, checks, whether it can be merged, issue, title. `ready` is: nothing stands
+    against its merge; `compact` is without a column that says so."""
     over = pull.state is not PullState.OPEN
     plain = Tone.QUIET if over else Tone.PLAIN
-    title = pull.title[:TITLE]
-    if pull.lease is not None and not over and now < pull.lease.until:
-        title = f"taken by {pull.lease.worker} · {title}"
+    merge = Cell("") if over else _merge(pull, now, ready=ready)
+    state = Cell(str(glyphs.PULLS[pull.state]), Tone.QUIET) if over else cell(_verdict(pull))
+    if pending is not None:
+        state = Cell(f"◌ {pending}", Tone.SOON)
+    elif compact and merge.tone is not Tone.PLAIN:
+        state = merge
     return Row(
         pull.key,
         (
             Cell(number(pull.repo, pull.number, "!", many=many), plain),
-            Cell(str(glyphs.PULLS[pull.state]), Tone.QUIET) if over else cell(_verdict(pull)),
+            state,
             _checks(pull),
-            _mergeable(pull),
+            merge,
             Cell(f"#{pull.issue}" if pull.issue is not None else "", plain),
-            Cell(title, plain),
+            Cell(pull.title[:TITLE], plain),
         ),
     )
+
+
+def _merge(pull: PullRequest, now: datetime, *, ready: bool) -> Cell:
+    """Whether it can be merged; who has reserved it comes before that."""
+    if pull.mergeable is False:
+        return Cell("conflict", Tone.BROKEN)
+    if pull.lease is not None and now < pull.lease.until:
+        hours, rest = divmod(int((pull.lease.until - now).total_seconds()) // 60, 60)
+        return Cell(f"taken {hours}h" if hours else f"taken {rest}m", Tone.SOON)
+    if ready:
+        return Cell("✓ ready", Tone.GOOD)
+    if pull.mergeable is None:
+        return Cell(text.UNKNOWN, Tone.QUIET)
+    return Cell("mergeable")
 
 
 _IN_REVIEW = Mark("◐", "review")
@@ -233,11 +338,3 @@ def _checks(pull: PullRequest) -> Cell:
     mark = glyphs.CHECKS[worst]
     tone = mark.tone if pull.state is PullState.OPEN else Tone.QUIET
     return Cell(f"{mark.glyph} {passed}/{len(checks)}", tone)
-
-
-def _mergeable(pull: PullRequest) -> Cell:
-    if pull.state is not PullState.OPEN:
-        return Cell("")
-    if pull.mergeable is None:
-        return Cell(text.UNKNOWN, Tone.QUIET)
-    return Cell("mergeable") if pull.mergeable else Cell("conflict", Tone.BROKEN)

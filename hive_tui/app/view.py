@@ -13,6 +13,7 @@ from types import MappingProxyType
 import msgspec
 
 from hive_tui.app import lists
+from hive_tui.app.lists import Tally
 from hive_tui.core.attention import AttentionItem, attention
 from hive_tui.core.dispatch import Plan, Planner
 from hive_tui.core.ids import IssueKey, PullKey, RunId
@@ -51,6 +52,8 @@ class View(msgspec.Struct, frozen=True, eq=False):
     """The run at work on each issue."""
     pull_of: Mapping[IssueKey, PullRequest] = MappingProxyType({})
     """The open pull request of each issue, else its newest."""
+    tally: Tally = Tally()
+    """How many there are of what is in the lists."""
     pending: Mapping[Target, str] = MappingProxyType({})
     """What was ordered here and is not a fact yet (`killing`), by `Action.subject`; Target() is the
     fleet as a whole."""
@@ -128,15 +131,29 @@ class Deriver:
         at_work = lists.live_runs(snapshot) if runs else before.at_work
         issues = aged or any(diff.keys(kind) for kind in _ISSUE_KINDS)
         settings = before.settings
+        listed_issues = lists.issues(snapshot, settings.labels, plan.gate) if issues else before.issues
+        listed_runs = lists.runs(snapshot) if runs else before.runs
+        listed_pulls = lists.pulls(snapshot) if pulls else before.pulls
+        tally = before.tally
+        if issues:
+            tally = lists.tally(
+                snapshot,
+                settings.labels,
+                plan.gate,
+                at_work,
+                issues=listed_issues,
+                runs=listed_runs,
+                pulls=listed_pulls,
+            )
         self.view = View(
             before.name,
             settings,
             now,
             snapshot,
             plan,
-            issues=lists.issues(snapshot, settings.labels, plan.gate) if issues else before.issues,
-            runs=lists.runs(snapshot) if runs else before.runs,
-            pulls=lists.pulls(snapshot) if pulls else before.pulls,
+            issues=listed_issues,
+            runs=listed_runs,
+            pulls=listed_pulls,
             attention=attention(snapshot, plan, settings, now)
             if issues or diff.sources
             else before.attention,
@@ -144,6 +161,7 @@ class Deriver:
             hourly=hourly(snapshot.runs.values(), now) if runs or aged else before.hourly,
             at_work=at_work,
             pull_of=_pull_of(snapshot) if pulls else before.pull_of,
+            tally=tally,
         )
         return self.view
 

@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from hive_tui.app import lists, log_lines, rows
+from hive_tui.app.rows import IssueAbout
 from hive_tui.core.dispatch import Planner
 from hive_tui.core.events import (
     AgentError,
@@ -27,7 +28,7 @@ from hive_tui.core.events import (
 )
 from hive_tui.core.gates import Gate
 from hive_tui.core.glyphs import Tone
-from hive_tui.core.ids import WorkerName
+from hive_tui.core.ids import RepoName, WorkerName
 from hive_tui.core.model import (
     CheckState,
     Lease,
@@ -129,20 +130,81 @@ def test_several_repositories_are_told_apart() -> None:
 
 def test_an_issue_shows_its_gate_in_a_word() -> None:
     gate = Gate("plan", "add a `## Plan`")
-    row = rows.issue_row(scene.issue(4, "Title"), Preset.STATUS, gate, None, scene.NOW, many=False)
+    row = rows.issue_row(scene.issue(4, "Title"), Preset.STATUS, IssueAbout(gate), scene.NOW, many=False)
     assert words(row) == ["#4", "─ held", "no plan", "Title"]
 
 
 def test_an_issue_that_waits_for_its_turn_is_ready() -> None:
     gate = Gate("slots", "all 2 slots are at work")
-    row = rows.issue_row(scene.issue(4, "Title"), Preset.STATUS, gate, None, scene.NOW, many=False)
+    row = rows.issue_row(scene.issue(4, "Title"), Preset.STATUS, IssueAbout(gate), scene.NOW, many=False)
     assert words(row) == ["#4", "○ ready", "slots", "Title"]
+
+
+def test_an_issue_says_what_comes_next() -> None:
+    def who(label: str, about: IssueAbout = IssueAbout()) -> str:  # noqa: B008 - frozen
+        issue = scene.issue(22, "Title", label)
+        return words(rows.issue_row(issue, Preset.STATUS, about, scene.NOW, many=False))[2]
+
+    assert who("status:needs-human") == "retry"
+    assert who("status:in-review", IssueAbout(pull=scene.PULLS[0], mergeable=True)) == "!52 merge"
+    assert who("status:in-review", IssueAbout(pull=scene.PULLS[0])) == "!52 review"
+    assert who("status:in-review", IssueAbout(pull=scene.PULLS[2])) == "!50 conflict"
+    assert who("status:ready", IssueAbout(gate=Gate("slots", "all at work"), fired=True)) == "fired"
+
+
+def test_what_holds_an_issue_is_never_cut_before_its_title() -> None:
+    about = IssueAbout(Gate("plan", "add a `## Plan`"))
+    row = rows.issue_row(scene.issue(4, "T"), Preset.STATUS, about, scene.NOW, many=False, compact=True)
+    assert words(row)[1] == "─ no plan"
+    widths = lay_out(rows.issue_columns(many=False), 32)
+    assert (widths[1], widths[2]) == (13, 0)
+    assert widths[3] >= 11
+
+
+def test_what_was_ordered_stands_in_place_of_the_state() -> None:
+    killing = rows.agent_row(scene.RUNS[1], scene.NOW, many=False, pending="killing")
+    assert killing.cells[2] == ("◌ killing", Tone.SOON)
+    about = IssueAbout(pending="firing")
+    firing = rows.issue_row(scene.issue(4, "T"), Preset.STATUS, about, scene.NOW, many=False, compact=True)
+    assert firing.cells[1] == ("◌ firing", Tone.SOON)
+    merging = rows.pull_row(scene.PULLS[0], scene.NOW, many=False, pending="merging", compact=True)
+    assert merging.cells[1] == ("◌ merging", Tone.SOON)
+
+
+def test_a_state_that_has_just_changed_stands_out() -> None:
+    run = scene.run(29, "claude-b", Phase.WORKING, minutes=0.05)
+    assert tones(rows.agent_row(run, scene.NOW, many=False))[2:5:2] == [Tone.TITLE, Tone.TITLE]
+    later = rows.agent_row(run, scene.NOW + timedelta(seconds=5), many=False)
+    assert tones(later)[2:5:2] == [Tone.PLAIN, Tone.PLAIN]
+
+
+def test_an_agent_that_has_long_been_silent_says_since_when() -> None:
+    run = scene.run(29, "claude-b", Phase.WORKING, last="Bash make")
+    assert words(rows.agent_row(run, scene.NOW, many=False))[-1] == "Bash make"
+    later = rows.agent_row(run, scene.NOW + timedelta(minutes=3), many=False)
+    assert words(later)[-1] == "3m 2s ago: Bash make"
+
+
+def test_finished_work_names_its_pull_request() -> None:
+    run = scene.run(22, "claude-d", Phase.SUCCEEDED)
+    pull = msgspec.structs.replace(scene.PULLS[0], run=run.id)
+    row = rows.agent_row(run, scene.NOW, many=False, pull=pull)
+    assert row.cells[-1] == ("!52 open: Dates with a time zone", Tone.QUIET)
+
+
+def test_the_telling_end_of_a_name_is_never_cut_off() -> None:
+    assert rows.worker_name("claude-aa") == "claude-aa"
+    assert rows.worker_name("claude-with-tools-ab") == "claude…-ab"
+    assert rows.worker_name("nodashatallhere") == "nodashatallhere"
+    assert rows.number(RepoName("acme/parser"), 37, "#", many=False) == "#37"
+    assert rows.number(RepoName("acme/parser"), 1234567, "#", many=False) == "…34567"
+    assert rows.number(RepoName("acme/a-very-long-name-indeed"), 12345, "#", many=True) == "a-very-…#12345"
 
 
 def test_an_issue_at_work_shows_its_run() -> None:
     run = scene.run(4, "claude-a", Phase.STALLED)
     issue = scene.issue(4, "Title", "status:in-progress")
-    row = rows.issue_row(issue, Preset.STATUS, None, run, scene.NOW, many=False)
+    row = rows.issue_row(issue, Preset.STATUS, IssueAbout(None, run), scene.NOW, many=False)
     assert words(row) == ["#4", "! stalled", "claude-a", "Title"]
 
 
@@ -165,13 +227,23 @@ def test_one_failed_check_fails_them_all() -> None:
 
 
 def test_a_lease_counts_while_it_lasts() -> None:
-    def taken(until: timedelta) -> str:
-        lease = Lease(WorkerName("claude-a"), scene.NOW + until)
+    def merge(**until: float) -> str:
+        lease = Lease(WorkerName("claude-a"), scene.NOW + timedelta(**until))
         pull = msgspec.structs.replace(scene.PULLS[0], lease=lease)
-        return words(rows.pull_row(pull, scene.NOW, many=False))[-1]
+        return words(rows.pull_row(pull, scene.NOW, many=False, ready=True))[3]
 
-    assert taken(timedelta(hours=1)).startswith("taken by claude-a")
-    assert "taken" not in taken(timedelta(hours=-1))
+    assert merge(hours=11, minutes=59) == "taken 11h"
+    assert merge(minutes=7) == "taken 7m"
+    assert merge(hours=-1) == "✓ ready"
+
+
+def test_where_there_is_no_room_the_state_tells_whether_it_can_be_merged() -> None:
+    ready = rows.pull_row(scene.PULLS[0], scene.NOW, many=False, ready=True, compact=True)
+    assert ready.cells[1] == ("✓ ready", Tone.GOOD)
+    conflict = rows.pull_row(scene.PULLS[2], scene.NOW, many=False, compact=True)
+    assert conflict.cells[1] == ("conflict", Tone.BROKEN)
+    waiting = rows.pull_row(scene.PULLS[1], scene.NOW, many=False, compact=True)
+    assert words(waiting)[1] == "◐ review"
 
 
 def test_a_merged_pull_request_is_quiet() -> None:
@@ -189,6 +261,29 @@ def test_issues_in_the_order_of_attention(snapshot: Snapshot) -> None:
     plan = Planner(settings).decide(snapshot, scene.NOW)
     order = [key.number for key in lists.issues(snapshot, Preset.STATUS, plan.gate)]
     assert order == [37, 41, 48, 29, 30, 33, 22, 44, 45, 46, 47, 12]
+
+
+def test_what_the_titles_count_is_what_the_lists_show(snapshot: Snapshot) -> None:
+    settings = FleetSettings(allowed_authors=("ann",))
+    plan = Planner(settings).decide(snapshot, scene.NOW)
+    issues = lists.issues(snapshot, Preset.STATUS, plan.gate)
+    tally = lists.tally(
+        snapshot,
+        Preset.STATUS,
+        plan.gate,
+        lists.live_runs(snapshot),
+        issues=issues,
+        runs=lists.runs(snapshot),
+        pulls=lists.pulls(snapshot),
+    )
+    marks = [
+        rows.issue_mark(snapshot.issues[key], Preset.STATUS, plan.gate(key), None, scene.NOW).word
+        for key in issues
+    ]
+    assert (tally.issues, tally.pulls) == (11, 3)
+    assert (tally.ready, tally.held) == (marks.count("ready"), marks.count("held")) == (1, 3)
+    assert dict(tally.phases) == {Phase.WORKING: 2, Phase.WAITING: 2, Phase.STALLED: 1}
+    assert tally.of(Phase.WORKING, Phase.STALLED) == 3
 
 
 def test_open_pull_requests_come_before_merged_ones(snapshot: Snapshot) -> None:

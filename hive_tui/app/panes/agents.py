@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable, Sequence
 from typing import cast
 
-from hive_tui.app import findable, lists, rows
+from hive_tui.app import findable, rows, standstill
 from hive_tui.app.panes.base import ListPane
 from hive_tui.app.view import View
 from hive_tui.core.glyphs import PHASES
@@ -33,7 +33,15 @@ class AgentsPane(ListPane):
 
     def row(self, view: View, key: Hashable) -> Row:
         run = view.snapshot.runs.get(cast(RunId, key))
-        return Row(key, ()) if run is None else rows.agent_row(run, view.now, many=view.many)
+        if run is None:
+            return Row(key, ())
+        return rows.agent_row(
+            run,
+            view.now,
+            many=view.many,
+            pending=view.pending_of(Target(run=run.id)),
+            pull=view.pull_of.get(run.key) if run.phase.final else None,
+        )
 
     def thing(self, view: View, key: Hashable) -> Run | None:
         return view.snapshot.runs.get(cast(RunId, key))
@@ -43,6 +51,9 @@ class AgentsPane(ListPane):
     def target(self, view: View, key: Hashable) -> Target:
         return view.target_of_run(cast(RunId, key))
 
+    def nothing(self, view: View) -> Sequence[str]:
+        return ("No agent is at work", standstill.why(view) or self.empty[1])
+
     def counts(self, view: View) -> Iterable[Cell]:
-        for phase, number in lists.count_runs(view.snapshot):
+        for phase, number in view.tally.phases:
             yield Cell(f"{number} {phase.value}", PHASES[phase].tone)

@@ -128,6 +128,13 @@ class ListPane(ViewPane):
             if column.flexible and cell.text
         ]
 
+    def has_room(self, column: str) -> bool:
+        """Whether a column is on screen."""
+        widths = self.table.widths(self.table.size.width - 2)
+        return any(
+            width and found.name == column for found, width in zip(self.table.columns, widths, strict=True)
+        )
+
     def nothing(self, view: View) -> Sequence[str]:
         """What an empty list says now; `empty` unless there is something truer."""
         return self.empty

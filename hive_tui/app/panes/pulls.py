@@ -8,6 +8,8 @@ from typing import cast
 from hive_tui.app import findable, rows
 from hive_tui.app.panes.base import ListPane, count
 from hive_tui.app.view import View
+from hive_tui.core import merging, text
+from hive_tui.core.glyphs import Tone
 from hive_tui.core.ids import PullKey
 from hive_tui.core.model import PullRequest, PullState
 from hive_tui.core.sources import FORGE
@@ -32,7 +34,20 @@ class PullsPane(ListPane):
 
     def row(self, view: View, key: Hashable) -> Row:
         pull = view.snapshot.pulls.get(cast(PullKey, key))
-        return Row(key, ()) if pull is None else rows.pull_row(pull, view.now, many=view.many)
+        if pull is None:
+            return Row(key, ())
+        return rows.pull_row(
+            pull,
+            view.now,
+            many=view.many,
+            ready=pull.state is PullState.OPEN and not self._obstacles(view, pull),
+            pending=view.pending_of(Target(repo=pull.repo, pull_request=pull.number)),
+            compact=not self.has_room("mergeable"),
+        )
+
+    def _obstacles(self, view: View, pull: PullRequest) -> Sequence[str]:
+        issue = view.snapshot.issues.get(pull.issue_key) if pull.issue_key is not None else None
+        return merging.obstacles(pull, issue, view.settings)
 
     def thing(self, view: View, key: Hashable) -> PullRequest | None:
         return view.snapshot.pulls.get(cast(PullKey, key))
@@ -45,4 +60,18 @@ class PullsPane(ListPane):
     def counts(self, view: View) -> Iterable[Cell]:
         source = self.freshness(view)
         if source is not None and source.heard_at is not None:
-            yield count(sum(pull.state is PullState.OPEN for pull in view.snapshot.pulls.values()), "open")
+            yield count(view.tally.pulls, "open")
+
+    def hint(self, view: View) -> Cell | None:
+        """Who reserved the selected pull request, and what stands against its merge."""
+        key = cast("PullKey | None", self.table.selected)
+        pull = view.snapshot.pulls.get(key) if key is not None else None
+        if pull is None or pull.state is not PullState.OPEN:
+            return None
+        lease, obstacles = pull.lease, self._obstacles(view, pull)
+        taken = ""
+        if lease is not None and view.now < lease.until:
+            taken = f"{lease.worker} has it until {text.clock(lease.until, view.now)}"
+        said = "; ".join(filter(None, (taken, *obstacles)))
+        number = rows.number(pull.repo, pull.number, "!", many=view.many)
+        return Cell(f"{number}: {said or 'ready to merge'}", Tone.QUIET)

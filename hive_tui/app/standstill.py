@@ -1,0 +1,28 @@
+"""Why nothing is started, whichever issue: in a sentence that says what helps; pure."""
+
+from __future__ import annotations
+
+from hive_tui.app.view import View
+from hive_tui.core import gates, text
+from hive_tui.core.model import DispatcherState
+
+
+def why(view: View) -> str | None:
+    """What holds the fleet as a whole; None where nothing does, or nothing is known of it."""
+    fleet, settings = view.snapshot.fleet, view.settings
+    if fleet is None:
+        return None
+    state = fleet.dispatcher.state
+    if state in (DispatcherState.STOPPED, DispatcherState.DEAD):
+        word = "is stopped" if state is DispatcherState.STOPPED else "died"
+        return f"The dispatcher {word}: `hive dispatcher start`"
+    if fleet.paused is not None:
+        reason = f" ({text.clean_line(fleet.paused.why)})" if fleet.paused.why else ""
+        return f"{fleet.paused.by} paused the fleet{reason}: `hive resume`"
+    if not settings.allowed_authors:
+        return "Nobody's issues are started: list yourself in allowed_authors"
+    if not fleet.slots:
+        return "The fleet has no slots: `hive slots +1` adds one"
+    if not any(gates.available(agent, view.now) for agent in fleet.agents):
+        return "No agent can work now: see the fleet (1)" if fleet.agents else "The fleet has no agent"
+    return None
