@@ -14,6 +14,8 @@ from textual.reactive import reactive
 from textual.strip import Strip
 from textual.widget import Widget
 
+from widgets.guarded import Guarded
+
 SPACE = 2
 """Blank cells between two hints."""
 
@@ -54,7 +56,7 @@ def fitting(hints: Sequence[Hint], last: Hint | None, available: int) -> list[Hi
     return kept if last is None else [*kept, last]
 
 
-class KeyBar(Widget):
+class KeyBar(Guarded, Widget):
     """Hints from the left, the help's at the end; a click does what the key does."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {"keys--key", "keys--words", "keys--hover"}

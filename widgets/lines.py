@@ -18,17 +18,20 @@ from textual.strip import Strip
 from hive_tui.core.glyphs import Tone
 from hive_tui.core.text import clean
 from widgets.cells import GAP, Cell, Column, lay_out
+from widgets.guarded import Guarded
 
 TONE_CLASSES = frozenset(f"tone--{tone.value}" for tone in Tone)
 
 TONE_CSS = """
     & > .tone--plain { color: $foreground; }
     & > .tone--title { color: $foreground; text-style: bold; }
-    & > .tone--quiet { color: $foreground 55%; }
+    & > .tone--quiet { color: $foreground 60%; }
     & > .tone--good { color: $success; }
     & > .tone--soon { color: $warning; }
     & > .tone--broken { color: $error; }
+    &:ansi > .tone--quiet { color: ansi_default; text-style: dim; }
 """
+"""Of the terminal's own colours there is no 60 %, so quiet is dim there."""
 
 _BLANKS: dict[int, str] = {ord("\n"): " ", ord("\t"): " "}
 
@@ -100,7 +103,7 @@ def _cut(text: str, width: int) -> int:
     return len(text)
 
 
-class LineView(ScrollView, can_focus=True):
+class LineView(Guarded, ScrollView, can_focus=True):
     """A scrolling view whose lines are drawn one by one, from cells in tones."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {
@@ -120,6 +123,11 @@ class LineView(ScrollView, can_focus=True):
         + "& > .line--match { color: $accent; text-style: bold underline; }"
         + "&:focus > .line--selected { background: $accent 18%; }"
         + "&:focus > .line--marker { color: $accent; }"
+        + "&:ansi { scrollbar-color: ansi_bright_black; scrollbar-color-hover: ansi_white; }"
+        + "&:ansi > .line--selected { background: ansi_default; text-style: none; }"
+        + "&:ansi > .line--marker { color: ansi_bright_black; }"
+        + "&:ansi:focus > .line--selected { background: ansi_default; text-style: reverse; }"
+        + "&:ansi:focus > .line--marker { color: $accent; }"
         + "}"
     )
 
@@ -146,6 +154,12 @@ class LineView(ScrollView, can_focus=True):
         if self._widths[0] != available:
             self._widths = (available, lay_out(self.columns, available))
         return self._widths[1]
+
+    def laid_over(self, name: str) -> Style:
+        """What a component's style changes where it is laid over others: the background, or where
+        colours cannot say it, light for dark."""
+        style = self.get_component_rich_style(name)
+        return Style(bgcolor=style.bgcolor, reverse=style.reverse or None)
 
     def tone(self, tone: Tone) -> Style:
         return self.get_component_rich_style(f"tone--{tone.value}")

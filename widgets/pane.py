@@ -16,6 +16,7 @@ from textual.widget import Widget
 
 from hive_tui.core.glyphs import Tone
 from widgets.cells import Cell
+from widgets.guarded import Guarded
 from widgets.lines import TONE_CLASSES, TONE_CSS, fit
 
 _THIN = "╭─╮│╰╯"
@@ -30,7 +31,7 @@ class Edge(NamedTuple):
     right: tuple[Cell, ...] = ()
 
 
-class Pane(Widget):
+class Pane(Guarded, Widget):
     """A framed part of the screen around one widget that takes the focus.
 
     It draws its frame by itself, line by line: a border of Textual's has room for one title only, and
@@ -45,6 +46,9 @@ class Pane(Widget):
         + "&:focus-within { color: $accent; }"
         + "&:focus-within > .pane--digit { color: $accent; text-style: bold; }"
         + "&:focus-within > .tone--title { color: $accent; }"
+        + "&:ansi { color: ansi_bright_black; }"
+        + "&:ansi > .pane--digit { color: ansi_default; }"
+        + "&:ansi:focus-within { color: $accent; text-style: bold; }"
         + "}"
     )
 
@@ -101,7 +105,7 @@ class Pane(Widget):
         self._drawn.clear()
         super().notify_style_update()
 
-    def render_lines(self, crop: Region) -> list[Strip]:
+    def draw_lines(self, crop: Region) -> list[Strip]:
         width, height = self.outer_size
         strips = [self._frame(y, width, height) for y in crop.line_range]
         if crop.column_span == (0, width):

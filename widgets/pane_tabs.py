@@ -14,10 +14,11 @@ from textual.reactive import reactive
 from textual.widget import Widget
 
 from widgets.cells import Cell
+from widgets.guarded import Guarded
 from widgets.lines import TONE_CLASSES, TONE_CSS, fit
 
 
-class PaneTabs(Widget):
+class PaneTabs(Guarded, Widget):
     """`1 fleet  2 issues  3 agents  7 attn 3`, the current one marked; a click goes there."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {*TONE_CLASSES, "tabs--digit", "tabs--name", "tabs--current"}

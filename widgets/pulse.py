@@ -11,6 +11,7 @@ from textual.reactive import reactive
 from textual.widget import Widget
 
 from widgets.cells import Line
+from widgets.guarded import Guarded
 from widgets.lines import TONE_CLASSES, TONE_CSS, fit
 
 WIDE = 120
@@ -50,7 +51,7 @@ def fitting(parts: Sequence[Part], available: int, space: int) -> list[Line]:
     return [part[i].cells for part, i in zip(parts, current, strict=True) if part[i].cells]
 
 
-class Pulse(Widget):
+class Pulse(Guarded, Widget):
     """The header strip: facts from the left, the last one at the right edge."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {*TONE_CLASSES}

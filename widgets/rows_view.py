@@ -364,7 +364,7 @@ class RowsView(LineView):
 
     @property
     def _over(self) -> Style:
-        return self.get_component_rich_style("line--selected").background_style
+        return self.laid_over("line--selected")
 
     def _lead(self, key: Hashable, chosen: bool) -> str:
         if key in self.marks:

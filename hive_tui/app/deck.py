@@ -19,6 +19,7 @@ from textual.widget import Widget
 from hive_tui.app import layout
 from hive_tui.app.layout import Arrangement, Mode, Placed, Sizes
 from hive_tui.app.panes.base import ViewPane
+from widgets.guarded import Guarded
 from widgets.notice import Notice
 from widgets.pane_tabs import PaneTabs
 
@@ -31,7 +32,7 @@ class _Drag(NamedTuple):
     start: int
 
 
-class Deck(Widget):
+class Deck(Guarded, Widget):
     """The panes, the line of their names, and the words that stand there where nothing has room."""
 
     DEFAULT_CSS = "Deck { width: 1fr; height: 1fr; }"
@@ -153,6 +154,7 @@ class Deck(Widget):
         found = layout.grown(self._arrangement, self._current, across=across, by=by)
         if found is not None:
             self._divide(*found)
+            self.post_message(self.Resized())
         return found is not None
 
     def reset_sizes(self) -> None:
@@ -166,7 +168,6 @@ class Deck(Widget):
         if self._sizes.get(name) != shares:
             self._sizes[name] = shares
             self._lay_out()
-            self.post_message(self.Resized())
 
     def on_mouse_down(self, event: events.MouseDown) -> None:
         where = event.screen_offset - self.region.offset
@@ -195,6 +196,7 @@ class Deck(Widget):
             self._drag = None
             self.release_mouse()
             event.stop()
+            self.post_message(self.Resized())
 
 
 class _DeckLayout(Layout):

@@ -122,12 +122,9 @@ def _abandon_output() -> int:
 
 
 def _unexpected(error: Exception) -> int:
-    import traceback
+    from hive_tui.system import bugs
 
-    from hive_tui.core.text import Redactor, clean, clean_line
-
-    text = Redactor()(clean("".join(traceback.format_exception(error))))
-    summary = Redactor()(clean_line(f"{type(error).__name__}: {error}", limit=300))
+    text, summary = bugs.traceback_of(error), bugs.summary(error)
     if os.environ.get("HIVE_DEBUG"):
         _explain(f"unexpected {summary}", text)
     else:
@@ -136,15 +133,9 @@ def _unexpected(error: Exception) -> int:
 
 
 def _keep_traceback(text: str) -> str:
-    from datetime import UTC, datetime
+    from hive_tui.system import bugs
 
-    from hive_tui.system.paths import paths
-
-    path = paths().data / "errors.log"
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("a", encoding="utf-8") as log:
-            log.write(f"{datetime.now(UTC).isoformat()} hive {__version__}\n{text}\n")
-    except OSError:
+    path = bugs.keep(text)
+    if path is None:
         return text
     return f"This is a bug in hive. The traceback is in {path}; HIVE_DEBUG=1 shows it here."

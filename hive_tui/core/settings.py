@@ -200,6 +200,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Your login in events and as an author; default: the operating system's."""
     fleets: dict[FleetName, FleetSettings] = {}
     """By name; without any there is one, `local`."""
+    theme: str | None = None
+    """Of the console: hive, hive-light, or one of Textual's such as nord or ansi-dark; default: hive."""
     read_only: bool = False
     """Refuse everything that changes something, like `--read-only`."""
     keys: dict[str, str] = {}

@@ -27,6 +27,7 @@ from hive_tui.app.view import View
 from hive_tui.core.settings import FleetSettings
 from hive_tui.core.store import Diff
 from hive_tui.core.targets import Target
+from widgets.guarded import GuardedPump
 from widgets.pane_tabs import PaneTabs
 from widgets.pulse import Pulse
 from widgets.table import Table
@@ -34,7 +35,7 @@ from widgets.table import Table
 LEAST = f"{layout.LEAST_WIDTH} x {layout.LEAST_HEIGHT + 2}"
 
 
-class MainScreen(Screen[None]):
+class MainScreen(GuardedPump, Screen[None]):
     """What is happening, why nothing is happening, and what it costs, at one glance."""
 
     AUTO_FOCUS = "#agents Table"

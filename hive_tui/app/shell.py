@@ -1,0 +1,103 @@
+"""What the console's app is before it knows a fleet: its looks, and what becomes of its own bugs."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+import msgspec
+from textual.app import App
+
+from hive_tui.app import theme
+from hive_tui.app.memory import Memory, MemoryFile
+from hive_tui.app.stylesheet import ComponentStylesheet
+from widgets.guarded import GuardedPump
+
+TELL_AGAIN_SECONDS = 60.0
+"""After this the same bug is told once more."""
+
+MOST_BUGS = 200
+"""So many within `TELL_AGAIN_SECONDS` are not to be lived with."""
+
+
+class Shell(GuardedPump, App[None]):
+    """Chooses the theme, remembers what was changed, and outlives exceptions in handlers."""
+
+    def __init__(self, *, wished_theme: str | None = None, memory: Path | None = None) -> None:
+        """`memory` is the file that keeps what the person changes; without one nothing is kept."""
+        # Without colours the terminal's own are shown, and then left out altogether.
+        super().__init__(ansi_color=True if "NO_COLOR" in os.environ else None)
+        self.stylesheet = ComponentStylesheet(variables=self.get_css_variables())
+        self._memory_file = MemoryFile(memory)
+        self.memory = self._memory_file.load()
+        """What is remembered of the last time."""
+        for look in theme.OWN:
+            self.register_theme(look)
+        self._configured_theme = wished_theme
+        kept = self.memory.theme if self.memory.configured == wished_theme else None
+        wish = kept or wished_theme
+        self.theme = theme.chosen(wish, self.available_themes, os.environ, colors=self.console.color_system)
+        self.unknown_theme = wish if wish is not None and wish not in self.available_themes else None
+        """A configured theme that there is not."""
+        self.survives: bool | None = None
+        """Whether bugs are told and lived with; None is yes on a terminal, where no test wants to fail."""
+        self._shown = False
+        self._told: dict[str, float] = {}
+        self._bugs: list[float] = []
+
+    def on_mount(self) -> None:
+        self.call_after_refresh(self._first_shown)
+
+    def _first_shown(self) -> None:
+        self._shown = True
+        if self.unknown_theme is not None:
+            self.notify(
+                f"There is no theme {self.unknown_theme}; the palette lists them.",
+                severity="warning",
+                markup=False,
+            )
+
+    # What is remembered
+
+    def remember(self, **changes: object) -> None:
+        """Keep what the person changed; fields of `Memory`."""
+        changed: Memory = msgspec.structs.replace(self.memory, **changes)
+        if changed != self.memory:
+            self.memory = changed
+            self._memory_file.save(changed)
+
+    def choose_theme(self, name: str) -> None:
+        """Show another theme, also the next time."""
+        self.theme = name
+        self.remember(theme=name, configured=self._configured_theme)
+
+    # Bugs
+
+    def _handle_exception(self, error: Exception) -> None:
+        """Tell a bug and go on, except before the first picture, where there is nothing to go on with."""
+        from hive_tui.system import bugs
+
+        if not (not self.is_headless if self.survives is None else self.survives):
+            super()._handle_exception(error)
+            return
+        words = bugs.summary(error)
+        now = time.monotonic()
+        self._bugs = [at for at in self._bugs if now - at < TELL_AGAIN_SECONDS] + [now]
+        told = self._told.get(words)
+        if told is not None and now - told < TELL_AGAIN_SECONDS and len(self._bugs) < MOST_BUGS:
+            return
+        self._told[words] = now
+        kept = bugs.keep(bugs.traceback_of(error))
+        where = f"The traceback is in {kept}." if kept is not None else "Its traceback could not be kept."
+        if not self._shown or len(self._bugs) >= MOST_BUGS:
+            self._return_code = 1
+            self.exit(return_code=1, message=f"hive: unexpected {words}\nThis is a bug in hive. {where}")
+            return
+        self.notify(
+            f"{words}\n{where} The console goes on.",
+            title="This is a bug in hive",
+            severity="error",
+            timeout=15,
+            markup=False,
+        )
