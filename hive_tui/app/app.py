@@ -3,36 +3,33 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import ClassVar, Protocol, runtime_checkable
 
 from textual import events, on, work
-from textual.app import App
+from textual.actions import ActionParseResult
 from textual.binding import ActiveBinding, BindingType
+from textual.dom import DOMNode
 from textual.message import Message
 from textual.worker import Worker, WorkerState
 
 from hive_tui.app import keys
 from hive_tui.app.commander import Commander, Commands
+from hive_tui.app.deck import Deck
 from hive_tui.app.line.child import Caller
 from hive_tui.app.live import Fleet, Live
-from hive_tui.app.orders import CONFIRM_WITHIN, Pending, carry_out
+from hive_tui.app.orders import Orders, words
 from hive_tui.app.panes.base import ListPane
 from hive_tui.app.screens.main import MainScreen
-from hive_tui.app.stylesheet import ComponentStylesheet
+from hive_tui.app.shell import Shell
 from hive_tui.app.tail import following
-from hive_tui.app.theme import HIVE
 from hive_tui.app.view import View
-from hive_tui.core import actions, text
-from hive_tui.core.actions import ActionContext
-from hive_tui.core.errors import HiveError
+from hive_tui.core import actions
 from hive_tui.core.ids import RunId
 from hive_tui.core.keymap import DEFAULT, Keymap
-from hive_tui.core.model import Actor, ActorKind
 from hive_tui.core.sources import Kind
 from hive_tui.core.store import Diff, Snapshot
 from hive_tui.core.targets import Target
@@ -51,7 +48,7 @@ class FleetScreen(Protocol):
     def show(self, view: View, diff: Diff | None) -> None: ...
 
 
-class HiveApp(App[None]):
+class HiveApp(Shell):
     """`hive top` for one fleet."""
 
     TITLE = "hive"
@@ -76,16 +73,14 @@ class HiveApp(App[None]):
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         keymap: Keymap = DEFAULT,
         commands: Commands | None = None,
+        start_dispatcher: Callable[[], str | None] | None = None,
+        theme: str | None = None,
+        memory: Path | None = None,
     ) -> None:
-        """`prepare` is run once in a thread after the first paint; what it returns is shown."""
-        super().__init__()
-        self.stylesheet = ComponentStylesheet(variables=self.get_css_variables())
-        self.register_theme(HIVE)
-        if "TEXTUAL_THEME" not in os.environ:
-            self.theme = HIVE.name
-        self._fleet = fleet
-        self._user = user
-        self.read_only = read_only
+        """`prepare` is run once in a thread after the first paint; what it returns is shown. `memory` is
+        the file that keeps what the person changes on the screen. `start_dispatcher` starts the
+        dispatcher, where it belongs on this machine."""
+        super().__init__(wished_theme=theme, memory=memory)
         self.keymap = keymap
         """Which key does what, as the person has it."""
         self.next_fleet: str | None = None
@@ -94,11 +89,14 @@ class HiveApp(App[None]):
         self._prepare = prepare
         self._clock = now
         self._live = Live(fleet, notify=lambda: self.post_message(self.Changed()), now=now)
-        self.view = self._live.latest
+        self.orders = Orders(
+            self, fleet, user=user, read_only=read_only, now=now, start_dispatcher=start_dispatcher
+        )
+        self.view = self.orders.mark(self._live.latest)
         """What is shown now."""
         self.logs = following(fleet.cluster)
-        self._pending = Pending()
         self.main = MainScreen(fleet.name, fleet.settings, self.logs)
+        self.main.deck.restore(self.memory.sizes)
 
     def get_default_screen(self) -> MainScreen:
         return self.main
@@ -118,6 +116,7 @@ class HiveApp(App[None]):
         self._tick()
         self.set_interval(1.0, self._tick)
         self._live.start()
+        self._learn()
         if self._prepare is not None:
             self._run_prepare(self._prepare)
         for clash in self.keymap.clashes:
@@ -135,20 +134,30 @@ class HiveApp(App[None]):
     def _take(self) -> None:
         update = self._live.take()
         if update is not None:
-            self.view = update.view
+            self.orders.seen(update.view, update.diff)
+            self.view = self.orders.mark(update.view)
             self._show(update.diff)
-            if update.diff.keys(Kind.FLEET):
+            if any(update.diff.keys(kind) for kind in (Kind.FLEET, Kind.RUN, Kind.ISSUE, Kind.PULL)):
                 self.refresh_bindings()
 
     def _tick(self) -> None:
         self.view = self._live.latest.at(self._clock())
-        if (word := self._pending.overdue(self.view.now)) is not None:
-            self.say(f"The fleet did not confirm {word} within {text.age(CONFIRM_WITHIN)}.", "error")
+        self.orders.tick(self.view)
+        self.show_again()
+
+    def show_again(self) -> None:
+        """Show the same state with what was ordered since."""
+        self.view = self.orders.mark(self.view)
         self._show(Diff({}))
+
+    @property
+    def latest(self) -> Snapshot:
+        """The newest state, also in the middle of a frame; for any thread."""
+        return self._live.latest.snapshot
 
     def _show(self, diff: Diff) -> None:
         """Show the view on every screen that shows one, also those below the top."""
-        self.main.show(self.view, diff, pending=self._pending.word(self.view.snapshot))
+        self.main.show(self.view, diff, pending=self.view.pending_of(Target()) or "")
         for screen in self.screen_stack:
             if screen is not self.main and isinstance(screen, FleetScreen):
                 screen.show(self.view, diff)
@@ -161,6 +170,10 @@ class HiveApp(App[None]):
     def _switch_log(self) -> None:
         selected = self.main.agents.table.selected
         self.main.log_pane.follow(RunId(selected) if isinstance(selected, str) else None)
+
+    @on(Deck.Resized)
+    def _keep_sizes(self) -> None:
+        self.remember(sizes=self.main.deck.sizes)
 
     # What is done
 
@@ -220,6 +233,9 @@ class HiveApp(App[None]):
 
     def why_not(self, name: str) -> str | None:
         """Why an action cannot be done here and now; None when it can."""
+        action = actions.get(name)
+        if action.writes and self.targets is not None:
+            return self.orders.unavailable(action, self.targets)
         active = self.binding_of(name)
         if active is None:
             return "not here"
@@ -257,34 +273,76 @@ class HiveApp(App[None]):
             event.prevent_default()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Of two orders on one key the one that applies is there."""
+        """False where an order has no key: its backends cannot do it, or another one on the same key
+        applies. None where it makes no sense now: its key is dim, and says why when it is pressed."""
         if action == "order":
             order = actions.get(str(parameters[0]))
-            return self.targets is not None and order.applies(self.view.snapshot, self.targets)
+            targets = self.targets
+            if targets is None or self.orders.lacks(order):
+                return False
+            if not order.applies(self.view.snapshot, targets):
+                return False
+            return None if self.orders.unavailable(order, targets) else True
+        if action in ("apply_slots", "reset_slots"):
+            return self.orders.turning and self.targets is not None
         return True
+
+    async def run_action(
+        self,
+        action: str | ActionParseResult,
+        default_namespace: DOMNode | None = None,
+        namespaces: Mapping[str, DOMNode] | None = None,
+    ) -> bool:
+        """A dim order says why it cannot be given, instead of nothing."""
+        _, name, parameters = self._parse_action(action, default_namespace or self, namespaces)
+        if name == "order" and self.check_action(name, parameters) is None:
+            self.action_order(str(parameters[0]))
+            return True
+        return await super().run_action(action, default_namespace, namespaces)
 
     @property
     def targets(self) -> Sequence[Target] | None:
         """What an order is about on the screen on top; None where no orders are given."""
         return self.screen.targets if isinstance(self.screen, FleetScreen) else None
 
-    def action_order(self, name: str) -> None:
-        """Give the fleet an order of the registry; the header shows the wish until it is a fact."""
-        self._pending.begin(name, self._clock())
-        self._tick()
-        self._carry_out(name, self.view.snapshot, self.targets or ())
+    @property
+    def hidden_marks(self) -> int:
+        """How many of the targets are marked, but hidden by a filter."""
+        pane = self.main.current
+        return pane.hidden_marks if self.screen is self.main and isinstance(pane, ListPane) else 0
 
-    @work(thread=True, group="orders", exit_on_error=False)
-    def _carry_out(self, name: str, snapshot: Snapshot, targets: Sequence[Target]) -> str:
-        context = ActionContext(
-            cluster=self._fleet.cluster,
-            forge=self._fleet.forge,
-            settings=self._fleet.settings,
-            actor=Actor(ActorKind.PERSON, self._user),
-            now=self._clock,
-            read_only=self.read_only,
-        )
-        return carry_out(context, snapshot, name, targets)
+    def action_order(self, name: str) -> None:
+        """Do an action of the registry, whatever it is: an order to the fleet is asked about, carried
+        out and waited for; what the console does by itself is done as by its key."""
+        action = actions.get(name)
+        if action.writes:
+            self.orders.give(action, self.targets or ())
+        else:
+            self.do(name)
+
+    def action_apply_slots(self) -> None:
+        self.orders.apply_slots()
+
+    def action_reset_slots(self) -> None:
+        self.orders.reset_slots()
+
+    @property
+    def read_only(self) -> bool:
+        """Whether this console changes nothing."""
+        return self.orders.read_only
+
+    def action_read_only(self) -> None:
+        """Let the console change nothing, and back."""
+        self.orders.toggle_read_only()
+
+    def action_budget(self) -> None:
+        """Where the money went."""
+        self.show_pane("costs", None)
+
+    @work(thread=True, group="learn", exit_on_error=False)
+    def _learn(self) -> None:
+        self.orders.learn()
+        self.call_later(self.refresh_bindings)
 
     @work(thread=True, group="prepare", exit_on_error=False)
     def _run_prepare(self, prepare: Callable[[], str | None]) -> str | None:
@@ -293,9 +351,6 @@ class HiveApp(App[None]):
     def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
         worker = event.worker
         if event.state is WorkerState.ERROR:
-            if worker.group == "orders":
-                self._pending.clear()
-                self._tick()
             self.say_error(worker.error)
         elif event.state is WorkerState.SUCCESS and isinstance(worker.result, str):
             self.say(worker.result, "information")
@@ -306,7 +361,4 @@ class HiveApp(App[None]):
 
     def say_error(self, error: BaseException | None) -> None:
         """Tell what went wrong, and the next step."""
-        if isinstance(error, HiveError):
-            self.say(f"{error.message} {error.hint or ''}".strip(), "error")
-        else:
-            self.say(f"{type(error).__name__}: {error}", "error")
+        self.say(words(error), "error")

@@ -14,6 +14,15 @@ EVERYWHERE = {
     "quit": "quit",
     "palette": "palette",
     "command": "command",
+    "read-only": "read_only",
+    "budget": "budget",
+    "describe": "describe",
+    "browse": "browse",
+    "copy": "copy",
+    "copy.line": "copy_line",
+    "go.issue": "go('issue')",
+    "go.pull": "go('pull')",
+    "go.run": "go('run')",
 }
 """What the console does by itself wherever one is: the registry's id, and the app's action."""
 
@@ -42,6 +51,26 @@ MAIN = {
 }
 """The same on the screen of panes, as that screen's actions."""
 
+DETAIL = {
+    **{
+        f"detail.{tab}": f"tab('{tab}')" for tab in ("log", "transcript", "diff", "issue", "cost", "describe")
+    },
+    "detail.next": "cycle(1)",
+    "detail.previous": "cycle(-1)",
+    "attempt.previous": "attempt(-1)",
+    "attempt.next": "attempt(1)",
+    "detail.find": "find",
+    "detail.unfold": "unfold",
+    "detail.next-part": "part(1)",
+    "detail.previous-part": "part(-1)",
+    "detail.next-match": "match(1)",
+    "detail.previous-match": "match(-1)",
+    "describe": "tab('describe')",
+    "refresh": "reload",
+    "back": "back",
+}
+"""The same on the screen of one thing."""
+
 
 def orders() -> list[Action]:
     """Actions that change the fleet, an issue, a run or a pull request."""
@@ -56,8 +85,11 @@ def offered() -> list[Action]:
 def app_bindings() -> list[Binding]:
     """Keys that work everywhere; of several orders on one key the first that applies is meant."""
     return [
-        *(_binding(action.id, f"order('{action.id}')") for action in orders()),
+        *(_binding(action.id, f"order('{action.id}')") for action in actions.REGISTRY if action.writes),
         *(_binding(name, action) for name, action in EVERYWHERE.items()),
+        # Enter and Esc belong to the number of slots only while one is being turned.
+        Binding("enter", "apply_slots", "Set the slots", show=False, priority=True, id="slots.apply"),
+        Binding("escape", "reset_slots", "Leave the slots", show=False, priority=True, id="slots.reset"),
         *(chord_binding(first) for first in keymap.DEFAULT.chords),
     ]
 
@@ -65,6 +97,11 @@ def app_bindings() -> list[Binding]:
 def main_bindings() -> list[Binding]:
     """Keys of the screen of panes."""
     return [_binding(name, action) for name, action in MAIN.items()]
+
+
+def detail_bindings() -> list[Binding]:
+    """Keys of the screen of one thing, besides those of the app."""
+    return [_binding(name, action) for name, action in DETAIL.items()]
 
 
 CHORD = "chord."

@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from hive_tui.core.actions import fleet, issues, pulls, runs, views, work
 from hive_tui.core.actions.base import (
     BULK,
+    READ_ONLY,
     Action,
     ActionContext,
     ActionPlan,
@@ -29,6 +30,7 @@ from hive_tui.core.actions.base import (
     key_label,
     make_plan,
     refusal_of,
+    sentence,
     unavailable,
 )
 from hive_tui.core.actions.fleet import (
@@ -98,6 +100,7 @@ def with_key(
 __all__ = [
     "BULK",
     "LEASE",
+    "READ_ONLY",
     "REGISTRY",
     "Action",
     "ActionContext",
@@ -133,6 +136,7 @@ __all__ = [
     "key_label",
     "plan",
     "refusal_of",
+    "sentence",
     "unavailable",
     "with_key",
 ]

@@ -1,0 +1,145 @@
+"""What a confirmation says: the targets by name, what happens to them, what is lost; pure."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+import msgspec
+
+from hive_tui.core import text
+from hive_tui.core.actions import ActionPlan, Danger, Planned, Scope
+from hive_tui.core.targets import Target
+
+MAX_LINES = 400
+"""Lines of a dialog; what is longer is cut, and says so."""
+
+
+class Weight(enum.Enum):
+    """How a line of a question stands out."""
+
+    TARGET = "target"
+    DETAIL = "detail"
+    OUT = "out"
+    """It is not acted on."""
+    NEWS = "news"
+    """It changed while the dialog was open."""
+
+
+class QuestionLine(NamedTuple):
+    text: str
+    weight: Weight = Weight.DETAIL
+
+
+class Question(NamedTuple):
+    """Something to be confirmed."""
+
+    title: str
+    accept: str
+    """The word on the button that does it."""
+    lines: tuple[QuestionLine, ...]
+    number: int | None = None
+    """What has to be typed before it is done; None is nothing."""
+    danger: bool = True
+    refusal: str | None = None
+    """Why it cannot be done any more."""
+
+
+def question(plan: ActionPlan, *, hidden: int = 0, shown: ActionPlan | None = None) -> Question:
+    """The question that a plan asks. `hidden` of its targets are marked but hidden by a filter;
+    `shown` is the plan that was on the screen before."""
+    lines = [*_news(plan, shown)]
+    for planned in plan.targets:
+        lines.append(QuestionLine(text.clean_line(planned.label), Weight.TARGET))
+        lines += [QuestionLine(f"  {line}") for line in planned.consequences]
+    lines += [
+        QuestionLine(f"left out: {planned.label}: {planned.refusal}", Weight.OUT) for planned in plan.skipped
+    ]
+    if hidden:
+        rows = "row that the filter hides" if hidden == 1 else "rows that the filter hides"
+        lines.append(QuestionLine(f"This includes {hidden} marked {rows}.", Weight.NEWS))
+    lines += [QuestionLine(line) for line in plan.consequences]
+    if len(lines) > MAX_LINES:
+        rest = len(lines) - MAX_LINES
+        lines = [*lines[:MAX_LINES], QuestionLine(f"… and {rest:,} lines more", Weight.OUT)]
+    return Question(
+        title=title(plan),
+        accept=plan.action.title,
+        lines=tuple(lines),
+        number=len(plan.targets) if plan.type_number else None,
+        danger=plan.danger is not Danger.NONE,
+        refusal=plan.refusal,
+    )
+
+
+_NOUNS = {Scope.ISSUE: "issue", Scope.RUN: "run", Scope.PULL: "pull request", Scope.FLEET: "run"}
+
+
+def title(plan: ActionPlan) -> str:
+    """`Kill 1 run`, `Stop everything: 4 runs`."""
+    name, number = plan.action.title, len(plan.targets)
+    if plan.action.scope is Scope.FLEET:
+        return f"{name}: {text.plural(number, 'run')}" if number else name
+    return f"{name} {text.plural(number, _NOUNS[plan.action.scope])}" if number > 1 else name
+
+
+def _news(plan: ActionPlan, shown: ActionPlan | None) -> Iterable[QuestionLine]:
+    """What changed since the dialog was opened."""
+    if shown is None:
+        return
+    still = {planned.target for planned in plan.targets}
+    reasons = {planned.target: planned.refusal for planned in plan.skipped}
+    for planned in shown.targets:
+        if planned.target not in still:
+            why = reasons.get(planned.target) or plan.refusal or "it is gone"
+            yield QuestionLine(f"meanwhile: {planned.label}: {why}", Weight.NEWS)
+    before = {planned.target: planned for planned in shown.targets}
+    for planned in plan.targets:
+        known = before.get(planned.target)
+        if known is None:
+            yield QuestionLine(f"meanwhile: {planned.label} came to it", Weight.NEWS)
+        elif known.evidence != planned.evidence:
+            yield QuestionLine(f"meanwhile: {planned.label} was changed, look again", Weight.NEWS)
+
+
+def widened(now: ActionPlan, shown: ActionPlan) -> bool:
+    """Whether a plan made anew is about more, or about something else, than the one on the screen."""
+    known = {(planned.target, planned.evidence) for planned in shown.targets}
+    return any((planned.target, planned.evidence) not in known for planned in now.targets)
+
+
+def lines_question(title: str, lines: Sequence[str], *, accept: str) -> Question:
+    """A question whose words come from elsewhere, such as a command's --dry-run."""
+    return Question(title, accept, tuple(QuestionLine(line) for line in lines))
+
+
+def agreed(now: ActionPlan, shown: ActionPlan) -> ActionPlan:
+    """A plan made anew, cut down to what the person agreed to: the same targets for the same reasons."""
+    known = {planned.target: planned for planned in shown.targets}
+    kept, changed = [], []
+    for planned in now.targets:
+        before = known.get(planned.target)
+        if before is not None and before.evidence == planned.evidence:
+            kept.append(planned)
+        else:
+            changed.append(_left_out(planned, before))
+    # What was left out before is known; what ended since is news.
+    known_out = {planned.target for planned in shown.skipped}
+    skipped = [planned for planned in now.skipped if planned.target not in known_out]
+    out = (*skipped, *changed)
+    refusal = now.refusal
+    if refusal is None and shown.targets and not kept and now.action.scope is not Scope.FLEET:
+        refusal = "; ".join(f"{planned.label}: {planned.refusal}" for planned in out) or "nothing is left"
+    return msgspec.structs.replace(now, targets=tuple(kept), skipped=out, refusal=refusal)
+
+
+def _left_out(planned: Planned, before: Planned | None) -> Planned:
+    why = "it was changed meanwhile: look again" if before is not None else "it came to it only now"
+    return msgspec.structs.replace(planned, refusal=why)
+
+
+def subjects(plan: ActionPlan) -> tuple[Target, ...]:
+    """What a plan acts on, as `View.pending` names it."""
+    found = [found for planned in plan.targets if (found := plan.action.subject(planned.target)) is not None]
+    return tuple(dict.fromkeys(found))

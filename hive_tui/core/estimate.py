@@ -1,0 +1,49 @@
+"""What a run will probably cost: what similar runs of this fleet cost; pure."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from hive_tui.core.ids import AgentName
+from hive_tui.core.model import Mode, Phase, Run
+
+ENOUGH = 3
+"""So many runs make a median worth showing; with fewer, less similar ones are asked too."""
+
+
+class Estimate(NamedTuple):
+    """A median in micro-dollars, and what it is the median of."""
+
+    micros: int
+    runs: int
+    of: str
+    """`succeeded bug-fix runs of claude`."""
+
+
+def estimate(runs: Iterable[Run], *, agent: AgentName | None, mode: Mode | None) -> Estimate | None:
+    """The median cost of the most similar runs that succeeded, None where none is known.
+
+    Similar is: of this agent in this mode, else in this mode, else any.
+    """
+    known = [
+        (run, run.status.usage.cost_micros)
+        for run in runs
+        if run.phase is Phase.SUCCEEDED and run.status.usage.cost_micros is not None
+    ]
+    named = f" of {agent}" if agent is not None else ""
+    moded = f"{mode.value} " if mode is not None else ""
+    groups = (
+        (f"succeeded {moded}runs{named}", [c for run, c in known if _same(run, agent, mode)]),
+        (f"succeeded {moded}runs", [c for run, c in known if _same(run, None, mode)]),
+        ("succeeded runs", [c for _, c in known]),
+    )
+    for of, costs in groups:
+        if len(costs) >= ENOUGH or (costs and of == groups[-1][0]):
+            return Estimate(round(statistics.median(costs)), len(costs), of)
+    return None
+
+
+def _same(run: Run, agent: AgentName | None, mode: Mode | None) -> bool:
+    return agent in (None, run.spec.agent) and mode in (None, run.spec.mode)
