@@ -96,8 +96,7 @@ class Commander:
             case SwitchFleet(name):
                 app.switch_fleet(name)
             case SetTheme(name):
-                app.theme = name
-                app.say(f"Theme {name}. `TEXTUAL_THEME={name}` in the environment keeps it.")
+                app.choose_theme(name)
             case Call():
                 app.run_worker(self._call(found), group="commands", exit_on_error=False)
 

@@ -8,6 +8,7 @@ from typing import Any
 from textual.dom import DOMNode
 from textual.screen import Screen
 
+from hive_tui.app.help_lines import Place
 from hive_tui.core import actions
 from hive_tui.core.actions import key_label
 from hive_tui.core.errors import UsageError
@@ -63,6 +64,13 @@ HINTS: dict[str, Sequence[str]] = {
 """By the pane's id or the screen's class: the ids of actions, what one does there most first."""
 
 
+_SCREENS = {
+    "LogScreen": ("The log", "All that one agent said and did. The fleet's keys are off here."),
+    "WallScreen": ("All logs", "What every agent at work says, side by side."),
+    "DetailScreen": ("One thing", "Everything that is known of it, tab by tab."),
+}
+
+
 class KeyHints(KeyBar):
     """The key bar of a screen of the console; it follows what the screen can do now."""
 
@@ -73,7 +81,7 @@ class KeyHints(KeyBar):
     def _changed(self, screen: Screen[Any]) -> None:
         if not self.is_attached or not self.app.is_running or screen is not self.app.screen:
             return
-        wanted = HINTS.get(_place(screen), _FLEET)
+        wanted = place(screen).hints
         found = dict(_hints(screen, {*wanted, "help"}))
         self.last = found.get("help")
         self.hints = tuple(found[name] for name in wanted if name in found)[:MOST]
@@ -83,17 +91,19 @@ class KeyHints(KeyBar):
         self.app.simulate_key(message.key)
 
 
-def _place(screen: Screen[Any]) -> str:
-    """The pane that has the focus, else the screen."""
-    focused: DOMNode | None = screen.focused
-    if focused is not None:
-        for node in focused.ancestors_with_self:
-            if node.id in HINTS:
-                return str(node.id)
+def place(screen: Screen[Any]) -> Place:
+    """Where somebody is: the pane that has the focus or had it last, else the screen."""
+    nodes: list[DOMNode] = [*screen.focused.ancestors_with_self] if screen.focused is not None else []
     current = getattr(screen, "current", None)
-    if isinstance(current, DOMNode) and current.id in HINTS:
-        return str(current.id)
-    return type(screen).__name__
+    if isinstance(current, DOMNode):
+        nodes.append(current)
+    for node in nodes:
+        if node.id in HINTS:
+            action = actions.get(f"pane.{node.id}")
+            return Place(node.id, action.title, action.help, HINTS[node.id])
+    name = type(screen).__name__
+    title, about = _SCREENS.get(name, ("This screen", ""))
+    return Place(name, title, about, HINTS.get(name, _FLEET))
 
 
 def _hints(screen: Screen[Any], wanted: set[str]) -> Iterator[tuple[str, Hint]]:

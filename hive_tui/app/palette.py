@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from textual.command import CommandPalette, DiscoveryHit, Hit, Hits, Provider
 from textual.content import Content
 
 from hive_tui.core import actions, text
+from hive_tui.core.targets import Target
 
 if TYPE_CHECKING:
     from hive_tui.app.app import HiveApp
@@ -25,9 +26,19 @@ class Offer(NamedTuple):
     do: Callable[[], object]
 
 
-def palette() -> CommandPalette:
-    """The palette over the screen on top."""
-    return CommandPalette(providers=[ActionProvider, ThingProvider, ThemeProvider], placeholder="Find anything …")
+class Palette(CommandPalette):
+    """Knows what could be done on the screen that it was opened on."""
+
+    def __init__(self, reasons: Mapping[str, str | None]) -> None:
+        super().__init__(
+            providers=[ActionProvider, ThingProvider, ThemeProvider], placeholder="Find anything …"
+        )
+        self.reasons = reasons
+
+
+def palette(reasons: Mapping[str, str | None]) -> Palette:
+    """The palette over the screen on top; `reasons` has its actions, and why one cannot be done now."""
+    return Palette(reasons)
 
 
 class OfferProvider(Provider):
@@ -62,13 +73,12 @@ class ActionProvider(OfferProvider):
 
     def offers(self, wanted: str) -> Iterator[Offer]:
         app = self.console
+        palette = app.screen
+        reasons = palette.reasons if isinstance(palette, Palette) else app.reasons()
         for action in actions.REGISTRY:
-            if action.scope is actions.Scope.LIST or action.id == "palette":
+            if action.scope is actions.Scope.LIST or action.id not in reasons or action.id == "palette":
                 continue
-            reason = app.why_not(action.id, screen=self.screen)
-            if reason is not None and reason == app.NOT_HERE:
-                continue
-            keys = app.keymap.label(action.id)
+            reason, keys = reasons[action.id], app.keymap.label(action.id)
             words = f"{action.title}  {keys}" if keys else action.title
             note = f"Not now: {reason}. {action.help}" if reason else action.help
             yield Offer(words, note, lambda name=action.id: app.do(name))  # type: ignore[misc]
@@ -79,7 +89,6 @@ class ThingProvider(OfferProvider):
 
     def offers(self, wanted: str) -> Iterator[Offer]:
         app = self.console
-        view = app.view
         letters = [word.casefold() for word in wanted.split()]
         offered = 0
         for words, target in _things(app):
@@ -89,10 +98,9 @@ class ThingProvider(OfferProvider):
             offered += 1
             if offered >= (MOST if wanted else 8):
                 return
-        del view
 
 
-def _things(app: HiveApp) -> Iterator[tuple[str, object]]:
+def _things(app: HiveApp) -> Iterator[tuple[str, Target]]:
     """What there is to go to, with the words it is found by."""
     view = app.view
     for name in view.runs:
@@ -117,7 +125,7 @@ class ThemeProvider(OfferProvider):
         app = self.console
 
         def put_on(name: str) -> None:
-            app.theme = name
+            app.choose_theme(name)
 
         for name in sorted(app.available_themes):
             yield Offer(f"Theme {name}", "Other colours.", lambda name=name: put_on(name))  # type: ignore[misc]

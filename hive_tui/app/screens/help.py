@@ -1,52 +1,87 @@
-"""What each key does here, made from the registry of actions and the lists' own bindings."""
+"""What each key does, here and now."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import ClassVar
 
+from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import VerticalScroll
+from textual.containers import Vertical
 from textual.content import Content
 from textual.screen import ModalScreen
-from textual.widgets import Static
 
-from hive_tui.app import keys
-
-_MOVING = (
-    ("↑ ↓  j k", "Move the selection, or scroll the log"),
-    ("PgUp PgDn", "A page up or down"),
-    ("Home End", "To the first or the last row"),
-    ("Enter", "From an agent to its log"),
-    ("End  F", "In the log: follow its end again"),
-)
-
-_KEY_WIDTH = 12
+from hive_tui.app import help_lines
+from hive_tui.app.help_lines import Place
+from hive_tui.core.keymap import Keymap
+from widgets.find_line import FindLine
+from widgets.sheet import Sheet
 
 
 class HelpScreen(ModalScreen[None]):
-    """Any of its keys closes it."""
+    """The keys of where one is, then all others; `/` finds among them."""
 
-    CSS_PATH = Path(__file__).with_name("help.tcss")
+    CSS_PATH = [  # noqa: RUF012 - declared as an instance variable by Screen
+        Path(__file__).with_name("dialogs.tcss"),
+        Path(__file__).with_name("help.tcss"),
+    ]
+    AUTO_FOCUS = "Sheet"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,question_mark,q,enter", "dismiss", "Close", id="help.close"),
+        Binding("escape", "back", "Close", id="help.back"),
+        Binding("question_mark,q", "dismiss", "Close", id="help.close"),
+        Binding("slash", "find", "Find", id="help.find"),
     ]
 
+    def __init__(self, place: Place, keys: Keymap, reasons: Mapping[str, str | None]) -> None:
+        """`reasons` has the actions that are here, and why one cannot be done now."""
+        super().__init__(classes="-dialog")
+        self._place = place
+        self._keys = keys
+        self._groups = help_lines.groups(place, keys, reasons)
+        self._wanted = ""
+
     def compose(self) -> ComposeResult:
-        with VerticalScroll(id="help"):
-            yield Static(help_text(), id="help-text")
+        dialog = Vertical(classes="dialog", id="help")
+        dialog.border_title = Content("Keys")
+        dialog.border_subtitle = Content("/ finds · Esc closes")
+        with dialog:
+            yield Sheet()
 
+    def on_mount(self) -> None:
+        self._show()
 
-def help_text() -> Content:
-    """The keys in groups, one to a line."""
-    fleet = [(keys.shown(action), action.help) for action in keys.offered() if action in keys.orders()]
-    console = [(keys.shown(action), action.help) for action in keys.offered() if action not in keys.orders()]
-    groups = (("Fleet", fleet), ("Moving", _MOVING), ("Console", console))
-    parts: list[Content | tuple[str, str]] = []
-    for index, (title, lines) in enumerate(groups):
-        parts.append(("\n" * min(index, 1) + f"{title}\n", "bold"))
-        for key, words in lines:
-            parts += [(f"{key:<{_KEY_WIDTH}}", "$accent"), (f"{words}\n", "")]
-    parts.append(("\nEsc closes this.", "$foreground 55%"))
-    return Content.assemble(*parts)
+    def _show(self) -> None:
+        place, found, keys, wanted = self._place, self._groups, self._keys, self._wanted
+        self.query_one(Sheet).show(lambda width: help_lines.lines(place, found, keys, width, wanted))
+
+    async def action_find(self) -> None:
+        """Type what to look for; `@x` is the key x."""
+        lines = self.query(FindLine)
+        if lines:
+            lines.first().query_one("Input").focus()
+        else:
+            await self.query_one("#help").mount(FindLine(self._wanted))
+
+    @on(FindLine.Typed)
+    def _typed(self, message: FindLine.Typed) -> None:
+        message.stop()
+        self._wanted = message.text.strip()
+        self.query_one(Sheet).scroll_home(animate=False)
+        self._show()
+
+    @on(FindLine.Left)
+    def _left(self, message: FindLine.Left) -> None:
+        message.stop()
+        self.query_one(Sheet).focus()
+
+    async def action_back(self) -> None:
+        """Esc: out of the search, then out of the help."""
+        if self.query(FindLine):
+            await self.query(FindLine).remove()
+            self._wanted = ""
+            self._show()
+            self.query_one(Sheet).focus()
+        else:
+            self.dismiss(None)
