@@ -8,6 +8,7 @@ of all styling: 40 ms of the first paint and of every change of focus.
 from __future__ import annotations
 
 from collections.abc import Hashable
+from typing import NamedTuple
 from weakref import WeakKeyDictionary
 
 from textual.css.model import RuleSet, Selector, SelectorType
@@ -22,6 +23,16 @@ _PREFIX = {
 }
 
 
+class _Asked(NamedTuple):
+    """What the rules of some components ask for."""
+
+    rules: tuple[RuleSet, ...]
+    names: frozenset[str]
+    """Types, classes and ids of the widget or its ancestors."""
+    states: frozenset[str]
+    """Pseudo classes of those."""
+
+
 class ComponentStylesheet(Stylesheet):
     """Remembers the rules of component classes by all that their selectors ask for.
 
@@ -31,20 +42,19 @@ class ComponentStylesheet(Stylesheet):
 
     def __init__(self, *, variables: dict[str, str] | None = None) -> None:
         super().__init__(variables=variables)
-        self._remembered_of: list[RuleSet] | None = None
-        self._asked: dict[type[DOMNode], tuple[frozenset[str], frozenset[str]]] = {}
+        self._asked_of: list[RuleSet] | None = None
+        self._asked: dict[type[DOMNode], _Asked] = {}
         self._resolved: dict[Hashable, dict[str, RulesMap]] = {}
         self._last: WeakKeyDictionary[DOMNode, Hashable] = WeakKeyDictionary()
+
+    def set_variables(self, variables: dict[str, str]) -> None:
+        self._resolved.clear()
+        super().set_variables(variables)
 
     def _process_component_classes(self, node: DOMNode) -> None:
         components = node._get_component_classes()
         if not components:
             return
-        if self._remembered_of is not self.rules:
-            self._remembered_of = self.rules
-            self._asked.clear()
-            self._resolved.clear()
-            self._last.clear()
         key = self._surroundings(node, components)
         if node._component_styles and self._last.get(node) == key:
             return
@@ -67,29 +77,31 @@ class ComponentStylesheet(Stylesheet):
             node.refresh()
 
     def _surroundings(self, node: DOMNode, components: frozenset[str]) -> Hashable:
-        names, states = self._asked_for(type(node), components)
-        path: list[Hashable] = [type(node)]
+        asked = self._asked_for(type(node), components)
+        path: list[Hashable] = [components, asked.rules]
         for ancestor in node.css_path_nodes:
-            matched = names & ancestor._selector_names
-            of_interest = states if matched else ()
+            matched = asked.names & ancestor._selector_names
+            of_interest = asked.states if matched else ()
             path.append((matched, *(ancestor.has_pseudo_classes({state}) for state in of_interest)))
         return tuple(path)
 
-    def _asked_for(
-        self, kind: type[DOMNode], components: frozenset[str]
-    ) -> tuple[frozenset[str], frozenset[str]]:
-        """Names and pseudo classes in front of these components in any rule."""
+    def _asked_for(self, kind: type[DOMNode], components: frozenset[str]) -> _Asked:
+        # Every class of widgets that is seen for the first time brings rules of its own.
+        if self._asked_of is not self.rules:
+            self._asked_of = self.rules
+            self._asked.clear()
         found = self._asked.get(kind)
         if found is None:
+            names = ("*", *(f".{component}" for component in sorted(components)))
+            rules = [rule for name in names for rule in self.rules_map.get(name, ())]
             leading = [
                 selector
-                for name in ("*", *(f".{component}" for component in components))
-                for rule in self.rules_map.get(name, ())
+                for rule in rules
                 for selectors in rule.selector_set
                 for selector in selectors.selectors[:-1]
             ]
             states = frozenset[str]().union(*(selector.pseudo_classes for selector in leading))
-            found = self._asked[kind] = (frozenset(map(_name, leading)), states)
+            found = self._asked[kind] = _Asked(tuple(rules), frozenset(map(_name, leading)), states)
         return found
 
 

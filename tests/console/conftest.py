@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 from textual.pilot import Pilot
 
+from hive_tui.app import live
 from hive_tui.app.app import HiveApp
 from tests.fakes import scene
 from tests.fakes.sources import ScriptedFleet
@@ -28,6 +30,28 @@ def _settled_surroundings(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TEXTUAL_ANIMATIONS", "none")
     monkeypatch.setenv("TZ", "UTC")
     time.tzset()
+
+
+@pytest.fixture(autouse=True)
+def _no_waiting_without_need(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is gathered for long, and keys are done when nothing is left to run."""
+    monkeypatch.setattr(live, "BATCH_SECONDS", 0.002)
+    gc.set_threshold(100_000, 20, 20)  # as `hive` does
+    monkeypatch.setattr("textual.app.wait_for_idle", _loop_is_idle)
+    monkeypatch.setattr("textual.pilot.wait_for_idle", _loop_is_idle)
+
+
+async def _loop_is_idle(min_sleep: float = 0, max_sleep: float = 1) -> None:
+    """Until nothing is left to run but what waits for a time, a thread or a key.
+
+    Textual's own way is to sleep for 20 ms at a time until the whole process, with its threads, was
+    hardly at work in one of them.
+    """
+    ready = asyncio.get_running_loop()._ready  # type: ignore[attr-defined]
+    for _ in range(10_000):
+        await asyncio.sleep(0)
+        if not ready:
+            return
 
 
 async def wait_for(condition: Callable[[], Any]) -> None:
@@ -56,7 +80,11 @@ class Console:
         self._clock = clock
         self.fleet = fleet
         self.pilot = pilot
-        self.press = pilot.press
+
+    async def press(self, *keys: str) -> None:
+        """Press keys one after the other; what they do at once is done and painted then."""
+        await self.pilot.press(*keys)
+        await self.pilot.pause()
 
     async def until(self, condition: Callable[[], Any], what: str = "the condition") -> None:
         """Wait until it holds and is painted."""
