@@ -11,16 +11,17 @@ from typing import ClassVar, Protocol, runtime_checkable
 
 from textual import events, on, work
 from textual.actions import ActionParseResult
-from textual.binding import ActiveBinding, BindingType
+from textual.binding import BindingType
 from textual.dom import DOMNode
 from textual.message import Message
 from textual.worker import Worker, WorkerState
 
-from hive_tui.app import keys
+from hive_tui.app import key_hints, keys
 from hive_tui.app.commander import Commander, Commands
 from hive_tui.app.deck import Deck
 from hive_tui.app.line.child import Caller
 from hive_tui.app.live import Fleet, Live
+from hive_tui.app.looking import Looking
 from hive_tui.app.orders import Orders, words
 from hive_tui.app.panes.base import ListPane
 from hive_tui.app.screens.main import MainScreen
@@ -34,6 +35,8 @@ from hive_tui.core.sources import Kind
 from hive_tui.core.store import Diff, Snapshot
 from hive_tui.core.targets import Target
 from widgets.table import Table
+
+NOT_HERE = "it cannot be done on this screen"
 
 SETTLE_SECONDS = 0.08
 """How long a selection has to rest before its log is opened."""
@@ -94,7 +97,9 @@ class HiveApp(Shell):
         )
         self.view = self.orders.mark(self._live.latest)
         """What is shown now."""
+        self.fleet = fleet
         self.logs = following(fleet.cluster)
+        self.looking = Looking(self)
         self.main = MainScreen(fleet.name, fleet.settings, self.logs)
         self.main.deck.restore(self.memory.sizes)
 
@@ -190,7 +195,7 @@ class HiveApp(Shell):
         """What each key does, here and now."""
         from hive_tui.app.screens.help import HelpScreen
 
-        self.push_screen(HelpScreen())
+        self.push_screen(HelpScreen(key_hints.place(self.screen), self.keymap, self.reasons()))
 
     def action_command(self) -> None:
         """The line behind `:`."""
@@ -200,14 +205,15 @@ class HiveApp(Shell):
         """Find an action, a thing or a theme by its name."""
         from hive_tui.app.palette import palette
 
-        self.push_screen(palette())
+        self.push_screen(palette(self.reasons()))
 
     def action_chord(self, first: str) -> None:
         """The first of two keys; what may follow is shown."""
         from hive_tui.app.screens.chord import ChordScreen
 
+        reasons = self.reasons()
         followers = {
-            second: [(name, actions.get(name).title, self.why_not(name)) for name in names]
+            second: [(name, actions.get(name).title, reasons.get(name, NOT_HERE)) for name in names]
             for second, names in self.keymap.chords[first].items()
         }
         self.push_screen(ChordScreen(first, followers), self._do_if)
@@ -221,25 +227,24 @@ class HiveApp(Shell):
         self.call_after_refresh(self._do, name)
 
     async def _do(self, name: str) -> None:
-        active = self.binding_of(name)
-        if active is not None and active.enabled:
-            await self.run_action(active.binding.action, active.node)
-        else:
-            self.say(f"{actions.get(name).title}: {self.why_not(name) or 'not here'}.", "warning")
+        active = next((a for a in self.screen.active_bindings.values() if a.binding.id == name), None)
+        if active is None or not await self.run_action(active.binding.action, active.node):
+            reason = self.reasons().get(name, NOT_HERE) or NOT_HERE
+            self.say(f"{actions.get(name).title}: {reason}.", "warning")
 
-    def binding_of(self, name: str) -> ActiveBinding | None:
-        """Where the screen on top does the action with this id; None where it does not."""
-        return next((a for a in self.screen.active_bindings.values() if a.binding.id == name), None)
-
-    def why_not(self, name: str) -> str | None:
-        """Why an action cannot be done here and now; None when it can."""
-        action = actions.get(name)
-        if action.writes and self.targets is not None:
-            return self.orders.unavailable(action, self.targets)
-        active = self.binding_of(name)
-        if active is None:
-            return "not here"
-        return None if active.enabled else "not now"
+    def reasons(self) -> dict[str, str | None]:
+        """The actions that the screen on top has, by their ids, and why one cannot be done now."""
+        found: dict[str, str | None] = {}
+        for active in self.screen.active_bindings.values():
+            name = active.binding.id
+            if name is None or name in found or name not in self.keymap.keys:
+                continue
+            action = actions.get(name)
+            why = None if active.enabled else "not now"
+            if action.writes and self.targets is not None:
+                why = self.orders.unavailable(action, self.targets)
+            found[name] = why
+        return found
 
     def show_pane(self, name: str, wanted: str | None) -> None:
         """Go to a pane, whatever is above the panes; `wanted` is its filter."""
@@ -283,6 +288,10 @@ class HiveApp(Shell):
             if not order.applies(self.view.snapshot, targets):
                 return False
             return None if self.orders.unavailable(order, targets) else True
+        if action in ("describe", "go", "browse", "copy", "copy_line") and self.targets is None:
+            return False
+        if action == "browse" and self.looking.why_no_page() is not None:
+            return None
         if action in ("apply_slots", "reset_slots"):
             return self.orders.turning and self.targets is not None
         return True
@@ -297,6 +306,9 @@ class HiveApp(Shell):
         _, name, parameters = self._parse_action(action, default_namespace or self, namespaces)
         if name == "order" and self.check_action(name, parameters) is None:
             self.action_order(str(parameters[0]))
+            return True
+        if name == "browse" and self.check_action(name, parameters) is None:
+            self.action_browse()
             return True
         return await super().run_action(action, default_namespace, namespaces)
 
