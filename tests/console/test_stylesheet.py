@@ -19,7 +19,7 @@ def assert_styled_as_by_textual(c: Console) -> None:
         found = {name: styles.get_rules() for name, styles in node._component_styles.items()}
         assert remembered == found, node
         compared += len(found)
-    assert compared > 50
+    assert compared
 
 
 async def test_components_are_styled_as_by_textual(console: Open) -> None:
