@@ -48,7 +48,7 @@ class Pane(Guarded, Widget):
         + "&:focus-within > .tone--title { color: $accent; }"
         + "&:ansi { color: ansi_bright_black; }"
         + "&:ansi > .pane--digit { color: ansi_default; }"
-        + "&:ansi:focus-within { color: $accent; text-style: bold; }"
+        + "&:ansi:focus-within { color: $accent; }"
         + "}"
     )
 
@@ -125,7 +125,7 @@ class Pane(Guarded, Widget):
 
     def _draw(self, y: int, width: int, height: int) -> Strip:
         line = self.rich_style
-        box = _HEAVY if line.bold else _THIN
+        box = _HEAVY if self.app.native_ansi_color and self.has_focus_within else _THIN
         if y == 0:
             return self._edge(self._top, box[0], box[1], box[2], width, line, digit=str(self.digit))
         if y == height - 1:

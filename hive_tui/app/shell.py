@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 from pathlib import Path
 
@@ -37,7 +38,9 @@ class Shell(GuardedPump, App[None]):
         self._configured_theme = wished_theme
         kept = self.memory.theme if self.memory.configured == wished_theme else None
         wish = kept or wished_theme
-        self.theme = theme.chosen(wish, self.available_themes, os.environ, colors=self.console.color_system)
+        # Without a terminal there is nothing that could lack colours: tests, and pictures.
+        colors = self.console.color_system if sys.stdout.isatty() else "truecolor"
+        self.theme = theme.chosen(wish, self.available_themes, os.environ, colors=colors)
         self.unknown_theme = wish if wish is not None and wish not in self.available_themes else None
         """A configured theme that there is not."""
         self.survives: bool | None = None

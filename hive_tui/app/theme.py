@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
-from textual.theme import Theme
+from textual.theme import BUILTIN_THEMES, Theme
 
 HIVE = Theme(
     name="hive",
@@ -58,10 +58,26 @@ HIVE_LIGHT = Theme(
     },
 )
 
-OWN = (HIVE, HIVE_LIGHT)
-
-ANSI = "ansi-dark"
+HIVE_ANSI = Theme(
+    name="hive-ansi",
+    ansi=True,
+    primary="ansi_cyan",
+    secondary="ansi_blue",
+    accent="ansi_cyan",
+    foreground="ansi_default",
+    background="ansi_default",
+    surface="ansi_default",
+    panel="ansi_default",
+    boost="ansi_default",
+    success="ansi_green",
+    warning="ansi_yellow",
+    error="ansi_red",
+    dark=True,
+    variables=dict(BUILTIN_THEMES["ansi-dark"].variables),
+)
 """Where colours are few or unwanted: the terminal's own sixteen, on its own background."""
+
+OWN = (HIVE, HIVE_LIGHT, HIVE_ANSI)
 
 
 def chosen(
@@ -79,7 +95,7 @@ def chosen(
     if asked in known:
         return str(asked)
     if "NO_COLOR" in environment:
-        return ANSI
+        return HIVE_ANSI.name
     if wish in known:
         return str(wish)
-    return HIVE.name if colors in ("truecolor", "256") else ANSI
+    return HIVE.name if colors in ("truecolor", "256") else HIVE_ANSI.name

@@ -8,7 +8,7 @@ from textual.theme import Theme
 
 from hive_tui.app import theme
 
-THEMES = ("hive", "hive-light", "nord", "ansi-dark", "ansi-light")
+THEMES = ("hive", "hive-light", "nord", "hive-ansi", "ansi-light")
 
 
 def ratio(one: Color, other: Color) -> float:
@@ -23,7 +23,7 @@ def ratio(one: Color, other: Color) -> float:
     return (light + 0.05) / (dark + 0.05)
 
 
-@pytest.mark.parametrize("look", theme.OWN, ids=lambda look: look.name)
+@pytest.mark.parametrize("look", (theme.HIVE, theme.HIVE_LIGHT), ids=lambda look: look.name)
 def test_every_tone_can_be_read(look: Theme) -> None:
     assert look.foreground
     assert look.background
@@ -58,10 +58,10 @@ def test_every_tone_can_be_read(look: Theme) -> None:
         ("no-such", {}, "truecolor", "hive"),
         ("hive-light", {"TEXTUAL_THEME": "nord"}, "truecolor", "nord"),
         (None, {"TEXTUAL_THEME": "no-such"}, "truecolor", "hive"),
-        ("hive-light", {"NO_COLOR": "1"}, "truecolor", "ansi-dark"),
+        ("hive-light", {"NO_COLOR": "1"}, "truecolor", "hive-ansi"),
         (None, {"NO_COLOR": "1", "TEXTUAL_THEME": "ansi-light"}, None, "ansi-light"),
-        (None, {}, "standard", "ansi-dark"),
-        (None, {}, None, "ansi-dark"),
+        (None, {}, "standard", "hive-ansi"),
+        (None, {}, None, "hive-ansi"),
         ("hive", {}, "standard", "hive"),
     ],
 )
