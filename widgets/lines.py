@@ -138,6 +138,7 @@ class LineView(Guarded, ScrollView, can_focus=True):
         super().__init__(id=id)
         self.columns = tuple(columns)
         self._widths: tuple[int, tuple[int, ...]] = (-1, ())
+        self._style: Style | None = None
 
     def watch_virtual_size(self, before: Size, now: Size) -> None:
         """More or fewer lines; a matter of layout only where the scroll bar comes or goes."""
@@ -148,6 +149,17 @@ class LineView(Guarded, ScrollView, can_focus=True):
         if self.show_vertical_scrollbar:
             self.vertical_scrollbar.window_virtual_size = now.height
         self.scroll_y = self.validate_scroll_y(self.scroll_y)
+
+    @property
+    def rich_style(self) -> Style:
+        """As of any widget, but made once: it is asked for twice in every line."""
+        if self._style is None:
+            self._style = super().rich_style
+        return self._style
+
+    def notify_style_update(self) -> None:
+        self._style = None
+        super().notify_style_update()
 
     def widths(self, available: int) -> tuple[int, ...]:
         """How the columns share a line of `available` cells."""

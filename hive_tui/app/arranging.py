@@ -13,6 +13,21 @@ from hive_tui.app.sorting import By, Order, Value, arranged
 CHUNK = 64
 """Rows looked at between two looks at the clock."""
 
+REST = 10
+"""How many times as long as it took it rests before it works out what changed by itself: never more than
+a tenth of the time goes there, however often the data changes."""
+
+
+class _Known:
+    """A thing, in which version of the data it was seen, and what can be found in it."""
+
+    __slots__ = ("facts", "thing", "version")
+
+    def __init__(self, thing: Any, version: int) -> None:
+        self.thing = thing
+        self.version = version
+        self.facts: Facts | None = None
+
 
 class Arranging:
     """Keeps the keys that match a filter, in the order asked for, while the data goes on changing.
@@ -38,11 +53,16 @@ class Arranging:
         self._by: By[Any] | None = None
         self._all: Sequence[Hashable] = ()
         self._stamp: tuple[object, ...] = ()
-        self._known: dict[Hashable, tuple[Any, Facts]] = {}
+        self._known: dict[Hashable, _Known] = {}
+        self._version = 0
+        """Another number whenever the data changes."""
         self._left: Iterator[Hashable] | None = None
         self._asked = False
         """A person waits for this result."""
         self._again = False
+        """The data changed since the result was begun."""
+        self._took = 0.0
+        self._rest_until = 0.0
         self._found: list[Hashable] = []
         self._values: dict[Hashable, Value] = {}
 
@@ -64,29 +84,31 @@ class Arranging:
     def take(self, keys: Sequence[Hashable], *stamp: object) -> None:
         """The data may have changed: not where each `stamp` is the same object as the last time."""
         same = len(stamp) == len(self._stamp) and all(map(_is, stamp, self._stamp))
-        if same and (keys is self._all or keys == self._all):
-            return
-        self._all, self._stamp = keys, stamp
-        if self._left is not None and not self._plain:
-            # Begun again with every change, it would never come to an end.
+        if not same or not (keys is self._all or keys == self._all):
+            self._all, self._stamp = keys, stamp
+            self._version += 1
             self._again = True
-        else:
+        # Begun again with every change, it would never come to an end.
+        if self._again and (self._plain or (self._left is None and self._clock() >= self._rest_until)):
             self._begin(asked=False)
 
     def work(self, seconds: float) -> bool:
         """Go on for about so long. Returns whether `keys` is another result than before."""
         if self._left is None:
             return False
-        until = self._clock() + seconds
-        while True:
-            if not self._look_at(CHUNK):
-                self._finish()
-                return True
-            if self._clock() >= until:
-                if self._asked and self._by is None and not self.order.turned:
-                    self.keys = list(self._found)
-                    return True
-                return False
+        begin = now = self._clock()
+        done = False
+        while not done and now < begin + seconds:
+            done = not self._look_at(CHUNK)
+            now = self._clock()
+        self._took += now - begin
+        if done:
+            self._finish()
+            self._rest_until = now + REST * self._took
+        elif self._asked and self._by is None and not self.order.turned:
+            self.keys = list(self._found)
+            return True
+        return done
 
     @property
     def _plain(self) -> bool:
@@ -98,25 +120,29 @@ class Arranging:
             self._left = None
             self.keys = list(reversed(self._all)) if self.order.turned else self._all
         else:
-            self._left, self._found, self._values = iter(self._all), [], {}
+            self._left, self._found, self._values, self._took = iter(self._all), [], {}, 0.0
 
     def _look_at(self, rows: int) -> bool:
         assert self._left is not None
         key = None
-        by, matches, known = self._by, self.query.matches, self._known
+        by, matches, known, version = self._by, self.query.matches, self._known, self._version
         filtered = bool(self.query.terms)
         for key in islice(self._left, rows):
-            thing = self._thing(key)
-            if thing is None:
-                continue
+            it = known.get(key)
+            if it is None or it.version != version:
+                thing = self._thing(key)
+                if thing is None:
+                    continue
+                if it is None or (it.thing is not thing and it.thing != thing):
+                    it = known[key] = _Known(thing, version)
+                it.version = version
             if filtered:
-                before = known.get(key)
-                if before is None or (before[0] is not thing and before[0] != thing):
-                    before = known[key] = (thing, self._facts(thing))
-                if not matches(before[1]):
+                if it.facts is None:
+                    it.facts = self._facts(it.thing)
+                if not matches(it.facts):
                     continue
             if by is not None:
-                self._values[key] = by.value(thing)
+                self._values[key] = by.value(it.thing)
             self._found.append(key)
         return key is not None
 
@@ -131,8 +157,6 @@ class Arranging:
         if len(self._known) > 2 * len(self._all) + 1_000:
             listed = set(self._all)
             self._known = {key: known for key, known in self._known.items() if key in listed}
-        if self._again:
-            self._begin(asked=False)
 
 
 def _is(left: object, right: object) -> bool:

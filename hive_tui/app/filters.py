@@ -18,6 +18,8 @@ FIELDS = ("repo", "state", "agent", "label")
 LONGEST = 200
 """Characters of a filter that are read."""
 
+BETWEEN = "  "
+
 _WORDS = re.compile(r'!?(?:[a-z]+:)?"[^"]*"?|\S+', re.IGNORECASE)
 
 
@@ -31,7 +33,7 @@ class Facts(NamedTuple):
     """What a filter can find in one row, all of it folded."""
 
     text: str
-    """What a plain word is looked for in, on lines of their own."""
+    """What a plain word is looked for in; between its parts are two blanks, which no word has."""
     repo: str = ""
     state: str = ""
     agent: str = ""
@@ -48,11 +50,11 @@ def facts(
     """What can be found: words of the text, also those of the state and the agent."""
     state, agent = tuple(state), tuple(agent)
     return Facts(
-        fold("\n".join((*text, *state, *agent))),
+        fold(BETWEEN.join((*text, *state, *agent))),
         fold(repo),
-        fold("\n".join(state)),
-        fold("\n".join(agent)),
-        fold("\n".join(labels)),
+        fold(BETWEEN.join(state)),
+        fold(BETWEEN.join(agent)),
+        fold(BETWEEN.join(labels)),
     )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
-from itertools import count
 
 import msgspec
 import pytest
@@ -106,8 +105,17 @@ class Things:
         self.keys: Sequence[Hashable] = list(range(number))
         self.of: dict[Hashable, str] = {key: f"thing {key}" for key in self.keys}
         self.read = 0
-        ticks = count()
-        self.arranging = Arranging(self.of.get, self.facts, clock=lambda: next(ticks) / 1_000)
+        self.now = 0.0
+        self.arranging = Arranging(self.of.get, self.facts, clock=self.clock)
+
+    def clock(self) -> float:
+        self.now += 0.001
+        return self.now
+
+    def take(self, *stamp: object) -> None:
+        """Later, so that it does not rest any more."""
+        self.now += 60
+        self.arranging.take([key for key in self.keys if key in self.of], *stamp)
 
     def facts(self, thing: str) -> Facts:
         self.read += 1
@@ -161,10 +169,14 @@ def test_changes_meanwhile_are_taken_in_afterwards() -> None:
     things.arranging.ask(parse("new"), Order(), None)
     things.arranging.work(0.003)
     things.of[0] = "thing 0 is new"
-    things.arranging.take(list(things.keys), object())
+    things.take(object())
+    assert things.finish() == [], "the first result is not begun again"
+    things.take(object())
     assert things.finish() == [0]
     del things.of[0]
     things.arranging.take(things.keys[1:], object())
+    assert not things.arranging.busy, "it rests, having just worked"
+    things.take(object())
     assert things.finish() == []
 
 
@@ -174,11 +186,9 @@ def test_the_same_data_is_not_looked_at_again() -> None:
     things.arranging.take(things.keys, view)
     things.arranging.ask(parse("7"), Order(), None)
     things.finish()
-    things.arranging.take(things.keys, view)
+    things.take(view)
     assert not things.arranging.busy
-    things.arranging.take(list(things.keys), view)
-    assert not things.arranging.busy
-    things.arranging.take(things.keys, object())
+    things.take(object())
     assert things.arranging.busy
     before = things.read
     assert things.finish() == [key for key in things.keys if "7" in str(key)]
