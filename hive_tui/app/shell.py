@@ -29,7 +29,6 @@ class Shell(GuardedPump, App[None]):
         """`memory` is the file that keeps what the person changes; without one nothing is kept."""
         # Without colours the terminal's own are shown, and then left out altogether.
         super().__init__(ansi_color=True if "NO_COLOR" in os.environ else None)
-        self.stylesheet = ComponentStylesheet(variables=self.get_css_variables())
         self._memory_file = MemoryFile(memory)
         self.memory = self._memory_file.load()
         """What is remembered of the last time."""
@@ -41,6 +40,7 @@ class Shell(GuardedPump, App[None]):
         # Without a terminal there is nothing that could lack colours: tests, and pictures.
         colors = self.console.color_system if sys.stdout.isatty() else "truecolor"
         self.theme = theme.chosen(wish, self.available_themes, os.environ, colors=colors)
+        self.stylesheet = ComponentStylesheet(variables=self.get_css_variables())
         self.unknown_theme = wish if wish is not None and wish not in self.available_themes else None
         """A configured theme that there is not."""
         self.survives: bool | None = None
