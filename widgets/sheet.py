@@ -20,15 +20,15 @@ Compose = Callable[[int], Sequence[Line]]
 
 
 class Sheet(LineView):
-    """Shows what `compose` makes of its width; shown again, it repaints only lines that came out different."""
+    """Shows what `compose` makes of its width; shown again, it repaints only lines that differ."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("up,k", "scroll_up", "Up", show=False, id="sheet.up"),
-        Binding("down,j", "scroll_down", "Down", show=False, id="sheet.down"),
-        Binding("pageup,ctrl+u", "page_up", "Page up", show=False, id="sheet.page-up"),
-        Binding("pagedown,ctrl+d", "page_down", "Page down", show=False, id="sheet.page-down"),
-        Binding("home", "scroll_home", "Start", show=False, id="sheet.start"),
-        Binding("end,G", "scroll_end", "End", show=False, id="sheet.end"),
+        Binding("up,k", "scroll_up", "Up", show=False, id="list.up"),
+        Binding("down,j", "scroll_down", "Down", show=False, id="list.down"),
+        Binding("pageup,ctrl+u", "page_up", "Page up", show=False, id="list.page-up"),
+        Binding("pagedown,ctrl+d", "page_down", "Page down", show=False, id="list.page-down"),
+        Binding("home", "scroll_home", "Start", show=False, id="list.first"),
+        Binding("end,G", "scroll_end", "End", show=False, id="list.last"),
     ]
 
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002

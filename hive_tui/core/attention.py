@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import msgspec
 
@@ -16,6 +16,7 @@ from hive_tui.core.dispatch import Plan
 from hive_tui.core.ids import IssueKey
 from hive_tui.core.model import DispatcherState, Issue, Phase, PullRequest, PullState, Run
 from hive_tui.core.settings import FleetSettings
+from hive_tui.core.sources import Health
 from hive_tui.core.store import Snapshot
 from hive_tui.core.targets import Target
 from hive_tui.core.workflow import IssueState
@@ -24,10 +25,15 @@ ASKS = "asks: "
 """How `why` begins while a run waits for a person's answer."""
 
 
+PATIENCE = timedelta(minutes=1)
+"""How long a source may fail before a person should look."""
+
+
 class AttentionKind(enum.Enum):
     """Why somebody is needed, in the order of the list."""
 
     DISPATCHER = "dispatcher"
+    SOURCE = "source"
     QUESTION = "question"
     STALLED = "stalled"
     NEEDS_HUMAN = "needs-human"
@@ -67,6 +73,7 @@ def attention(
     latest = _latest_runs(snapshot)
     items = [
         *_dispatcher(snapshot),
+        *_sources(snapshot, now),
         *(item for run in latest.values() for item in _run(run)),
         *(item for issue in snapshot.issues.values() for item in _issue(issue, latest, snapshot, settings)),
         *_money(snapshot, plan),
@@ -100,6 +107,26 @@ def _dispatcher(snapshot: Snapshot) -> Iterator[AttentionItem]:
         )
 
 
+def _sources(snapshot: Snapshot, now: datetime) -> Iterator[AttentionItem]:
+    """Sources that have not come back by themselves; one item, since one cause has often both."""
+    failed = [
+        source
+        for source in snapshot.sources.values()
+        if source.state is Health.FAILED and (source.heard_at is None or now - source.heard_at >= PATIENCE)
+    ]
+    if failed:
+        names = " and ".join(source.name for source in failed)
+        why = f": {failed[0].why}" if failed[0].why else ""
+        since = min((source.heard_at for source in failed if source.heard_at is not None), default=None)
+        yield AttentionItem(
+            AttentionKind.SOURCE,
+            f"{names} cannot be read, so nothing is started{why}",
+            Target(),
+            since,
+            "refresh",
+        )
+
+
 def _target(run: Run) -> Target:
     return Target(repo=run.spec.repo, issue=run.spec.issue, run=run.id)
 
@@ -111,7 +138,9 @@ def _run(run: Run) -> Iterator[AttentionItem]:
         yield AttentionItem(AttentionKind.QUESTION, why, _target(run), status.since, "send")
     elif run.phase is Phase.STALLED:
         said = f"stalled: {why}" if why else "stalled"
-        yield AttentionItem(AttentionKind.STALLED, said, _target(run), status.progress_at, "log")
+        yield AttentionItem(
+            AttentionKind.STALLED, said, _target(run), status.progress_at or status.since, "log"
+        )
 
 
 def _issue(
@@ -156,14 +185,18 @@ def _money(snapshot: Snapshot, plan: Plan) -> Iterator[AttentionItem]:
         gate = plan.gate(key) if issue.open else None
         if gate is not None and gate.name == "budget":
             held.setdefault(gate.detail, []).append(key)
+    told: set[Target] = set()
     for detail, keys in held.items():
-        if len(keys) == 1:
+        repos = {key.repo for key in keys}
+        target = Target(repo=repos.pop()) if len(repos) == 1 else Target()
+        if len(keys) > 1 and target not in told:
+            told.add(target)
+            words = f"{detail}; it holds {len(keys)} issues"
+            yield AttentionItem(AttentionKind.BUDGET, words, target, None, "budget")
+            continue
+        for key in keys:
             yield AttentionItem(
-                AttentionKind.BUDGET, detail, Target(repo=keys[0].repo, issue=keys[0].number), None, "budget"
-            )
-        else:
-            yield AttentionItem(
-                AttentionKind.BUDGET, f"{detail}; it holds {len(keys)} issues", Target(), None, "budget"
+                AttentionKind.BUDGET, detail, Target(repo=key.repo, issue=key.number), None, "budget"
             )
 
 
