@@ -23,6 +23,7 @@ from hive_tui.app.line.child import Caller
 from hive_tui.app.live import Fleet, Live
 from hive_tui.app.looking import Looking
 from hive_tui.app.orders import Orders, words
+from hive_tui.app.panes.attention import AttentionPane
 from hive_tui.app.panes.base import ListPane
 from hive_tui.app.screens.main import MainScreen
 from hive_tui.app.shell import Shell
@@ -98,7 +99,7 @@ class HiveApp(Shell):
         self.view = self.orders.mark(self._live.latest)
         """What is shown now."""
         self.fleet = fleet
-        self.logs = following(fleet.cluster)
+        self.logs = following(fleet)
         self.looking = Looking(self)
         self.main = MainScreen(fleet.name, fleet.settings, self.logs)
         self.main.deck.restore(self.memory.sizes)
@@ -241,10 +242,38 @@ class HiveApp(Shell):
                 continue
             action = actions.get(name)
             why = None if active.enabled else "not now"
+            if name == "browse":
+                why = self.looking.why_no_page()
             if action.writes and self.targets is not None:
                 why = self.orders.unavailable(action, self.targets)
             found[name] = why
         return found
+
+    # What is looked at closely
+
+    def open_detail(self, target: Target, tab: str | None = None) -> None:
+        """Everything about one run, issue or pull request; `tab` as in `screens.detail.TABS`."""
+        self.looking.open(target, tab)
+
+    @on(Table.Opened)
+    def _opened(self) -> None:
+        self.looking.open_selected()
+
+    def action_describe(self) -> None:
+        self.looking.open_selected("describe")
+
+    def action_go(self, kind: str) -> None:
+        """To the issue, pull request or run that belongs to what is selected."""
+        self.looking.go(kind)
+
+    def action_browse(self) -> None:
+        self.looking.browse()
+
+    def action_copy(self) -> None:
+        self.looking.copy()
+
+    def action_copy_line(self) -> None:
+        self.looking.copy_line()
 
     def show_pane(self, name: str, wanted: str | None) -> None:
         """Go to a pane, whatever is above the panes; `wanted` is its filter."""
@@ -331,6 +360,10 @@ class HiveApp(Shell):
             self.orders.give(action, self.targets or ())
         else:
             self.do(name)
+
+    @on(AttentionPane.Act)
+    def _act(self, message: AttentionPane.Act) -> None:
+        self.action_order(message.action)
 
     def action_apply_slots(self) -> None:
         self.orders.apply_slots()

@@ -17,6 +17,8 @@ EVERYWHERE = {
     "read-only": "read_only",
     "budget": "budget",
     "describe": "describe",
+    "log": "full_log",
+    "log.wall": "wall",
     "browse": "browse",
     "copy": "copy",
     "copy.line": "copy_line",
@@ -41,6 +43,7 @@ MAIN = {
     "pane.next": "cycle(1)",
     "pane.previous": "cycle(-1)",
     "back": "back",
+    "attention.act": "attend",
     **{name: f"in_list('{name}')" for name in IN_LISTS},
     "zoom": "zoom",
     "pane.wider": "grow(True, 4)",
@@ -70,6 +73,38 @@ DETAIL = {
     "back": "back",
 }
 """The same on the screen of one thing."""
+
+
+RUN_LOG = {
+    "log.find": "find",
+    "log.filter": "filter",
+    "log.wrap": "wrap",
+}
+"""What works in a log wherever it is shown; the other keys of a log belong to the fleet there."""
+
+LOG = {
+    **{name: f"log('{action}')" for name, action in RUN_LOG.items()},
+    "log.next": "log('match(1)')",
+    "log.previous": "log('match(-1)')",
+    "log.follow": "log('toggle_follow')",
+    "log.time": "log('times')",
+    "log.raw": "log('raw')",
+    "log.tail": "log('since(0)')",
+    "log.head": "log('since(-1)')",
+    "log.minute": "log('since(1)')",
+    "log.five": "log('since(5)')",
+    "log.quarter": "log('since(15)')",
+    "log.half": "log('since(30)')",
+    "log.hour": "log('since(60)')",
+    "log.attempt": "attempt",
+    "log.save": "save",
+    "log.copy": "copy_line",
+    "back": "back",
+}
+"""What works on the screen of one log."""
+
+WALL = {"open": "open", "back": "back", "pane.next": "cycle(1)", "pane.previous": "cycle(-1)"}
+"""What works on the screen of all logs."""
 
 
 def orders() -> list[Action]:
@@ -102,6 +137,21 @@ def main_bindings() -> list[Binding]:
 def detail_bindings() -> list[Binding]:
     """Keys of the screen of one thing, besides those of the app."""
     return [_binding(name, action) for name, action in DETAIL.items()]
+
+
+def run_log_bindings() -> list[Binding]:
+    """Keys of a log wherever it is shown."""
+    return [_binding(name, action) for name, action in RUN_LOG.items()]
+
+
+def log_bindings() -> list[Binding]:
+    """Keys of the screen of one log."""
+    return [_binding(name, action) for name, action in LOG.items()]
+
+
+def wall_bindings() -> list[Binding]:
+    """Keys of the screen of all logs."""
+    return [_binding(name, action) for name, action in WALL.items()]
 
 
 CHORD = "chord."

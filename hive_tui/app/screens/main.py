@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from typing import ClassVar
 
 from textual import events, on
@@ -52,8 +52,8 @@ class MainScreen(GuardedPump, Screen[None]):
         self.log_pane = LogPane(logs)
         self.pulls = PullsPane(many=many)
         self.costs = CostsPane()
-        self.attention = AttentionPane()
-        self.events = EventsPane()
+        self.attention = AttentionPane(many=many)
+        self.events = EventsPane(many=many)
         self.panes: tuple[ViewPane, ...] = (
             self.fleet,
             self.issues,
@@ -92,11 +92,6 @@ class MainScreen(GuardedPump, Screen[None]):
             if isinstance(pane, ListPane) and pane.table is message.table:
                 pane.describe_list()
 
-    @on(Table.Opened)
-    def _opened(self, message: Table.Opened) -> None:
-        if message.table is self.agents.table:
-            self.action_pane(4)
-
     # Where one is
 
     @property
@@ -108,6 +103,23 @@ class MainScreen(GuardedPump, Screen[None]):
     def targets(self) -> Sequence[Target]:
         """What an action is about now."""
         return self.current.targets
+
+    @property
+    def line(self) -> str:
+        """The selected row as it reads."""
+        pane = self.current
+        if not isinstance(pane, ListPane) or pane.table.selected is None:
+            return ""
+        cells = pane.table.row(pane.table.selected).cells
+        return "  ".join(cell.text for cell in cells if cell.text)
+
+    def go(self, name: str, key: Hashable) -> None:
+        """Select a row of a pane, by the pane's id."""
+        from hive_tui.app.looking import select
+
+        pane = next(pane for pane in self.panes if pane.id == name)
+        if isinstance(pane, ListPane):
+            select(pane, key, lambda words: self.app.notify(words, markup=False))
 
     def action_back(self) -> None:
         """Esc: one step back; it never quits."""
@@ -136,6 +148,14 @@ class MainScreen(GuardedPump, Screen[None]):
         pane = self.panes[digit - 1]
         self._make_current(pane)
         pane.body.focus()
+
+    def action_attend(self) -> None:
+        """In the list of what needs a person do what helps there; from anywhere else, go there."""
+        if self.current is self.attention:
+            self.attention.act()
+        else:
+            self.attention.select_first()
+            self.action_pane(self.attention.digit)
 
     def action_cycle(self, by: int) -> None:
         """Focus the next pane, in the order of their digits."""
