@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Collection, Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Protocol
 
+from hive_tui.config import Configuration, load
 from hive_tui.core.errors import HiveError
 from hive_tui.core.model import DispatcherState
 from hive_tui.detached import dispatcher_state, ensure_dispatcher
-from hive_tui.fleet import LOCAL, OpenFleet
+from hive_tui.fleet import LOCAL, OpenFleet, open_fleet
 
 __all__ = ["run_console"]
+
+STARTED = "Started the dispatcher. It keeps running when you quit."
 
 
 class Session(Protocol):
@@ -20,41 +25,84 @@ class Session(Protocol):
     config_option: str | None
 
     @property
-    def fleet(self) -> OpenFleet: ...
+    def configuration(self) -> Configuration: ...
+    @property
+    def fleet_name(self) -> str: ...
     @property
     def read_only(self) -> bool: ...
 
 
-def run_console(session: Session, *, stop: str | None = None) -> int:
+def run_console(
+    session: Session, *, verbs: Collection[str] = (), stops: Mapping[str, str] | None = None
+) -> int:
     """Show the fleet until the person quits; returns the exit code.
 
-    `stop` is the command line that ends what stays, where it is not that of every fleet.
+    `verbs` are the commands of `hive`, for the line behind `:`; `stops` the command lines that end what
+    stays, of fleets where it is not that of every fleet.
 
     On a local fleet a detached dispatcher is started if none runs, unless in read-only mode; it stays
     when the console closes. Raises UsageError for an unknown fleet, before the screen is taken.
     """
-    from hive_tui.app.app import HiveApp
-    from hive_tui.app.terminal import TerminalWatch
-
-    fleet = session.fleet
     config = Path(session.config_option) if session.config_option else None
+    configuration, name = session.configuration, session.fleet_name
+    configuration.fleet(name)
+    seen: dict[str, OpenFleet] = {}
+    wanted: str | None = name
+    code = 0
+    while wanted is not None:
+        with closing(open_fleet(configuration, wanted)) as fleet:
+            wanted, code = _show(fleet, configuration, config, session.read_only, verbs)
+        seen[fleet.name] = fleet
+        if wanted is not None:
+            configuration = load(config)  # what was done in the console may have changed it
+    for fleet in seen.values():
+        if fleet.settings.cluster == LOCAL:
+            _say_what_stays(
+                fleet, (stops or {}).get(fleet.name, f"hive --fleet {fleet.name} dispatcher stop")
+            )
+    return code
+
+
+def _show(
+    fleet: OpenFleet,
+    configuration: Configuration,
+    config: Path | None,
+    read_only: bool,
+    verbs: Collection[str],
+) -> tuple[str | None, int]:
+    """One console, until it is quit. Returns the fleet to open next, and the exit code."""
+    from hive_tui.app.app import HiveApp
+    from hive_tui.app.commander import Commands
+    from hive_tui.app.line.child import Caller
+    from hive_tui.app.terminal import TerminalWatch
+    from hive_tui.core import keymap
+
     local = fleet.settings.cluster == LOCAL
 
     def prepare() -> str | None:
         _, started = ensure_dispatcher(fleet, config)
-        return "Started the dispatcher. It keeps running when you quit." if started else None
+        return STARTED if started else None
 
+    settings = configuration.settings
     app = HiveApp(
         fleet,
         user=fleet.context.user,
-        read_only=session.read_only,
-        prepare=prepare if local and not session.read_only else None,
+        read_only=read_only,
+        prepare=prepare if local and not read_only else None,
+        start_dispatcher=prepare if local else None,
+        keymap=keymap.build(settings.keys) if settings.keys else keymap.DEFAULT,
+        commands=Commands(
+            Caller(fleet.name, config),
+            tuple(verbs),
+            lambda: load(config).names(),
+            configuration.folders.data / "console.history",
+        ),
+        theme=settings.theme,
+        memory=fleet.home / "console.json",
     )
     with TerminalWatch(sys.stdin, lambda: app.call_later(app.exit)):
         app.run()
-    if local:
-        _say_what_stays(fleet, stop or f"hive --fleet {fleet.name} dispatcher stop")
-    return app.return_code or 0
+    return app.next_fleet, app.return_code or 0
 
 
 def _say_what_stays(fleet: OpenFleet, stop: str) -> None:
@@ -63,5 +111,7 @@ def _say_what_stays(fleet: OpenFleet, stop: str) -> None:
         running = dispatcher_state(fleet).state is DispatcherState.RUNNING
     except HiveError:
         return
+    finally:
+        fleet.close()
     if running:
         print(f"The dispatcher of fleet {fleet.name} keeps running: `{stop}` ends it.", file=sys.stderr)

@@ -6,6 +6,7 @@ import sys
 
 import click
 
+from hive_tui.cli.commands import COMMANDS
 from hive_tui.cli.common import Group, Session, global_options, output_option, pass_session
 from hive_tui.core.errors import Refused, UsageError
 from hive_tui.demo import fleet as demo
@@ -43,7 +44,7 @@ def demo_command(session: Session, speed: float | None) -> None:
     session.fleet_option = NAME
     from hive_tui.app import run_console  # Textual, which no other form of this command needs
 
-    run_console(session, stop="hive demo stop")
+    run_console(session, verbs=COMMANDS, stops={NAME: "hive demo stop"})
 
 
 @demo_command.command("start")

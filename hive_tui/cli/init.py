@@ -20,29 +20,10 @@ from hive_tui.config.discover import (
     project_settings,
     repository,
 )
-from hive_tui.core.errors import HiveError, Refused, UsageError
+from hive_tui.core.errors import Refused, UsageError
 from hive_tui.core.ids import AgentName
 from hive_tui.core.settings import FleetSettings
-
-_WELL_KNOWN = ("claude", "codex")
-
-
-class AgentFound(msgspec.Struct, frozen=True):
-    """An agent of the fleet, as it is on this machine."""
-
-    name: str
-    found: bool
-    version: str | None = None
-    logged_in: bool | None = None
-    problem: str | None = None
-    hint: str | None = None
-
-    def __str__(self) -> str:
-        if not self.found or self.problem:
-            return f"{self.name}: {self.problem or 'not found'}" + (f" ({self.hint})" if self.hint else "")
-        return " ".join(
-            filter(None, (self.name, self.version, "" if self.logged_in is not False else "(not logged in)"))
-        )
+from hive_tui.probing import WELL_KNOWN, AgentFound, probe
 
 
 class Initialised(msgspec.Struct, frozen=True):
@@ -119,7 +100,7 @@ def init_command(
         base=repo.base or found.base,
         user=session.user,
         allowed_authors=fleet.allowed_authors,
-        agents=tuple(_probe(agent.name, agent.entry_point, agent.command) for agent in fleet.agents),
+        agents=tuple(probe(agent.name, agent.entry_point, agent.command) for agent in fleet.agents),
         test=command,
         test_from=origin if command else None,
         test_guess=guess,
@@ -158,7 +139,7 @@ def _agents(settings: FleetSettings, wanted: tuple[str, ...]) -> list[str]:
     for name in wanted:
         agent = settings.agent(AgentName(name))
         plugins.agent(agent.entry_point if agent else name)  # raises for one that does not exist
-    return list(wanted) or [name for name in _WELL_KNOWN if shutil.which(name)] or ["claude"]
+    return list(wanted) or [name for name in WELL_KNOWN if shutil.which(name)] or ["claude"]
 
 
 def _add(
@@ -204,14 +185,6 @@ def _add(
 
 def _same(path: object, other: Path) -> bool:
     return isinstance(path, str) and Path(path).expanduser() == other
-
-
-def _probe(name: str, entry_point: str, command: str | None) -> AgentFound:
-    try:
-        probe = plugins.agent(entry_point).probe(command)
-    except HiveError as error:
-        return AgentFound(name, False, problem=error.message, hint=error.hint)
-    return AgentFound(name, probe.found, probe.version, probe.logged_in, probe.problem, probe.hint)
 
 
 def _write_project(top: Path, test: str | None) -> str:

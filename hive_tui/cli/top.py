@@ -125,5 +125,8 @@ def _console(session: Session) -> None:
             "This is not a terminal, so there is no console.", "`hive top --once` prints the fleet."
         )
     from hive_tui.app import run_console
+    from hive_tui.cli.commands import COMMANDS
+    from hive_tui.demo.names import NAME
 
-    click.get_current_context().exit(run_console(session))
+    stops = {} if NAME in session.settings.fleets else {NAME: "hive demo stop"}
+    click.get_current_context().exit(run_console(session, verbs=COMMANDS, stops=stops))

@@ -12,6 +12,7 @@ import msgspec
 
 from hive_tui.core.errors import GitError, Refused, UsageError
 from hive_tui.core.settings import ProjectSettings
+from hive_tui.core.text import clean_line
 from hive_tui.system import git
 
 PROJECT_FILE = ".hive/config.yaml"
@@ -76,10 +77,23 @@ def _base(top: Path, wanted: str | None) -> str:
     return branch
 
 
+def remote_of(top: Path) -> str | None:
+    """Where the remote `origin` is, as `host/owner/name`: what stands before an `@` is nobody's business."""
+    url = _origin(top)
+    if not url:
+        return None
+    place = re.sub(r"^\w+://", "", url.partition("?")[0].partition("#")[0])
+    return clean_line(place.rpartition("@")[2].removesuffix(".git"), limit=200) or None
+
+
+def _origin(top: Path) -> str:
+    remote = git.run("config", "--local", "--get", "remote.origin.url", cwd=top, check=False)
+    return remote.stdout.decode("utf-8", "replace").strip()
+
+
 def name_of(top: Path, user: str) -> str:
     """`owner/name` from the remote `origin`, else made from the user's and the folder's names."""
-    remote = git.run("config", "--local", "--get", "remote.origin.url", cwd=top, check=False)
-    match = _REMOTE.fullmatch(remote.stdout.decode("utf-8", "replace").strip())
+    match = _REMOTE.fullmatch(_origin(top))
     parts = [part for part in match["path"].split("/") if part] if match else []
     if len(parts) >= 2:
         return f"{_safe(parts[-2], 'owner')}/{_safe(parts[-1], 'repo')}"

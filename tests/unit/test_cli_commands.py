@@ -348,6 +348,7 @@ def test_quitting_the_console_names_the_command_that_ends_the_dispatcher(
 ) -> None:
     class Quitted:
         return_code = 0
+        next_fleet = None
 
         def __init__(self, *_: object, **__: object) -> None: ...
         def run(self) -> None: ...
@@ -359,7 +360,7 @@ def test_quitting_the_console_names_the_command_that_ends_the_dispatcher(
     with click.Context(click.Command("hive")):
         assert run_console(session) == 0
         assert "`hive --fleet local dispatcher stop` ends it" in capsys.readouterr().err
-        run_console(session, stop="hive demo stop")
+        run_console(session, stops={"local": "hive demo stop"})
     assert "`hive demo stop` ends it" in capsys.readouterr().err
 
 

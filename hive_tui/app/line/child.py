@@ -42,9 +42,13 @@ class Caller(NamedTuple):
     config: Path | None = None
 
     def argv(self, words: Sequence[str], *, read_only: bool = False) -> list[str]:
-        """The whole argument vector; options of our own stand before the command."""
+        """The whole argument vector; options of our own stand before the command.
+
+        The demo is a fleet of its own, whichever one is shown.
+        """
         return [
-            *(sys.executable, "-P", "-m", "hive_tui", "--fleet", self.fleet),
+            *(sys.executable, "-P", "-m", "hive_tui"),
+            *(("--fleet", self.fleet) if not words or words[0] != "demo" else ()),
             *(("--config", str(self.config)) if self.config is not None else ()),
             *(("--read-only",) if read_only else ()),
             *words,
