@@ -152,7 +152,7 @@ def _doing(run: Run, now: datetime, pull: PullRequest | None) -> Cell:
 
 def issue_columns(*, many: bool) -> tuple[Column, ...]:
     return (
-        Column("number", NAMED if many else NUMBER),
+        Column("number", NAMED if many else NUMBER, heading="#"),
         Column("state", 13),
         Column("who", 11, rank=1, heading="who, why"),
         Column("title", 12, flexible=True),
@@ -254,7 +254,7 @@ def gate_word(gate: Gate) -> str:
 
 def pull_columns(*, many: bool) -> tuple[Column, ...]:
     return (
-        Column("number", NAMED if many else NUMBER),
+        Column("number", NAMED if many else NUMBER, heading="#"),
         Column("state", 9),
         Column("checks", 5),
         Column("mergeable", 9, rank=2, heading="merge"),

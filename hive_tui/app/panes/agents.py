@@ -8,7 +8,8 @@ from typing import cast
 from hive_tui.app import findable, rows, standstill
 from hive_tui.app.panes.base import ListPane
 from hive_tui.app.view import View
-from hive_tui.core.glyphs import PHASES
+from hive_tui.core import text
+from hive_tui.core.glyphs import PHASES, Tone
 from hive_tui.core.ids import RunId
 from hive_tui.core.model import Run
 from hive_tui.core.sources import CLUSTER
@@ -53,6 +54,18 @@ class AgentsPane(ListPane):
 
     def nothing(self, view: View) -> Sequence[str]:
         return ("No agent is at work", standstill.why(view) or self.empty[1])
+
+    def details(self, view: View, key: Hashable) -> Sequence[Cell]:
+        """The issue's title, why it is in its state, and the whole of what it said last."""
+        run = self.thing(view, key)
+        if run is None:
+            return ()
+        last = run.status.last_event
+        return (
+            Cell(run.spec.title[: rows.TITLE]),
+            Cell(run.why or "", PHASES[run.phase].tone),
+            Cell("" if last is None else f"{text.since(last.at, view.now)} ago: {last.text}", Tone.QUIET),
+        )
 
     def counts(self, view: View) -> Iterable[Cell]:
         for phase, number in view.tally.phases:

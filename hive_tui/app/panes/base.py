@@ -216,7 +216,9 @@ class ListPane(ViewPane):
             return
         source = self.freshness(view)
         badge = freshness.badge(source, view.now)
-        notes = [*self._chips(), *([badge] if badge is not None else []), *self.counts(view)]
+        # What a filter counts stands for what is counted without one.
+        counts = () if self.filtering else self.counts(view)
+        notes = [*self._chips(), *([badge] if badge is not None else []), *counts]
         self.describe(notes=notes, hint=freshness.failure(source) or self.hint(view))
 
     def _chips(self) -> Iterable[Cell]:

@@ -77,6 +77,18 @@ class IssuesPane(ListPane):
         why = standstill.why(view)
         return (*self.empty, why) if why is not None else self.empty
 
+    def details(self, view: View, key: Hashable) -> Sequence[Cell]:
+        """The whole title, why it is not started, and its labels."""
+        thing = self.thing(view, key)
+        if thing is None:
+            return ()
+        gate = thing.gate if thing.run is None else None
+        return (
+            Cell(thing.issue.title[: rows.TITLE]),
+            Cell("" if gate is None else f"{gate.name}: {gate.detail}", Tone.SOON),
+            Cell("  ".join(thing.issue.labels), Tone.QUIET),
+        )
+
     def counts(self, view: View) -> Iterable[Cell]:
         source = self.freshness(view)
         if source is not None and source.heard_at is not None:

@@ -57,6 +57,18 @@ class PullsPane(ListPane):
     def target(self, view: View, key: Hashable) -> Target:
         return view.target_of_pull(cast(PullKey, key))
 
+    def details(self, view: View, key: Hashable) -> Sequence[Cell]:
+        """The whole title, what stands against its merge, and its branch."""
+        pull = self.thing(view, key)
+        if pull is None:
+            return ()
+        against = self._obstacles(view, pull) if pull.state is PullState.OPEN else ()
+        return (
+            Cell(pull.title[: rows.TITLE]),
+            *(Cell(why, Tone.SOON) for why in against),
+            Cell(f"{pull.branch} by {pull.author}", Tone.QUIET),
+        )
+
     def counts(self, view: View) -> Iterable[Cell]:
         source = self.freshness(view)
         if source is not None and source.heard_at is not None:
