@@ -43,9 +43,9 @@ class RowsView(LineView):
     the lines that came out different, so it is cheap to call it every second for ages that pass.
     """
 
-    COMPONENT_CLASSES: ClassVar[set[str]] = {"line--heading", "line--sorted"}
+    COMPONENT_CLASSES: ClassVar[set[str]] = {"line--heading", "line--sorted", "line--mark"}
     DEFAULT_CSS = (
-        "RowsView { & > .line--heading { color: $foreground 40%; }"
+        "RowsView { & > .line--mark { color: $accent; } & > .line--heading { color: $foreground 40%; }"
         "& > .line--sorted { color: $foreground 80%; } &:focus > .line--sorted { color: $accent; } }"
     )
 
@@ -348,10 +348,8 @@ class RowsView(LineView):
         over = self._over if self._has_cursor and index == self._cursor else None
         base = self.rich_style if over is None else self.rich_style + over
         if isinstance(content, Row):
-            lead = self._lead(content.key, index == self._cursor and self._has_cursor)
-            marker = self.get_component_rich_style("line--marker")
             segments = [
-                Segment(lead, marker if over is None else marker + over),
+                self._lead(content.key, over),
                 *self.paint(content.cells, self.size.width - 2, over, matching=self.matching),
             ]
         else:
@@ -366,10 +364,12 @@ class RowsView(LineView):
     def _over(self) -> Style:
         return self.laid_over("line--selected")
 
-    def _lead(self, key: Hashable, chosen: bool) -> str:
-        if key in self.marks:
-            return "◉" if chosen else "●"
-        return "▌" if chosen else " "
+    def _lead(self, key: Hashable, over: Style | None) -> Segment:
+        """The first cell of a row: whether it is selected, and whether it is marked."""
+        marked, chosen = key in self.marks, over is not None
+        style = self.get_component_rich_style("line--mark" if marked else "line--marker")
+        glyph = ("◉" if chosen else "●") if marked else "▌" if chosen else " "
+        return Segment(glyph, style if over is None else style + over)
 
     def _headings(self, available: int) -> list[Segment]:
         quiet = self.get_component_rich_style("line--heading")

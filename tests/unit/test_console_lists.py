@@ -10,12 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from hive_tui.app import findable, rows, sorting
+from hive_tui.app import attention_rows, event_rows, findable, rows, sorting
 from hive_tui.app.arranging import CHUNK, Arranging
 from hive_tui.app.filters import Facts, Query, facts, parse
 from hive_tui.app.findable import IssueThing
-from hive_tui.app.panes.attention import COLUMNS as ATTENTION_COLUMNS
-from hive_tui.app.panes.events import COLUMNS as EVENTS_COLUMNS
 from hive_tui.app.sorting import By, Order
 from hive_tui.core.ids import RunId
 from hive_tui.core.model import Tokens, Usage
@@ -87,8 +85,8 @@ def test_issues_are_sorted_by_number_not_by_its_text() -> None:
         (rows.agent_columns(many=True), findable.RUNS),
         (rows.issue_columns(many=True), findable.ISSUES),
         (rows.pull_columns(many=True), findable.PULLS),
-        (ATTENTION_COLUMNS, findable.ATTENTION),
-        (EVENTS_COLUMNS, findable.EVENTS),
+        (attention_rows.columns(many=True), findable.ATTENTION),
+        (event_rows.columns(many=True), findable.EVENTS),
     ],
 )
 def test_every_column_can_be_sorted_by(columns: Sequence[Column], sorts: dict[str, object]) -> None:
