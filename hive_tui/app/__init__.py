@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -49,6 +50,9 @@ def run_console(
     seen: dict[str, OpenFleet] = {}
     wanted: str | None = name
     code = 0
+    if _serves_nothing(configuration, name):
+        wanted, code = _first_contact(configuration, name, config, session.read_only)
+        configuration = load(config)
     while wanted is not None:
         with closing(open_fleet(configuration, wanted)) as fleet:
             wanted, code = _show(fleet, configuration, config, session.read_only, verbs)
@@ -99,6 +103,54 @@ def _show(
         ),
         theme=settings.theme,
         memory=fleet.home / "console.json",
+    )
+    with TerminalWatch(sys.stdin, lambda: app.call_later(app.exit)):
+        app.run()
+    return app.next_fleet, app.return_code or 0
+
+
+def _serves_nothing(configuration: Configuration, name: str) -> bool:
+    """Whether there is nothing to work on yet, so that a console would show nothing but empty panes."""
+    settings = configuration.fleet(name)
+    return settings.forge == LOCAL and not settings.repos
+
+
+def _first_contact(
+    configuration: Configuration, name: str, config: Path | None, read_only: bool
+) -> tuple[str | None, int]:
+    """Say what is here and what can be done. Returns the fleet to open, and the exit code."""
+    import os
+
+    from hive_tui import probing
+    from hive_tui.app.contact_lines import Found
+    from hive_tui.app.first_contact import DEMO_FLEET, FirstContact, Probes
+    from hive_tui.app.line import child
+    from hive_tui.app.terminal import TerminalWatch
+
+    settings, caller = configuration.fleet(name), child.Caller(name, config)
+    agents: dict[str, tuple[str, str | None]] = {
+        str(agent.name): (agent.entry_point, agent.command) for agent in settings.agents
+    }
+    agents |= {known: (known, None) for known in probing.WELL_KNOWN if known not in agents}
+
+    async def call(words: Sequence[str], *, columns: int) -> child.Said:
+        return await child.call(caller.argv(words), columns=columns, name=child.shown(words))
+
+    app = FirstContact(
+        Found(
+            fleet=name,
+            config=str(configuration.path),
+            configured=configuration.path.exists(),
+            demo=DEMO_FLEET in configuration.names(),
+        ),
+        Probes(
+            checkout=lambda: probing.checkout(Path.cwd(), configuration.user),
+            agents={known: partial(probing.probe, known, *how) for known, how in agents.items()},
+            kubeconfig=lambda: probing.kubeconfig(os.environ, Path.home()),
+        ),
+        call,
+        read_only=read_only,
+        theme=configuration.settings.theme,
     )
     with TerminalWatch(sys.stdin, lambda: app.call_later(app.exit)):
         app.run()
