@@ -85,8 +85,8 @@ def test_issues_are_sorted_by_number_not_by_its_text() -> None:
         (rows.agent_columns(many=True), findable.RUNS),
         (rows.issue_columns(many=True), findable.ISSUES),
         (rows.pull_columns(many=True), findable.PULLS),
-        (attention_rows.columns(many=True), findable.ATTENTION),
-        (event_rows.columns(many=True), findable.EVENTS),
+        (attention_rows.attention_columns(many=True), findable.ATTENTION),
+        (event_rows.event_columns(many=True), findable.EVENTS),
     ],
 )
 def test_every_column_can_be_sorted_by(columns: Sequence[Column], sorts: dict[str, object]) -> None:
