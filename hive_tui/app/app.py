@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import signal
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,8 +23,9 @@ from hive_tui.app.looking import Looking
 from hive_tui.app.orders import Orders, words
 from hive_tui.app.panes.attention import AttentionPane
 from hive_tui.app.panes.base import ListPane
+from hive_tui.app.run_log import RunLog
 from hive_tui.app.screens.main import MainScreen
-from hive_tui.app.shell import Shell
+from hive_tui.app.telling import Telling
 from hive_tui.app.tail import following
 from hive_tui.app.view import View
 from hive_tui.core import actions
@@ -39,20 +38,29 @@ from widgets.table import Table
 
 NOT_HERE = "it cannot be done on this screen"
 
+_OF_TARGETS = frozenset(("describe", "go", "browse", "copy", "copy_line", "full_log", "wall", "budget"))
+"""What the console does by itself with what is selected: nothing where nothing is, as in a log."""
+
 SETTLE_SECONDS = 0.08
 """How long a selection has to rest before its log is opened."""
 
 
 @runtime_checkable
-class FleetScreen(Protocol):
+class ViewScreen(Protocol):
+    """A screen that is given each view."""
+
+    def show(self, view: View, diff: Diff | None) -> None: ...
+
+
+@runtime_checkable
+class FleetScreen(ViewScreen, Protocol):
     """A screen that shows the fleet, and on which orders can be given."""
 
     @property
     def targets(self) -> Sequence[Target]: ...
-    def show(self, view: View, diff: Diff | None) -> None: ...
 
 
-class HiveApp(Shell):
+class HiveApp(Telling):
     """`hive top` for one fleet."""
 
     TITLE = "hive"
@@ -84,7 +92,7 @@ class HiveApp(Shell):
         """`prepare` is run once in a thread after the first paint; what it returns is shown. `memory` is
         the file that keeps what the person changes on the screen. `start_dispatcher` starts the
         dispatcher, where it belongs on this machine."""
-        super().__init__(wished_theme=theme, memory=memory)
+        super().__init__(now=now, wished_theme=theme, memory=memory)
         self.keymap = keymap
         """Which key does what, as the person has it."""
         self.next_fleet: str | None = None
@@ -116,9 +124,6 @@ class HiveApp(Shell):
 
     def _begin(self) -> None:
         """Everything that may take time, after the first paint."""
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGHUP):
-            loop.add_signal_handler(number, self.exit)
         self._tick()
         self.set_interval(1.0, self._tick)
         self._live.start()
@@ -129,9 +134,6 @@ class HiveApp(Shell):
             self.say(str(clash), "warning")
 
     def on_unmount(self) -> None:
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGHUP):
-            loop.remove_signal_handler(number)
         self._live.close(timeout=0.5)
 
     # What is shown
@@ -165,8 +167,9 @@ class HiveApp(Shell):
         """Show the view on every screen that shows one, also those below the top."""
         self.main.show(self.view, diff, pending=self.view.pending_of(Target()) or "")
         for screen in self.screen_stack:
-            if screen is not self.main and isinstance(screen, FleetScreen):
+            if screen is not self.main and isinstance(screen, ViewScreen):
                 screen.show(self.view, diff)
+        self.heed(self.view)
 
     @on(Table.Selected)
     def _selected(self, message: Table.Selected) -> None:
@@ -286,7 +289,32 @@ class HiveApp(Shell):
 
     def show_log(self, run: RunId | None) -> None:
         """The log of a run, full screen; None is the selected one's."""
-        self.do("log")
+        from hive_tui.app.screens.log import LogScreen
+
+        run = run or next((target.run for target in self.targets or () if target.run is not None), None)
+        if run is None:
+            self.say("There is no log: no agent is at work on this.", "warning")
+        else:
+            self.push_screen(LogScreen(self.logs, run, self.view, self._saved_logs))
+
+    def action_full_log(self) -> None:
+        self.show_log(None)
+
+    def action_wall(self) -> None:
+        """The logs of all runs at work, side by side."""
+        from hive_tui.app.screens.wall import WallScreen
+
+        self.push_screen(WallScreen(self.logs, self.view, self._saved_logs))
+
+    @property
+    def _saved_logs(self) -> Path:
+        from hive_tui.system.paths import paths
+
+        return paths().fleet(self.fleet.name) / "saved"
+
+    @on(RunLog.Opened)
+    def _log_opened(self, message: RunLog.Opened) -> None:
+        self.show_log(message.run)
 
     def switch_fleet(self, name: str) -> None:
         """Close this console, and open that of another fleet."""
@@ -317,7 +345,7 @@ class HiveApp(Shell):
             if not order.applies(self.view.snapshot, targets):
                 return False
             return None if self.orders.unavailable(order, targets) else True
-        if action in ("describe", "go", "browse", "copy", "copy_line") and self.targets is None:
+        if action in _OF_TARGETS and self.targets is None:
             return False
         if action == "browse" and self.looking.why_no_page() is not None:
             return None

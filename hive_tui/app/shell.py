@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+import signal
 import sys
 import time
 from pathlib import Path
@@ -14,6 +16,9 @@ from hive_tui.app import theme
 from hive_tui.app.memory import Memory, MemoryFile
 from hive_tui.app.stylesheet import ComponentStylesheet
 from widgets.guarded import GuardedPump
+
+ENDS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
+"""Signals that ask to leave."""
 
 TELL_AGAIN_SECONDS = 60.0
 """After this the same bug is told once more."""
@@ -48,6 +53,17 @@ class Shell(GuardedPump, App[None]):
         self._shown = False
         self._told: dict[str, float] = {}
         self._bugs: list[float] = []
+
+    def on_load(self) -> None:
+        # Before the terminal is switched to another mode, so that it is always switched back.
+        loop = asyncio.get_running_loop()
+        for number in ENDS:
+            loop.add_signal_handler(number, self.exit)
+
+    def on_unmount(self) -> None:
+        loop = asyncio.get_running_loop()
+        for number in ENDS:
+            loop.remove_signal_handler(number)
 
     def on_mount(self) -> None:
         self.call_after_refresh(self._first_shown)
