@@ -35,13 +35,21 @@ class FindLine(Horizontal):
     class Left(Message):
         """Enter was pressed."""
 
-    def __init__(self, text: str = "", *, id: str | None = None) -> None:  # noqa: A002
+    def __init__(
+        self,
+        text: str = "",
+        *,
+        label: str = "/",
+        hint: str = "",
+        id: str | None = None,  # noqa: A002
+    ) -> None:
         super().__init__(id=id)
-        self._input = HarmlessInput(text, compact=True, max_length=LONGEST)
+        self._label = label
+        self._input = HarmlessInput(text, placeholder=hint, compact=True, max_length=LONGEST)
         self._input.cursor_blink = False
 
     def compose(self) -> ComposeResult:
-        yield Static("  /", markup=False)
+        yield Static(f"  {self._label}", markup=False)
         yield self._input
 
     def on_mount(self) -> None:

@@ -165,6 +165,7 @@ class HiveApp(Telling):
 
     def _show(self, diff: Diff) -> None:
         """Show the view on every screen that shows one, also those below the top."""
+        self.main.muted = self.muted
         self.main.show(self.view, diff, pending=self.view.pending_of(Target()) or "")
         for screen in self.screen_stack:
             if screen is not self.main and isinstance(screen, ViewScreen):
@@ -189,6 +190,10 @@ class HiveApp(Telling):
     def action_refresh_sources(self) -> None:
         """Read the tracker at once."""
         self._live.wake()
+
+    def action_mute(self) -> None:
+        super().action_mute()
+        self.show_again()
 
     def action_help_quit(self) -> None:
         """Ctrl-C is no way out, but whoever tries it wants one."""

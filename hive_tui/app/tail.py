@@ -3,34 +3,50 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from hive_tui.core.errors import HiveError
 from hive_tui.core.events import LogLine
 from hive_tui.core.ids import RunId
 from hive_tui.core.ports import Cluster
 
+T = TypeVar("T")
+
 LARGEST_BACKLOG = 20_000
 """Lines kept for a screen that does not look; older ones are dropped and counted."""
 
 RETRY_SECONDS = 2.0
 
+GOES_WELL_SECONDS = 1.0
+"""A log that has been read for so long without an error can be read again, also while nothing is said."""
+
+
+class _Clustered(Protocol):
+    @property
+    def cluster(self) -> Cluster: ...
+
+
 Logs = Callable[[RunId, int, threading.Event], Iterator[LogLine]]
 """`logs(run, after, stop)`: the lines after number `after`, followed until the run's log is complete."""
 
 
-def following(cluster: Cluster) -> Logs:
-    """A cluster's logs, followed."""
-    return lambda run, after, stop: cluster.logs(run, after=after, follow=True, stop=stop)
+def following(fleet: _Clustered) -> Logs:
+    """The logs of a fleet's runs, followed. Its cluster opens when the first one is read."""
+    return lambda run, after, stop: fleet.cluster.logs(run, after=after, follow=True, stop=stop)
 
 
-class Tailed(NamedTuple):
+Telling = Callable[[], Callable[[LogLine], T]]
+"""Makes, for each log, what turns its lines into what is shown; that is done in the reading thread."""
+
+
+class TailedOf(NamedTuple, Generic[T]):
     """What came since the last look."""
 
     run: RunId
-    lines: list[LogLine]
+    lines: list[T]
     dropped: int
     ended: bool
     """The run's log is complete."""
@@ -38,22 +54,34 @@ class Tailed(NamedTuple):
     """Why it cannot be read now; it is tried again."""
 
 
-class Tail:
+Tailed = TailedOf[LogLine]
+
+
+class TailOf(Generic[T]):
     """Follows the log of the run that was named last. `notify` is called from a thread."""
 
-    def __init__(self, logs: Logs, *, notify: Callable[[], object]) -> None:
+    def __init__(
+        self,
+        logs: Logs,
+        *,
+        notify: Callable[[], object],
+        telling: Telling[T],
+        backlog: int = LARGEST_BACKLOG,
+    ) -> None:
         self._logs = logs
         self._notify = notify
-        self._current: _Follower | None = None
+        self._telling = telling
+        self._backlog = backlog
+        self._current: _Follower[T] | None = None
 
     def follow(self, run: RunId | None) -> None:
         """Switch to another run's log; its first lines come as soon as they are read."""
         self.stop()
         if run is not None:
-            self._current = _Follower(run, self._logs, self._notify)
+            self._current = _Follower(run, self._logs, self._notify, self._telling(), self._backlog)
             self._current.start()
 
-    def take(self) -> Tailed | None:
+    def take(self) -> TailedOf[T] | None:
         """The new lines of the current run's log, and how it stands."""
         return None if self._current is None else self._current.take()
 
@@ -64,24 +92,42 @@ class Tail:
             self._current = None
 
 
-class _Follower(threading.Thread):
-    def __init__(self, run: RunId, logs: Logs, notify: Callable[[], object]) -> None:
+class Tail(TailOf[LogLine]):
+    """The same, of the lines as they were recorded."""
+
+    def __init__(self, logs: Logs, *, notify: Callable[[], object]) -> None:
+        super().__init__(logs, notify=notify, telling=lambda: lambda line: line)
+
+
+class _Follower(threading.Thread, Generic[T]):
+    def __init__(
+        self,
+        run: RunId,
+        logs: Logs,
+        notify: Callable[[], object],
+        tell: Callable[[LogLine], T],
+        backlog: int,
+    ) -> None:
         super().__init__(name=f"log {run}", daemon=True)
         self.stopped = threading.Event()
         self._run = run
         self._logs = logs
         self._notify = notify
+        self._line_of = tell
         self._lock = threading.Lock()
-        self._lines: deque[LogLine] = deque()
+        self._lines: deque[T] = deque(maxlen=backlog)
         self._told = False
         self._dropped = 0
         self._ended = False
         self._error: str | None = None
+        self._reading = False
+        self._reading_since = 0.0
         self._last = 0
 
     def run(self) -> None:
         while not self.stopped.is_set():
             try:
+                self._reading, self._reading_since = True, time.monotonic()
                 for line in self._logs(self._run, self._last, self.stopped):
                     if self.stopped.is_set():
                         return
@@ -93,32 +139,36 @@ class _Follower(threading.Thread):
                 self._tell(ended=False, error=f"{type(error).__name__}: {error}")
             self.stopped.wait(RETRY_SECONDS)
 
-    def take(self) -> Tailed:
+    def take(self) -> TailedOf[T]:
         with self._lock:
-            lines, self._lines = list(self._lines), deque()
+            lines = list(self._lines)
+            self._lines.clear()
             dropped, self._dropped = self._dropped, 0
             self._told = False
-            return Tailed(self._run, lines, dropped, self._ended, self._error)
+            if self._reading and time.monotonic() - self._reading_since > GOES_WELL_SECONDS:
+                self._error = None
+            return TailedOf(self._run, lines, dropped, self._ended, self._error)
 
     def _add(self, line: LogLine) -> None:
+        if line.n <= self._last:
+            return
+        told_line = self._line_of(line)
         with self._lock:
-            if line.n <= self._last:
-                return
             self._last = line.n
             self._error = None
-            self._lines.append(line)
-            if len(self._lines) > LARGEST_BACKLOG:
-                self._lines.popleft()
-                self._dropped += 1
-        self._tell_once()
+            self._dropped += len(self._lines) == self._lines.maxlen
+            self._lines.append(told_line)
+            told, self._told = self._told, True
+        if not told:
+            self._call()
 
     def _tell(self, *, ended: bool, error: str | None) -> None:
         with self._lock:
-            self._ended, self._error = ended, error
-        self._tell_once()
-
-    def _tell_once(self) -> None:
-        with self._lock:
+            self._ended, self._error, self._reading = ended, error, False
             told, self._told = self._told, True
-        if not told and not self.stopped.is_set():
+        if not told:
+            self._call()
+
+    def _call(self) -> None:
+        if not self.stopped.is_set():
             self._notify()

@@ -11,7 +11,6 @@ from hive_tui.app.panes.base import ViewPane
 from hive_tui.app.run_log import RunLog
 from hive_tui.app.tail import Logs
 from hive_tui.app.view import View
-from hive_tui.core.events import LogLine
 from hive_tui.core.glyphs import Tone
 from hive_tui.core.ids import RunId
 from hive_tui.core.sources import CLUSTER
@@ -33,7 +32,7 @@ class LogPane(ViewPane):
         self._view: View | None = None
 
     @property
-    def log_view(self) -> LogView[LogLine]:
+    def log_view(self) -> LogView:
         return self.run_log.view
 
     @property
@@ -46,7 +45,11 @@ class LogPane(ViewPane):
 
     def show(self, view: View, diff: Diff | None) -> None:
         self._view = view
+        self.run_log.tick(view.now)
         self._describe()
+
+    def step_back(self) -> bool:
+        return self.run_log.step_back()
 
     @property
     def targets(self) -> Sequence[Target]:
@@ -56,22 +59,15 @@ class LogPane(ViewPane):
 
     @on(RunLog.Described)
     def _describe(self) -> None:
-        log, view = self.run_log.view, self._view
+        view, log = self._view, self.run_log
         run = view.snapshot.runs.get(self.run) if view is not None and self.run is not None else None
         if run is None or view is None:
             self.describe()
             return
         where = rows.number(run.spec.repo, run.spec.issue, "#", many=view.many)
-        state = "ended" if self.run_log.ended else "following" if log.following else "paused"
-        counts = [Cell(state, Tone.QUIET), Cell(f"{len(log.lines):,} lines", Tone.QUIET)]
-        if log.dropped:
-            counts.append(Cell(f"{log.dropped:,} older dropped", Tone.QUIET))
-        if self.run_log.error is not None:
-            counts.append(Cell("cannot be read", Tone.BROKEN))
-        unseen = (
-            "" if log.following else f"▼ {log.unseen:,} new · End follows" if log.unseen else "▼ End follows"
-        )
-        detail = f"{run.spec.worker} {where} attempt {run.spec.attempt}"
         self.describe(
-            detail=detail, notes=counts, hint=Cell(run.spec.title[: rows.TITLE], Tone.QUIET), mark=unseen
+            detail=f"{run.spec.worker} {where} attempt {run.spec.attempt}",
+            notes=log.notes,
+            hint=Cell(run.spec.title[: rows.TITLE], Tone.QUIET),
+            mark=log.mark,
         )

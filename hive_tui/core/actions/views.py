@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from hive_tui.core.actions.base import Action, Scope
+from hive_tui.core.model import DispatcherState
+from hive_tui.core.store import Snapshot
+from hive_tui.core.targets import Target
 
 
 def _view(
@@ -46,6 +49,24 @@ _TABS = (
     ("describe", "Describe", "everything that is known"),
 )
 
+_SPANS = (
+    ("tail", "All, from the end", "Show all lines, and follow the end."),
+    ("head", "All, from the start", "Show all lines, from the first one."),
+    ("minute", "Last minute", "Show only the last minute."),
+    ("five", "Last 5 minutes", "Show only the last 5 minutes."),
+    ("quarter", "Last 15 minutes", "Show only the last 15 minutes."),
+    ("half", "Last half hour", "Show only the last 30 minutes."),
+    ("hour", "Last hour", "Show only the last hour."),
+)
+"""How much of a log is shown, by digits."""
+
+
+def _runs_already(snapshot: Snapshot, target: Target) -> str | None:
+    fleet = snapshot.fleet
+    runs = fleet is not None and fleet.dispatcher.state is DispatcherState.RUNNING
+    return "it runs already" if runs else None
+
+
 ACTIONS = (
     *(
         _view(f"list.{name}", keys, title, f"{title}.", scope=Scope.LIST)
@@ -59,6 +80,7 @@ ACTIONS = (
         )
     ),
     _view("quit", "q", "Quit", "Leave the console; runs and the dispatcher go on."),
+    _view("suspend", "ctrl+z", "Suspend", "Put the console aside; the shell's `fg` brings it back."),
     _view("refresh", "r", "Refresh", "Read every source again now."),
     *(
         _view(f"pane.{name}", str(number), title, f"{title}: {about}.")
@@ -66,6 +88,13 @@ ACTIONS = (
     ),
     _view("pane.next", "tab", "Next pane", "Go to the next pane."),
     _view("pane.previous", "shift+tab", "Previous pane", "Go to the pane before."),
+    _view(
+        "attention.act",
+        "a",
+        "What needs you",
+        "Go to what needs you most; there, do what helps.",
+        short="act",
+    ),
     _view("zoom", "z", "Zoom", "Let the pane fill the screen, and back."),
     _view("pane.wider", "greater_than_sign", "Wider", "Make the pane wider than its neighbours."),
     _view("pane.narrower", "less_than_sign", "Narrower", "Make the pane narrower."),
@@ -115,6 +144,9 @@ ACTIONS = (
         scope=Scope.FLEET,
         command="dispatcher start",
         writes=True,
+        against=_runs_already,
+        doing="starting the dispatcher",
+        confirmed=lambda before, after, request, target: _runs_already(after, target) is not None,
     ),
     Action(
         id="budget",
@@ -148,6 +180,10 @@ ACTIONS = (
     _view("log.save", "ctrl+s", "Save", "Save the log to a file.", scope=Scope.LOG),
     _view("log.copy", "y", "Copy", "Copy the line.", scope=Scope.LOG),
     _view("log.follow", "f", "Follow", "Follow the end of the log, and stop following.", scope=Scope.LOG),
+    *(
+        _view(f"log.{name}", str(key), title, text, scope=Scope.LOG)
+        for key, (name, title, text) in enumerate(_SPANS)
+    ),
     *(
         _view(f"detail.{name}", str(number), title, f"Show {what}.", scope=Scope.DETAIL)
         for number, (name, title, what) in enumerate(_TABS, 1)
