@@ -70,26 +70,65 @@ def attention(
     snapshot: Snapshot, plan: Plan, settings: FleetSettings, now: datetime
 ) -> tuple[AttentionItem, ...]:
     """All items: by kind, then the one that waits longest."""
-    latest = _latest_runs(snapshot)
-    items = [
-        *_dispatcher(snapshot),
-        *_sources(snapshot, now),
-        *(item for run in latest.values() for item in _run(run)),
-        *(item for issue in snapshot.issues.values() for item in _issue(issue, latest, snapshot, settings)),
-        *_money(snapshot, plan),
-        *_agents(snapshot, now),
-        *(item for pull in snapshot.pulls.values() for item in _pull(pull, snapshot, settings)),
-    ]
-    return tuple(sorted(items, key=lambda item: (_RANK[item.kind], item.since or now, str(item.target))))
-
-
-def _latest_runs(snapshot: Snapshot) -> dict[IssueKey, Run]:
     latest: dict[IssueKey, Run] = {}
     for run in snapshot.runs.values():
-        known = latest.get(run.key)
-        if known is None or known.spec.attempt < run.spec.attempt:
-            latest[run.key] = run
-    return latest
+        latest[run.key] = later(run, latest.get(run.key))
+    held: dict[str, list[IssueKey]] = {}
+    for key, issue in snapshot.issues.items():
+        gate = plan.gate(key) if issue.open else None
+        if gate is not None and gate.name == "budget":
+            held.setdefault(gate.detail, []).append(key)
+    items = [
+        *of_fleet(snapshot, now),
+        *(
+            item
+            for key in {*latest, *snapshot.issues}
+            for item in of_issue(key, latest.get(key), snapshot, settings)
+        ),
+        *(of_budget(detail, len(keys), keys[0]) for detail, keys in held.items()),
+        *(item for pull in snapshot.pulls.values() for item in of_pull(pull, snapshot, settings)),
+    ]
+    return tuple(sorted(items, key=lambda item: urgency(item, now)))
+
+
+def urgency(item: AttentionItem, now: datetime) -> tuple[int, datetime, str, str]:
+    """The order of the list."""
+    return (_RANK[item.kind], item.since or now, str(item.target), item.text)
+
+
+def later(run: Run, other: Run | None) -> Run:
+    """Of two runs on one issue the one with the higher attempt."""
+    return run if other is None or (other.spec.attempt, other.id) < (run.spec.attempt, run.id) else other
+
+
+def of_fleet(snapshot: Snapshot, now: datetime) -> list[AttentionItem]:
+    """What the fleet as a whole needs somebody for."""
+    return [*_dispatcher(snapshot), *_agents(snapshot, now)]
+
+
+def of_issue(
+    key: IssueKey, latest: Run | None, snapshot: Snapshot, settings: FleetSettings
+) -> list[AttentionItem]:
+    """What an issue or its latest run needs somebody for; depends on those two and the claim alone."""
+    issue = snapshot.issues.get(key)
+    return [
+        *(_run(latest) if latest is not None else ()),
+        *(_issue(issue, latest, snapshot, settings) if issue is not None else ()),
+    ]
+
+
+def of_budget(detail: str, number: int, first: IssueKey) -> AttentionItem:
+    """A budget that holds so many issues."""
+    if number == 1:
+        target, words = Target(repo=first.repo, issue=first.number), detail
+    else:
+        target, words = Target(), f"{detail}; it holds {number} issues"
+    return AttentionItem(AttentionKind.BUDGET, words, target, None, "budget")
+
+
+def of_pull(pull: PullRequest, snapshot: Snapshot, settings: FleetSettings) -> list[AttentionItem]:
+    """What a pull request needs somebody for; depends on it and its issue alone."""
+    return list(_pull(pull, snapshot, settings))
 
 
 def _dispatcher(snapshot: Snapshot) -> Iterator[AttentionItem]:
@@ -144,11 +183,10 @@ def _run(run: Run) -> Iterator[AttentionItem]:
 
 
 def _issue(
-    issue: Issue, latest: dict[IssueKey, Run], snapshot: Snapshot, settings: FleetSettings
+    issue: Issue, run: Run | None, snapshot: Snapshot, settings: FleetSettings
 ) -> Iterator[AttentionItem]:
     if not issue.open:
         return
-    run = latest.get(issue.key)
     if run is not None and not run.phase.final:
         return
     target = Target(repo=issue.repo, issue=issue.number, run=run.id if run is not None else None)
@@ -176,28 +214,6 @@ def _evidence(run: Run | None) -> str | None:
         return None
     words = f"{run.phase.value}: {run.why}" if run.status.why else run.phase.value
     return f"{words} (attempt {run.spec.attempt})"
-
-
-def _money(snapshot: Snapshot, plan: Plan) -> Iterator[AttentionItem]:
-    """Issues that a budget holds, one item for each budget."""
-    held: dict[str, list[IssueKey]] = {}
-    for key, issue in snapshot.issues.items():
-        gate = plan.gate(key) if issue.open else None
-        if gate is not None and gate.name == "budget":
-            held.setdefault(gate.detail, []).append(key)
-    told: set[Target] = set()
-    for detail, keys in held.items():
-        repos = {key.repo for key in keys}
-        target = Target(repo=repos.pop()) if len(repos) == 1 else Target()
-        if len(keys) > 1 and target not in told:
-            told.add(target)
-            words = f"{detail}; it holds {len(keys)} issues"
-            yield AttentionItem(AttentionKind.BUDGET, words, target, None, "budget")
-            continue
-        for key in keys:
-            yield AttentionItem(
-                AttentionKind.BUDGET, detail, Target(repo=key.repo, issue=key.number), None, "budget"
-            )
 
 
 def _agents(snapshot: Snapshot, now: datetime) -> Iterator[AttentionItem]:

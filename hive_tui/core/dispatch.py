@@ -31,22 +31,23 @@ class Plan:
         self.decisions = decisions
         self._planner = planner
         self._now = now
-        self._world = current
+        self.world = current
+        """What the decisions were made on; the budgets of what is started are reserved in it."""
         self._issues = planner.issues
-        self._started = {d.key for d in decisions if isinstance(d, Start)}
+        self.started = frozenset(d.key for d in decisions if isinstance(d, Start))
 
     def gate(self, key: IssueKey) -> Gate | None:
         """Why this issue is not started; None if it is being started, or is unknown."""
         issue = self._issues.get(key)
-        if issue is None or key in self._started:
+        if issue is None or key in self.started:
             return None
-        gate = self._planner.gate(issue, self._world, self._now)
+        gate = self._planner.gate(issue, self.world, self._now)
         # Nothing of its own holds it, yet it was not started: others took what was free.
-        return gate or gates.fleet_gate(self._world, self._planner.settings) or _OTHERS_FIRST
+        return gate or gates.fleet_gate(self.world, self._planner.settings) or _OTHERS_FIRST
 
     def spending(self, scope: Scope) -> Spending:
         """The money of a scope that has a limit, as its gate counts it."""
-        return self._world.spending.get(scope) or Spending()
+        return self.world.spending.get(scope) or Spending()
 
 
 _OTHERS_FIRST = Gate("slots", "others are before it: `hive slots +1` adds a slot, `hive fire` puts it first")

@@ -72,16 +72,21 @@ def build(snapshot: Snapshot, now: datetime) -> World:
 
 
 def _open_pulls(snapshot: Snapshot) -> dict[IssueKey, PullRequest]:
-    """Open pull requests by the issue that they are for: as recorded, else by hive's head branch."""
+    """Open pull requests by the issue that they are for."""
     found = {}
     for pull in snapshot.pulls.values():
-        if pull.state is not PullState.OPEN:
-            continue
-        if pull.issue is not None:
-            found[IssueKey(pull.repo, pull.issue)] = pull
-        elif (match := re.fullmatch(_HIVE_BRANCH, pull.branch)) is not None:
-            found[IssueKey(pull.repo, int(match[1]))] = pull
+        key = issue_of(pull) if pull.state is PullState.OPEN else None
+        if key is not None:
+            found[key] = pull
     return found
+
+
+def issue_of(pull: PullRequest) -> IssueKey | None:
+    """The issue that a pull request is for: as recorded, else by hive's head branch."""
+    if pull.issue is not None:
+        return IssueKey(pull.repo, pull.issue)
+    match = re.fullmatch(_HIVE_BRANCH, pull.branch)
+    return IssueKey(pull.repo, int(match[1])) if match is not None else None
 
 
 def _spending(snapshot: Snapshot, now: datetime) -> dict[Scope, Spending]:
