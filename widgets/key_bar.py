@@ -83,7 +83,7 @@ class KeyBar(Guarded, Widget):
 
     def shown(self) -> list[Hint]:
         """What has room now."""
-        return fitting(joined(self.hints), self.last, self.size.width - 2)
+        return fitting(self.hints, self.last, self.size.width - 2)
 
     def render_line(self, y: int) -> Strip:
         base = self.rich_style

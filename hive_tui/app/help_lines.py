@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from hive_tui.core import actions
@@ -12,9 +12,9 @@ from hive_tui.core.keymap import EVERYWHERE, Keymap
 from widgets.cells import Cell, Line
 from widgets.lines import wrapped
 
-KEYS = 14
-TITLE = 25
-WIDE = 84
+KEYS = 17
+TITLE = 24
+WIDE = 88
 """Cells from which an action's title stands beside its explanation."""
 
 _ABOUT = {
@@ -54,12 +54,15 @@ class Place(NamedTuple):
     title: str
     about: str
     hints: Sequence[str]
-    """The ids of the actions that belong to it."""
+    """The ids of the actions that one does there most."""
+    general: Collection[str] = ()
+    """Those of them that belong elsewhere as much."""
 
 
 def groups(place: Place, keys: Keymap, reasons: Mapping[str, str | None]) -> list[Group]:
     """What can be done here first, then the rest. `reasons` has the actions that are here at all."""
-    here = [actions.get(name) for name in place.hints if name in reasons and _known(name)]
+    mine = [name for name in place.hints if name in reasons and name not in place.general]
+    here = [actions.get(name) for name in mine if _known(name)]
     told = {action.id for action in here}
     rest = [action for action in actions.REGISTRY if action.id in reasons and action.id not in told]
     found = [Group(place.title, _rows(here, keys, reasons))]

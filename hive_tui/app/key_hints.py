@@ -12,13 +12,16 @@ from hive_tui.app.help_lines import Place
 from hive_tui.core import actions
 from hive_tui.core.actions import key_label
 from hive_tui.core.errors import UsageError
-from widgets.key_bar import Hint, KeyBar
+from widgets.key_bar import Hint, KeyBar, joined
 
 MOST = 10
 """Hints at once; more would not be read."""
 
 CHORD = "chord."
 """Before the first key of several, in the ids of bindings."""
+
+GENERAL = frozenset({"pause", "resume", "dispatch", "slots.more", "slots.fewer", "command", "refresh"})
+"""What is named in many places, and belongs to none."""
 
 _FLEET = ("pause", "resume", "dispatch", "slots.more", "slots.fewer", "command")
 _LIST = ("filter", "sort.next", "mark")
@@ -84,7 +87,7 @@ class KeyHints(KeyBar):
         wanted = place(screen).hints
         found = dict(_hints(screen, {*wanted, "help"}))
         self.last = found.get("help")
-        self.hints = tuple(found[name] for name in wanted if name in found)[:MOST]
+        self.hints = tuple(joined([found[name] for name in wanted if name in found])[:MOST])
 
     def on_key_bar_pressed(self, message: KeyBar.Pressed) -> None:
         message.stop()
@@ -100,10 +103,10 @@ def place(screen: Screen[Any]) -> Place:
     for node in nodes:
         if node.id in HINTS:
             action = actions.get(f"pane.{node.id}")
-            return Place(node.id, action.title, action.help, HINTS[node.id])
+            return Place(node.id, action.title, action.help, HINTS[node.id], GENERAL)
     name = type(screen).__name__
     title, about = _SCREENS.get(name, ("This screen", ""))
-    return Place(name, title, about, HINTS.get(name, _FLEET))
+    return Place(name, title, about, HINTS.get(name, _FLEET), GENERAL)
 
 
 def _hints(screen: Screen[Any], wanted: set[str]) -> Iterator[tuple[str, Hint]]:

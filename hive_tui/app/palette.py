@@ -88,15 +88,17 @@ class ThingProvider(OfferProvider):
     """Issues, runs and pull requests by number and title."""
 
     def offers(self, wanted: str) -> Iterator[Offer]:
+        if not wanted:
+            return
         app = self.console
         letters = [word.casefold() for word in wanted.split()]
         offered = 0
         for words, target in _things(app):
-            if letters and not all(letter in words.casefold() for letter in letters):
+            if not all(letter in words.casefold() for letter in letters):
                 continue
             yield Offer(words, "Look at it closely.", lambda target=target: app.open_detail(target))  # type: ignore[misc]
             offered += 1
-            if offered >= (MOST if wanted else 8):
+            if offered >= MOST:
                 return
 
 

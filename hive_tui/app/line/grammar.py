@@ -131,7 +131,7 @@ def _own(first: str, rest: list[str]) -> Meaning | None:
 
 def _doable(action: Action) -> bool:
     """Whether the console can do it with nothing but its name, on what is selected."""
-    return bool(action.keys) and action.scope in _CONSOLE and not action.id.startswith("pane.")
+    return action.scope in _CONSOLE and not action.id.startswith("pane.")
 
 
 def _selected(first: str, rest: list[str]) -> Meaning | None:
@@ -142,9 +142,8 @@ def _selected(first: str, rest: list[str]) -> Meaning | None:
         if action.id == first and _doable(action):
             return Do(action.id)
     for action in actions.REGISTRY:
-        if plain_words(action) == (first,) and _doable(action) and action.writes:
-            # Where one key switches between two actions, the command names the one that is meant.
-            return Do(action.id) if "slots" not in action.id else None
+        if plain_words(action) == (first,) and _doable(action) and action.of is not None:
+            return Do(action.id) if action.id == first else None
     return None
 
 
