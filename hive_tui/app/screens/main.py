@@ -78,9 +78,12 @@ class MainScreen(GuardedPump, Screen[None]):
 
     # What is shown
 
+    muted = False
+    """Nobody is called while the terminal is not looked at."""
+
     def show(self, view: View, diff: Diff | None, *, pending: str = "") -> None:
         """Show a view; `diff` as in `ViewPane.show`."""
-        self.pulse.parts = pulse_lines.pulse(view)
+        self.pulse.parts = pulse_lines.pulse(view, muted=self.muted)
         for pane in self.panes:
             pane.show(view, diff)
         self.deck.tabs.badges = {pane.digit: pane.badge for pane in self.panes if pane.badge is not None}
