@@ -72,7 +72,14 @@ def view_of(fleet: Fleet | None = None, *runs: Run, **settings: Any) -> View:
 
 
 def derive(snapshot: Snapshot, **settings: Any) -> View:
-    everything = Diff({kind: frozenset({""}) for kind in Kind})
+    everything = Diff(
+        {
+            Kind.FLEET: frozenset({"trial"}),
+            Kind.ISSUE: frozenset(snapshot.issues),
+            Kind.RUN: frozenset(snapshot.runs),
+            Kind.PULL: frozenset(snapshot.pulls),
+        }
+    )
     rules = FleetSettings(allowed_authors=("ann",), **settings)
     return Deriver("trial", rules, scene.NOW).derive(snapshot, everything, scene.NOW)
 
