@@ -16,6 +16,7 @@ from textual.strip import Strip
 
 from widgets.cells import Cell
 from widgets.lines import LineView
+from widgets.moving import moving
 from widgets.prose import FOLD, Block, Prose, Row
 
 WIDEST = 110
@@ -35,12 +36,18 @@ class Reading(LineView):
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("up,k", "lines(-1)", "Up", show=False, id="read.up"),
-        Binding("down,j", "lines(1)", "Down", show=False, id="read.down"),
-        Binding("pageup,ctrl+u,b", "pages(-1)", "Page up", show=False, id="read.page-up"),
-        Binding("pagedown,ctrl+d,space", "pages(1)", "Page down", show=False, id="read.page-down"),
-        Binding("home", "start", "Start", show=False, id="read.start"),
-        Binding("end,G", "end", "End", show=False, id="read.end"),
+        *moving(
+            up="lines(-1)",
+            down="lines(1)",
+            page_up="pages(-1)",
+            page_down="pages(1)",
+            half_up="pages(-1)",
+            half_down="pages(1)",
+            first="start",
+            last="end",
+        ),
+        Binding("b", "pages(-1)", "Page up", show=False),
+        Binding("space", "pages(1)", "Page down", show=False),
     ]
 
     @dataclass

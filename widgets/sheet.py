@@ -8,12 +8,13 @@ from typing import ClassVar
 from rich.cells import cell_len
 from rich.segment import Segment
 from textual import events
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.geometry import Size
 from textual.strip import Strip
 
 from widgets.cells import Line
 from widgets.lines import LineView, fit
+from widgets.moving import moving
 
 Compose = Callable[[int], Sequence[Line]]
 """From a width in cells to lines; pure."""
@@ -23,12 +24,16 @@ class Sheet(LineView):
     """Shows what `compose` makes of its width; shown again, it repaints only lines that differ."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("up,k", "scroll_up", "Up", show=False, id="list.up"),
-        Binding("down,j", "scroll_down", "Down", show=False, id="list.down"),
-        Binding("pageup,ctrl+u", "page_up", "Page up", show=False, id="list.page-up"),
-        Binding("pagedown,ctrl+d", "page_down", "Page down", show=False, id="list.page-down"),
-        Binding("home", "scroll_home", "Start", show=False, id="list.first"),
-        Binding("end,G", "scroll_end", "End", show=False, id="list.last"),
+        *moving(
+            up="scroll_up",
+            down="scroll_down",
+            page_up="page_up",
+            page_down="page_down",
+            half_up="page_up",
+            half_down="page_down",
+            first="scroll_home",
+            last="scroll_end",
+        ),
     ]
 
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from textual import events
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.message import Message
 
+from widgets.moving import moving, opening
 from widgets.rows_view import RowsView
 
 
@@ -17,17 +18,19 @@ class Table(RowsView):
     """Rows of which one is selected, and any number marked."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("up,k", "move(-1)", "Up", show=False, id="list.up"),
-        Binding("down,j", "move(1)", "Down", show=False, id="list.down"),
-        Binding("pageup", "page(-1)", "Page up", show=False, id="list.page-up"),
-        Binding("pagedown", "page(1)", "Page down", show=False, id="list.page-down"),
-        Binding("ctrl+u", "half_page(-1)", "Half a page up", show=False, id="list.half-up"),
-        Binding("ctrl+d", "half_page(1)", "Half a page down", show=False, id="list.half-down"),
-        Binding("home", "first", "First", show=False, id="list.first"),
-        Binding("end,G", "last", "Last", show=False, id="list.last"),
-        Binding("enter", "open", "Open", show=False, id="list.open"),
-        Binding("right", "unfold", "Show all of the row", show=False, id="list.unfold"),
-        Binding("left", "fold", "Show one line of the row", show=False, id="list.fold"),
+        *moving(
+            up="move(-1)",
+            down="move(1)",
+            page_up="page(-1)",
+            page_down="page(1)",
+            half_up="half_page(-1)",
+            half_down="half_page(1)",
+            first="first",
+            last="last",
+            left="fold",
+            right="unfold",
+        ),
+        opening("open"),
     ]
 
     @dataclass

@@ -113,8 +113,8 @@ def _hints(screen: Screen[Any], wanted: set[str]) -> Iterator[tuple[str, Hint]]:
     seen: set[str] = set()
     for key, active in screen.active_bindings.items():
         name = active.binding.id
-        if name is None or name not in wanted or name in seen or not active.enabled:
-            continue
+        if name is None or name not in wanted or name in seen or not active.enabled or " " in key:
+            continue  # a key with a blank is none that a terminal sends
         seen.add(name)
         yield name, Hint(key_label(key), _words(name), key)
 

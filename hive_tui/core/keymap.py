@@ -23,6 +23,9 @@ LIFELINES: Mapping[str, str] = {"escape": "back", "ctrl+c": "how to leave", "ctr
 EVERYWHERE = frozenset({"back", "help", "palette", "command", "quit"})
 """Actions whose keys work on every screen, also in the full-screen log, where the fleet's are off."""
 
+_SIDEWAYS = frozenset({"list.left", "list.right"})
+"""Moves that not every text has, so that their keys may mean something else beside it."""
+
 _NAMED = {
     *("up", "down", "left", "right", "home", "end", "pageup", "pagedown", "insert", "delete"),
     *("backspace", "tab", "enter", "escape", "space"),
@@ -216,7 +219,7 @@ def _together(one: Action, other: Action) -> bool:
     """
     if one.when is not None and other.when is not None and set(one.keys) & set(other.keys):
         return False  # the registry itself says which of the two is meant
-    if Scope.LIST in (one.scope, other.scope):
+    if any(action.scope is Scope.LIST and action.id not in _SIDEWAYS for action in (one, other)):
         return True
     places = _place(one), _place(other)
     return places[0] is places[1] or any(action.id in EVERYWHERE for action in (one, other))

@@ -73,10 +73,14 @@ ACTIONS = (
         for name, keys, title in (
             ("up", "up|k", "One row or line up"),
             ("down", "down|j", "One row or line down"),
-            ("page-up", "pageup|ctrl+u", "A page up"),
-            ("page-down", "pagedown|ctrl+d", "A page down"),
+            ("page-up", "pageup", "A page up"),
+            ("page-down", "pagedown", "A page down"),
+            ("half-up", "ctrl+u", "Half a page up"),
+            ("half-down", "ctrl+d", "Half a page down"),
             ("first", "home", "To the first row or line"),
             ("last", "end|G", "To the last row; in a log, follow its end"),
+            ("left", "left", "To the left; in a list, fold the row"),
+            ("right", "right", "To the right; in a list, unfold the row"),
         )
     ),
     _view("quit", "q", "Quit", "Leave the console; runs and the dispatcher go on."),
