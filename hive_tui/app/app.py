@@ -274,6 +274,16 @@ class HiveApp(Telling):
         """To the issue, pull request or run that belongs to what is selected."""
         self.looking.go(kind)
 
+    def action_go_log(self) -> None:
+        """To the log of the selected thing's run, beside the lists."""
+        self.looking.go("run")
+        if self.screen is self.main and self.main.current is self.main.agents:
+            self.main.action_pane(self.main.log_pane.digit)
+
+    def action_go_first(self) -> None:
+        """To the first row or line, as the key for that does."""
+        self.do("list.first")
+
     def action_browse(self) -> None:
         self.looking.browse()
 

@@ -28,6 +28,8 @@ EVERYWHERE = {
     "go.issue": "go('issue')",
     "go.pull": "go('pull')",
     "go.run": "go('run')",
+    "go.log": "go_log",
+    "go.first": "go_first",
 }
 """What the console does by itself wherever one is: the registry's id, and the app's action."""
 
