@@ -18,6 +18,7 @@ from hive_tui.core.glyphs import Tone
 from widgets.cells import Cell
 from widgets.guarded import Guarded
 from widgets.lines import TONE_CLASSES, TONE_CSS, fit
+from widgets.strips import changed_columns
 
 _THIN = "╭─╮│╰╯"
 _HEAVY = "┏━┓┃┗┛"
@@ -80,12 +81,12 @@ class Pane(Guarded, Widget):
         top = Edge((Cell(self.label, Tone.TITLE), Cell(detail, Tone.QUIET)), tuple(notes))
         bottom = Edge(() if hint is None else (hint,), (Cell(mark, Tone.TITLE),) if mark else ())
         width, height = self.outer_size
-        if top != self._top:
-            self._top = top
-            self._redraw(0, width)
-        if bottom != self._bottom:
-            self._bottom = bottom
-            self._redraw(height - 1, width)
+        changed = [
+            y for y, differs in ((0, top != self._top), (height - 1, bottom != self._bottom)) if differs
+        ]
+        self._top, self._bottom = top, bottom
+        for y in changed:
+            self._redraw(y, width, height)
 
     @property
     def words(self) -> str:
@@ -93,10 +94,12 @@ class Pane(Guarded, Widget):
         cells = (*self._top.left, *self._top.right, *self._bottom.left, *self._bottom.right)
         return "  ".join(cell.text for cell in cells if cell.text)
 
-    def _redraw(self, y: int, width: int) -> None:
-        self._drawn.pop(y, None)
-        # Regions to refresh count from the content, which is one cell inside the frame.
-        self.refresh(Region(-1, y - 1, width, 1))
+    def _redraw(self, y: int, width: int, height: int) -> None:
+        before = self._drawn.pop(y, None)
+        if before is not None:
+            start, changed = changed_columns(before, self._frame(y, width, height))
+            # Regions to refresh count from the content, which is one cell inside the frame.
+            self.refresh(Region(start - 1, y - 1, changed, 1))
 
     def on_resize(self, event: events.Resize) -> None:
         self._drawn.clear()
@@ -155,7 +158,7 @@ class Pane(Guarded, Widget):
         if right_width:
             segments += [Segment(" ", style), *right, Segment(f" {line}", style)]
         segments.append(Segment(last, style))
-        return Strip(segments).adjust_cell_length(width, style)
+        return Strip(segments).adjust_cell_length(width, style).simplify()
 
     def _texts(
         self, cells: Iterable[Cell], between: str, room: int, style: Style

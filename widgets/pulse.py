@@ -6,13 +6,16 @@ from collections.abc import Sequence
 from typing import ClassVar, NamedTuple
 
 from rich.cells import cell_len
-from textual.content import Content
+from rich.segment import Segment
+from textual.geometry import Region
 from textual.reactive import reactive
+from textual.strip import Strip
 from textual.widget import Widget
 
 from widgets.cells import Line
 from widgets.guarded import Guarded
 from widgets.lines import TONE_CLASSES, TONE_CSS, fit
+from widgets.strips import changed_columns
 
 WIDE = 120
 """From so many cells on there is a wider space between two parts."""
@@ -57,23 +60,36 @@ class Pulse(Guarded, Widget):
     COMPONENT_CLASSES: ClassVar[set[str]] = {*TONE_CLASSES}
     DEFAULT_CSS = "Pulse { height: 1; width: 1fr;" + TONE_CSS + "}"
 
-    parts: reactive[tuple[Part, ...]] = reactive(())
+    parts: reactive[tuple[Part, ...]] = reactive((), repaint=False)
 
-    def render(self) -> Content:
-        width = self.size.width - 2
+    _drawn = Strip([])
+    """As it was painted last."""
+
+    def watch_parts(self) -> None:
+        """Paint what reads differently: mostly that is the clock."""
+        start, width = changed_columns(self._drawn, self._draw())
+        if width:
+            self.refresh(Region(start, 0, width, 1))
+
+    def render_line(self, y: int) -> Strip:
+        self._drawn = self._draw()
+        return self._drawn
+
+    def _draw(self) -> Strip:
+        room, base = self.size.width - 2, self.rich_style
         space = 3 if self.size.width >= WIDE else 2
-        shown = fitting(self.parts, width, space)
-        pieces: list[Content] = [Content(" ")]
+        shown = fitting(self.parts, room, space)
+        segments = [Segment(" ", base)]
         used = 0
         for index, cells in enumerate(shown):
             own = sum(cell_len(cell.text) for cell in cells)
             if index:
                 last = index == len(shown) - 1
-                blank = max(space, width - used - own) if last else space
-                pieces.append(Content(" " * blank))
+                blank = max(space, room - used - own) if last else space
+                segments.append(Segment(" " * blank, base))
                 used += blank
             for cell in cells:
-                text = fit(cell.text, cell_len(cell.text))
-                pieces.append(Content.styled(text, self.get_visual_style(f"tone--{cell.tone.value}")))
+                style = self.get_component_rich_style(f"tone--{cell.tone.value}")
+                segments.append(Segment(fit(cell.text, cell_len(cell.text)), style))
             used += own
-        return Content.assemble(*pieces)
+        return Strip(segments).adjust_cell_length(self.size.width, base).simplify()

@@ -67,6 +67,11 @@ class Shell(GuardedPump, App[None]):
 
     def on_mount(self) -> None:
         self.call_after_refresh(self._first_shown)
+        self.app_resume_signal.subscribe(self, self._repaint)
+
+    def _repaint(self, _: object) -> None:
+        """Back from the shell, the terminal shows nothing, of which Textual knows nothing."""
+        self.refresh(layout=True)
 
     def _first_shown(self) -> None:
         self._shown = True
