@@ -16,11 +16,15 @@ from hive_tui.app import attention_rows, bell
 from hive_tui.app.bell import Bell
 from hive_tui.app.shell import Shell
 from hive_tui.app.view import View
+from hive_tui.core import text
 from hive_tui.core.attention import AttentionItem
 from hive_tui.core.glyphs import Tone
 
 KEPT = 500
 """Messages that can be read again."""
+
+LONGEST = 2_000
+"""Characters kept of a message."""
 
 NEEDS_YOU = "attention"
 
@@ -69,6 +73,7 @@ class Telling(Shell):
         super().notify(message, title=title, severity=severity, timeout=timeout, markup=markup)
 
     def _keep(self, words: str, severity: str) -> None:
+        words = text.clean(words, limit=LONGEST)
         last = self.told[-1] if self.told else None
         if last is not None and (last.words, last.severity) == (words, severity):
             self.told[-1] = last._replace(at=self._moment(), times=last.times + 1)
