@@ -87,6 +87,8 @@ class Orders:
 
     def mark(self, view: View) -> View:
         """The view with what was ordered here and is not a fact yet."""
+        if not self._pending.waits(_SLOTS):
+            self._dial.settled()
         slots = view.snapshot.fleet.slots if view.snapshot.fleet is not None else None
         return msgspec.structs.replace(
             view,
@@ -97,8 +99,7 @@ class Orders:
 
     def seen(self, view: View, diff: Diff) -> None:
         """A new state: what has come true is not waited for, and an open dialog looks again."""
-        if self._pending.settle(view.snapshot) and not self._pending.waits(_SLOTS):
-            self._dial.settled()
+        self._pending.settle(view.snapshot)
         if self._dialog is not None and any(diff.keys(kind) for kind in _LOOKED_AT):
             self._app.run_worker(
                 self._look_again(self._dialog), group="look-again", exclusive=True, exit_on_error=False
@@ -110,8 +111,6 @@ class Orders:
         late = self._pending.overdue(self._now())
         if not late:
             return
-        if not self._pending.waits(_SLOTS):
-            self._dial.settled()
         broken = [source.name for source in view.snapshot.sources.values() if not source.ok]
         step = (
             f"The {broken[0]} cannot be read: `hive doctor` looks for the cause."
@@ -339,8 +338,6 @@ class Orders:
             result = await asyncio.to_thread(self._execute, orders, looked_again)
         except BaseException:
             self._pending.drop(action, labels)
-            if action is _SLOTS:
-                self._dial.settled()
             raise
         failed = {found for target in result.failed if (found := action.subject(target)) is not None}
         if result.errors and not result.messages:

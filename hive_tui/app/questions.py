@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -49,17 +49,24 @@ class Question(NamedTuple):
 def question(plan: ActionPlan, *, hidden: int = 0, shown: ActionPlan | None = None) -> Question:
     """The question that a plan asks. `hidden` of its targets are marked but hidden by a filter;
     `shown` is the plan that was on the screen before."""
-    lines = [*_news(plan, shown)]
+    news = _news(plan, shown)
+    lines = list(news.values())
     for planned in plan.targets:
-        lines.append(QuestionLine(text.clean_line(planned.label), Weight.TARGET))
+        lines.append(QuestionLine(planned.label, Weight.TARGET))
         lines += [QuestionLine(f"  {line}") for line in planned.consequences]
     lines += [
-        QuestionLine(f"left out: {planned.label}: {planned.refusal}", Weight.OUT) for planned in plan.skipped
+        QuestionLine(f"left out: {planned.label}: {planned.refusal}", Weight.OUT)
+        for planned in plan.skipped
+        if planned.target not in news
     ]
     if hidden:
         rows = "row that the filter hides" if hidden == 1 else "rows that the filter hides"
         lines.append(QuestionLine(f"This includes {hidden} marked {rows}.", Weight.NEWS))
-    lines += [QuestionLine(line) for line in plan.consequences]
+    refusal = plan.refusal
+    if refusal is None:
+        lines += [QuestionLine(line) for line in plan.consequences]
+    elif news:
+        refusal = "Nothing is left to do."
     if len(lines) > MAX_LINES:
         rest = len(lines) - MAX_LINES
         lines = [*lines[:MAX_LINES], QuestionLine(f"… and {rest:,} lines more", Weight.OUT)]
@@ -69,7 +76,7 @@ def question(plan: ActionPlan, *, hidden: int = 0, shown: ActionPlan | None = No
         lines=tuple(lines),
         number=len(plan.targets) if plan.type_number else None,
         danger=plan.danger is not Danger.NONE,
-        refusal=plan.refusal,
+        refusal=refusal,
     )
 
 
@@ -84,23 +91,25 @@ def title(plan: ActionPlan) -> str:
     return f"{name} {text.plural(number, _NOUNS[plan.action.scope])}" if number > 1 else name
 
 
-def _news(plan: ActionPlan, shown: ActionPlan | None) -> Iterable[QuestionLine]:
-    """What changed since the dialog was opened."""
+def _news(plan: ActionPlan, shown: ActionPlan | None) -> dict[Target, QuestionLine]:
+    """What changed since the dialog was opened, by what it is about."""
     if shown is None:
-        return
+        return {}
+    found: dict[Target, str] = {}
     still = {planned.target for planned in plan.targets}
     reasons = {planned.target: planned.refusal for planned in plan.skipped}
     for planned in shown.targets:
         if planned.target not in still:
             why = reasons.get(planned.target) or plan.refusal or "it is gone"
-            yield QuestionLine(f"meanwhile: {planned.label}: {why}", Weight.NEWS)
+            found[planned.target] = f"meanwhile: {planned.label}: {why}"
     before = {planned.target: planned for planned in shown.targets}
     for planned in plan.targets:
         known = before.get(planned.target)
         if known is None:
-            yield QuestionLine(f"meanwhile: {planned.label} came to it", Weight.NEWS)
+            found[planned.target] = f"meanwhile: {planned.label} came to it"
         elif known.evidence != planned.evidence:
-            yield QuestionLine(f"meanwhile: {planned.label} was changed, look again", Weight.NEWS)
+            found[planned.target] = f"meanwhile: {planned.label} was changed, look again"
+    return {target: QuestionLine(words, Weight.NEWS) for target, words in found.items()}
 
 
 def widened(now: ActionPlan, shown: ActionPlan) -> bool:

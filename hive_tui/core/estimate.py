@@ -6,6 +6,7 @@ import statistics
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from hive_tui.core import text
 from hive_tui.core.ids import AgentName
 from hive_tui.core.model import Mode, Phase, Run
 
@@ -19,7 +20,7 @@ class Estimate(NamedTuple):
     micros: int
     runs: int
     of: str
-    """`succeeded bug-fix runs of claude`."""
+    """`14 runs of claude in mode bug-fix that succeeded`."""
 
 
 def estimate(runs: Iterable[Run], *, agent: AgentName | None, mode: Mode | None) -> Estimate | None:
@@ -33,14 +34,15 @@ def estimate(runs: Iterable[Run], *, agent: AgentName | None, mode: Mode | None)
         if run.phase is Phase.SUCCEEDED and run.status.usage.cost_micros is not None
     ]
     named = f" of {agent}" if agent is not None else ""
-    moded = f"{mode.value} " if mode is not None else ""
+    moded = f" in mode {mode.value}" if mode is not None else ""
     groups = (
-        (f"succeeded {moded}runs{named}", [c for run, c in known if _same(run, agent, mode)]),
-        (f"succeeded {moded}runs", [c for run, c in known if _same(run, None, mode)]),
-        ("succeeded runs", [c for _, c in known]),
+        (f"{named}{moded}", [cost for run, cost in known if _same(run, agent, mode)], ENOUGH),
+        (moded, [cost for run, cost in known if _same(run, None, mode)], ENOUGH),
+        ("", [cost for _, cost in known], 1),
     )
-    for of, costs in groups:
-        if len(costs) >= ENOUGH or (costs and of == groups[-1][0]):
+    for similar, costs, enough in groups:
+        if len(costs) >= enough:
+            of = f"{text.plural(len(costs), 'run')}{similar} that succeeded"
             return Estimate(round(statistics.median(costs)), len(costs), of)
     return None
 

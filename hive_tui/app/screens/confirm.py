@@ -68,7 +68,7 @@ class ConfirmScreen(ModalScreen[bool]):
         """Ask something else: what the question is about changed. With `wait` nobody can say yes before
         it could be read."""
         self._question = question
-        if not self.is_mounted:
+        if not self.query("#accept"):
             return
         if wait:
             self._read = False
@@ -123,5 +123,5 @@ def _body(lines: tuple[QuestionLine, ...]) -> Content:
 
 
 def _clean(line: str) -> str:
-    """One harmless line; its indent stays."""
-    return " " * (len(line) - len(line.lstrip(" "))) + text.clean_line(line)
+    """One harmless line; its blanks stay."""
+    return text.clean(line, limit=text.MAX_LINE).replace("\n", " ").replace("\t", " ")

@@ -126,7 +126,7 @@ class FireScreen(ModalScreen[tuple[FireIssue, ...] | None]):
         try:
             held = await asyncio.to_thread(self._gates, wishes)
         except HiveError as error:
-            held = [error.message]
+            held = [f"{error.message} {error.hint or ''}"]
         self._tell(tuple(held))
 
     def _tell(self, held: tuple[str, ...]) -> None:
@@ -182,4 +182,4 @@ def _estimate(form: FireForm, agent: AgentName | None, mode: Mode | None) -> Con
         return Content(f"{text.UNKNOWN}  no run of this fleet has succeeded yet")
     each = " each" if len(form.issues) > 1 else ""
     cost = text.money(found.micros, estimated=True)
-    return Content(f"{cost}{each}  the median of {found.runs} {text.clean_line(found.of)}")
+    return Content(f"{cost}{each}  the median of {text.clean_line(found.of)}")

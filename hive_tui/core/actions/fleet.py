@@ -411,5 +411,6 @@ ACTIONS = (
         request=Collect,
         draft=_draft_gc,
         perform=_gc,
+        doing="removing work trees",
     ),
 )
