@@ -81,11 +81,8 @@ def lines(text: str, width: int) -> list[Span]:
 
 def one_line(entry: Entry, width: int, pan: int, hits: Sequence[Span]) -> Iterator[Piece]:
     """An entry on one line, from the cell `pan` of its text on."""
-    first = entry.first
-    hidden = entry.text.count("\n")
-    tail = f" … {texts.plural(hidden, 'more line')}" if hidden else ""
-    room = max(1, width - len(tail))
-    start, end, cut = _visible(first, pan, room)
+    first, tail = entry.first, _tail(entry)
+    start, end, cut = _visible(first, pan, max(1, width - len(tail)))
     if start:
         yield Piece("…", Tone.QUIET, any(left < start for left, _ in hits))
     yield from pieces(entry.text, start, end, entry.lead, entry.tone, hits)
@@ -93,6 +90,12 @@ def one_line(entry: Entry, width: int, pan: int, hits: Sequence[Span]) -> Iterat
         yield Piece("…", Tone.QUIET, any(end < right <= len(first) for _, right in hits))
     if tail:
         yield Piece(tail, Tone.QUIET, any(right > len(first) for _, right in hits))
+
+
+def _tail(entry: Entry) -> str:
+    """What stands for the lines that one line has no room for."""
+    hidden = entry.text.count("\n")
+    return f"  +{texts.plural(hidden, 'line')}" if hidden else ""
 
 
 def plain(text: str, tone: Tone, hits: Sequence[Span]) -> Iterator[Piece]:
@@ -129,9 +132,7 @@ def hits_in(pattern: re.Pattern[str] | None, text: str) -> list[Span]:
 
 def in_sight(entry: Entry, width: int, pan: int, hits: Sequence[Span]) -> bool:
     """Whether something that was found is to be seen while the entry takes one line."""
-    hidden = entry.text.count("\n")
-    room = max(1, width - (len(f" … {texts.plural(hidden, 'more line')}") if hidden else 0))
-    start, end, _ = _visible(entry.first, pan, room)
+    start, end, _ = _visible(entry.first, pan, max(1, width - len(_tail(entry))))
     return any(start <= left and right <= end for left, right in hits)
 
 

@@ -9,6 +9,7 @@ from typing import ClassVar
 
 from rich.cells import cell_len
 from rich.segment import Segment
+from rich.style import Style
 from textual import events
 from textual.binding import Binding, BindingType
 from textual.geometry import Size
@@ -23,6 +24,7 @@ from widgets.log_entry import Entry
 from widgets.log_page import LogPage, Opened, Place
 from widgets.log_paint import Times
 from widgets.log_search import Filter, phrase
+from widgets.moving import moving
 
 STEP_SECONDS = 0.01
 """Between two steps of looking for something, or of measuring lines."""
@@ -44,18 +46,23 @@ class LogView(LineView):
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {"log--match", "log--here"}
     DEFAULT_CSS = (
-        "LogView { & > .log--match { background: $accent 30%; text-style: underline; }"
+        "LogView { & > .log--match { background: $accent 30%; }"
         "& > .log--here { background: $accent; color: $background; text-style: bold; } }"
     )
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("up,k", "line(-1)", "Up", show=False, id="log.up"),
-        Binding("down,j", "line(1)", "Down", show=False, id="log.down"),
-        Binding("pageup,ctrl+u", "page(-1)", "Page up", show=False, id="log.page-up"),
-        Binding("pagedown,ctrl+d", "page(1)", "Page down", show=False, id="log.page-down"),
-        Binding("home", "first", "Start", show=False, id="log.start"),
-        Binding("end,G,F", "follow", "Follow", show=False, id="log.end"),
-        Binding("left", "pan(-1)", "Left", show=False, id="log.left"),
-        Binding("right", "pan(1)", "Right", show=False, id="log.right"),
+        *moving(
+            up="line(-1)",
+            down="line(1)",
+            page_up="page(-1)",
+            page_down="page(1)",
+            half_up="page(-1)",
+            half_down="page(1)",
+            first="first",
+            last="follow",
+            left="pan(-1)",
+            right="pan(1)",
+        ),
+        Binding("F", "follow", "Follow", show=False),
     ]
 
     @dataclass
@@ -465,6 +472,8 @@ class LogView(LineView):
         self.virtual_size = Size(self.size.width, self._page.total)
         self.scroll_to(y=top, animate=False, immediate=True, force=True)
         self._settling = False
+        if self.show_vertical_scrollbar:
+            self.vertical_scrollbar.position = self.scroll_y
         self._anchor = self._place()
 
     def _go_on(self) -> None:
@@ -555,16 +564,17 @@ class LogView(LineView):
         return self._cursor
 
     def _paint_line(self, index: int, line: int, *, chosen: bool) -> Strip:
-        base = self.rich_style
+        over = Style()
         if chosen and self._has_cursor:
-            base += self.get_component_rich_style("line--selected").background_style
-        marker = self.get_component_rich_style("line--marker", partial=True)
-        match = self.get_component_rich_style("log--here" if chosen else "log--match", partial=True)
-        segments = [Segment("▌" if chosen else " ", base + marker)]
+            over = self.get_component_rich_style("line--selected").background_style
+        marker = self.get_component_rich_style("line--marker")
+        match = self.get_component_rich_style("log--here" if chosen else "log--match")
+        lit = match if chosen else Style(bgcolor=match.bgcolor, underline=True)
+        segments = [Segment("▌" if chosen else " ", marker + over)]
         for piece in self._page.pieces(index, line, self.now):
-            style = base + self.get_component_rich_style(f"tone--{piece.tone.value}", partial=True)
-            segments.append(Segment(_safe(piece.text), style + match if piece.match else style))
-        return Strip(segments).adjust_cell_length(self.size.width, base)
+            style = self.tone(piece.tone) + over
+            segments.append(Segment(_safe(piece.text), style + lit if piece.match else style))
+        return Strip(segments).adjust_cell_length(self.size.width, self.rich_style + over)
 
 
 def _safe(text: str) -> str:

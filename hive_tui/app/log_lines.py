@@ -123,7 +123,7 @@ class Teller:
                 model = f" on {event.model}" if event.model else ""
                 return _Told(f"session {event.id[:8]}{model}", Tone.QUIET)
             case Note():
-                return _Told(event.text.strip(), Tone.TITLE)
+                return _Told(event.text.strip())
             case Raw():
                 return _Told(event.text.strip(), Tone.QUIET, folded=True)
 

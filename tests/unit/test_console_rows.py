@@ -7,25 +7,9 @@ from datetime import timedelta
 import msgspec
 import pytest
 
-from hive_tui.app import lists, log_lines, rows
+from hive_tui.app import lists, rows
 from hive_tui.app.rows import IssueAbout
 from hive_tui.core.dispatch import Planner
-from hive_tui.core.events import (
-    AgentError,
-    AnyEvent,
-    End,
-    Limit,
-    LogLine,
-    Note,
-    Question,
-    Raw,
-    Said,
-    Session,
-    Thinking,
-    ToolCall,
-    ToolResult,
-    UsageReport,
-)
 from hive_tui.core.gates import Gate
 from hive_tui.core.glyphs import Tone
 from hive_tui.core.ids import RepoName, WorkerName
@@ -288,40 +272,6 @@ def test_what_the_titles_count_is_what_the_lists_show(snapshot: Snapshot) -> Non
 
 def test_open_pull_requests_come_before_merged_ones(snapshot: Snapshot) -> None:
     assert [key.number for key in lists.pulls(snapshot)] == [50, 51, 52, 49]
-
-
-EVENTS: list[tuple[AnyEvent, str, str, str]] = [
-    (Said(text="two\nlines"), "● said", "two lines", ""),
-    (Thinking(text="hm"), "· thinking", "hm", ""),
-    (ToolCall(name="Edit", argument="a.py", added=2, removed=1), "▸ tool", "Edit a.py", "+2 −1"),
-    (ToolResult(text="3 failed", failed=True, exit_code=1, size=4200, seconds=5.1),
-     "  result", "✗ exit 1  3 failed", "5.1 s  4.2kB"),
-    (ToolResult(text="fine"), "  result", "✓ fine", ""),
-    (Question(text="May I?"), "? asks", "May I?", ""),
-    (UsageReport(usage=scene.RUNS[0].status.usage), "$ usage", "412k tokens so far", "$3.10"),
-    (Limit(text="5 hours used up"), "◷ limit", "5 hours used up", ""),
-    (AgentError(text="overloaded", retrying=True), "✗ error", "overloaded", "retrying"),
-    (End(ok=True), "■ end", "done", ""),
-    (Session(id="c0ffee1234", model="opus"), "○ session", "session c0ffee12 on opus", ""),
-    (Note(text="step"), "◆ hive", "step", ""),
-    (Raw(text="{?}"), "… raw", "{?}", ""),
-]  # fmt: skip
-
-
-@pytest.mark.parametrize(("event", "kind", "text", "figures"), EVENTS, ids=lambda value: type(value).__name__)
-def test_every_event_is_one_readable_line(event: AnyEvent, kind: str, text: str, figures: str) -> None:
-    line = log_lines.log_line(LogLine(1, scene.NOW, event))
-    assert [cell.text for cell in line[1:]] == [kind, text, figures]
-
-
-def test_a_sub_agent_is_named() -> None:
-    line = log_lines.log_line(LogLine(1, scene.NOW, Said(text="found it", agent="explorer")))
-    assert line[2].text == "↳ explorer: found it"
-
-
-def test_an_endless_text_is_cut_before_it_is_drawn() -> None:
-    line = log_lines.log_line(LogLine(1, scene.NOW, Said(text="x" * 1_000_000)))
-    assert len(line[2].text) < 5_000
 
 
 COLUMNS = (Column("a", 10), Column("b", 6, rank=2), Column("c", 5, rank=1), Column("d", 8, flexible=True))

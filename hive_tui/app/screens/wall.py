@@ -50,6 +50,8 @@ class Tile(Vertical):
 
     def on_mount(self) -> None:
         self.log_of_run.follow(self.run)
+        if self.screen.focused is None:
+            self.log_of_run.focus()
 
     def show(self, view: View) -> None:
         """Who this is, and how it stands."""
@@ -146,7 +148,6 @@ class WallScreen(Screen[None]):
 
     def _put_up(self) -> None:
         shown = {tile.run: tile for tile in self.tiles}
-        focused = self._focused
         for index, run in enumerate(self._order):
             tile = shown.pop(run, None)
             if tile is None:
@@ -155,8 +156,6 @@ class WallScreen(Screen[None]):
                 self._grid.mount(new, before=tiles[index] if index < len(tiles) else None)
         for tile in shown.values():
             tile.remove()
-        if (focused is None or focused.run not in self._order) and self._order:
-            self.call_after_refresh(self._focus, 0)
 
     @property
     def _focused(self) -> Tile | None:
