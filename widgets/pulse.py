@@ -7,7 +7,7 @@ from typing import ClassVar, NamedTuple
 
 from rich.cells import cell_len
 from rich.segment import Segment
-from textual.geometry import Region
+from textual.app import ComposeResult
 from textual.reactive import reactive
 from textual.strip import Strip
 from textual.widget import Widget
@@ -54,6 +54,25 @@ def fitting(parts: Sequence[Part], available: int, space: int) -> list[Line]:
     return [part[i].cells for part, i in zip(parts, current, strict=True) if part[i].cells]
 
 
+END = 9
+"""Columns of the clock and the blank behind it."""
+
+
+class _End(Guarded, Widget):
+    """The end of a pulse as a widget of its own: Textual sends a widget's line from its first column, so
+    that with the clock the whole header would be sent every second."""
+
+    DEFAULT_CSS = f"_End {{ dock: right; width: {END}; height: 1; }}"
+
+    def __init__(self, pulse: Pulse) -> None:
+        super().__init__()
+        self._pulse = pulse
+
+    def render_line(self, y: int) -> Strip:
+        whole = self._pulse.draw()
+        return whole.crop(whole.cell_length - END)
+
+
 class Pulse(Guarded, Widget):
     """The header strip: facts from the left, the last one at the right edge."""
 
@@ -65,17 +84,28 @@ class Pulse(Guarded, Widget):
     _drawn = Strip([])
     """As it was painted last."""
 
+    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002
+        super().__init__(id=id)
+        self._end = _End(self)
+
+    def compose(self) -> ComposeResult:
+        yield self._end
+
     def watch_parts(self) -> None:
         """Paint what reads differently: mostly that is the clock."""
-        start, width = changed_columns(self._drawn, self._draw())
-        if width:
-            self.refresh(Region(start, 0, width, 1))
+        before, after = self._drawn, self.draw()
+        start, changed = changed_columns(before, after)
+        if changed:
+            self._drawn = after
+            self._end.refresh()
+            if start < after.cell_length - END:
+                self.refresh()
 
     def render_line(self, y: int) -> Strip:
-        self._drawn = self._draw()
+        self._drawn = self.draw()
         return self._drawn
 
-    def _draw(self) -> Strip:
+    def draw(self) -> Strip:
         room, base = self.size.width - 2, self.rich_style
         space = 3 if self.size.width >= WIDE else 2
         shown = fitting(self.parts, room, space)
