@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -116,11 +115,6 @@ def widened(now: ActionPlan, shown: ActionPlan) -> bool:
     """Whether a plan made anew is about more, or about something else, than the one on the screen."""
     known = {(planned.target, planned.evidence) for planned in shown.targets}
     return any((planned.target, planned.evidence) not in known for planned in now.targets)
-
-
-def lines_question(title: str, lines: Sequence[str], *, accept: str) -> Question:
-    """A question whose words come from elsewhere, such as a command's --dry-run."""
-    return Question(title, accept, tuple(QuestionLine(line) for line in lines))
 
 
 def agreed(now: ActionPlan, shown: ActionPlan) -> ActionPlan:

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 
 import click
+from msgspec.structs import replace
 
 from hive_tui.cli.common import Session
 from hive_tui.core import actions
@@ -17,6 +18,10 @@ from hive_tui.core.text import clean_line
 
 yes_option = click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 """A dangerous command asks only on a terminal: elsewhere the command itself is the consent."""
+
+dry_run_option = click.option(
+    "--dry-run", is_flag=True, help="Only print what would happen to what, and what would be lost."
+)
 
 
 def context_of(session: Session) -> ActionContext:
@@ -45,14 +50,24 @@ def read(session: Session, *needed: str) -> Snapshot:
 
 
 def act(
-    session: Session, snapshot: Snapshot, request: Request, *, yes: bool = False, quiet: bool = False
+    session: Session,
+    snapshot: Snapshot,
+    request: Request,
+    *,
+    yes: bool = False,
+    quiet: bool = False,
+    dry_run: bool = False,
 ) -> ActionResult:
-    """Plan a request, ask if it is dangerous, carry it out, say what was done.
+    """Plan a request, ask if it is dangerous, carry it out, say what was done. With `dry_run` its plan is
+    printed and nothing is done, also in read-only mode.
 
     Raises Refused when it is refused and click.Abort when the person says no. Ends with exit code 1
     when a part of it failed.
     """
     context = context_of(session)
+    if dry_run:
+        _print_plan(session, actions.plan(replace(context, read_only=False), snapshot, request))
+        return ActionResult()
     plan = actions.plan(context, snapshot, request)
     if plan.refusal is None and plan.danger is not Danger.NONE and not yes and _interactive():
         _confirm(session, plan)
@@ -62,6 +77,14 @@ def act(
             session.say(clean_line(message))
     _complain(session, result)
     return result
+
+
+def _print_plan(session: Session, plan: ActionPlan) -> None:
+    """What would be done, a line each. Raises Refused when nothing would."""
+    if plan.refusal is not None:
+        raise Refused(actions.sentence(plan.refusal), plan.hint)
+    lines = [line[: len(line) - len(line.lstrip())] + clean_line(line) for line in plan.lines()]
+    session.emit({"dry_run": True, "plan": lines}, "\n".join(lines))
 
 
 def _interactive() -> bool:

@@ -8,7 +8,7 @@ from datetime import timedelta
 import click
 
 from hive_tui.cli import when
-from hive_tui.cli.acting import act, configured_repos, read, yes_option
+from hive_tui.cli.acting import act, configured_repos, dry_run_option, read, yes_option
 from hive_tui.cli.common import Group, Session, global_options, output_option, pass_session, repo_option
 from hive_tui.cli.paint import paint, width
 from hive_tui.cli.work import find_issues
@@ -52,12 +52,15 @@ def resume_command(session: Session) -> None:
 @click.command("stop", epilog='Example: `hive stop --why "out of budget"`.')
 @click.option("--why", metavar="TEXT", help="Shown to everybody until `hive resume`.")
 @yes_option
+@dry_run_option
 @global_options
 @pass_session
-def stop_command(session: Session, why: str | None, yes: bool) -> None:
+def stop_command(session: Session, why: str | None, yes: bool, dry_run: bool) -> None:
     """Pause, and end every run with its work saved. After `hive resume` the issues are started anew."""
-    session.require_writable()
-    act(session, read(session, CLUSTER), StopAll(text.clean_line(why) if why else None), yes=yes)
+    if not dry_run:
+        session.require_writable()
+    request = StopAll(text.clean_line(why) if why else None)
+    act(session, read(session, CLUSTER), request, yes=yes, dry_run=dry_run)
 
 
 @click.command(
@@ -136,31 +139,35 @@ def agents_disable_command(session: Session, name: str) -> None:
 @click.command("kill", epilog="Example: `hive kill 42`, `hive kill claude-a`, `hive kill -y 42 43`.")
 @click.argument("names", metavar="RUN|ISSUE...", nargs=-1, required=True)
 @yes_option
+@dry_run_option
 @global_options
 @repo_option
 @pass_session
-def kill_command(session: Session, names: tuple[str, ...], yes: bool) -> None:
+def kill_command(session: Session, names: tuple[str, ...], yes: bool, dry_run: bool) -> None:
     """End runs with their work saved. Their issues are not started again until `hive retry`."""
-    session.require_writable()
+    if not dry_run:
+        session.require_writable()
     snapshot = read(session, CLUSTER)
     repos, repo = configured_repos(session), session.repo
     runs = dict.fromkeys(
         find_run(snapshot, name, repos=repos, repo=repo, here=session.here).id for name in names
     )
-    act(session, snapshot, Kill(tuple(runs)), yes=yes)
+    act(session, snapshot, Kill(tuple(runs)), yes=yes, dry_run=dry_run)
 
 
 @click.command("reset", epilog="Example: `hive reset 42`.")
 @click.argument("issues", metavar="ISSUE...", nargs=-1, required=True)
 @yes_option
+@dry_run_option
 @global_options
 @repo_option
 @pass_session
-def reset_command(session: Session, issues: tuple[str, ...], yes: bool) -> None:
+def reset_command(session: Session, issues: tuple[str, ...], yes: bool, dry_run: bool) -> None:
     """Forget an issue's attempts and start afresh: its run ends, its pull request is closed."""
-    session.require_writable()
+    if not dry_run:
+        session.require_writable()
     snapshot = read(session)
-    act(session, snapshot, Reset(find_issues(session, snapshot, issues)), yes=yes)
+    act(session, snapshot, Reset(find_issues(session, snapshot, issues)), yes=yes, dry_run=dry_run)
 
 
 @click.command("gc", epilog="Example: `hive gc --dry-run`, or `hive gc --older-than 2d`.")

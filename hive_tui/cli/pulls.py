@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 import msgspec
 
-from hive_tui.cli.acting import act, configured_repos, read, yes_option
+from hive_tui.cli.acting import act, configured_repos, dry_run_option, read, yes_option
 from hive_tui.cli.common import Group, Session, global_options, output_option, pass_session, repo_option
 from hive_tui.cli.paint import paint, width
 from hive_tui.core import document, merging, rows, text
@@ -122,23 +122,27 @@ def pr_diff_command(session: Session, pull: str) -> None:
 @click.command("merge", epilog="Example: `hive merge 42`, or `hive merge -y 42 43`.")
 @click.argument("issues", metavar="ISSUE...", nargs=-1, required=True)
 @yes_option
+@dry_run_option
 @global_options
 @repo_option
 @output_option
 @pass_session
-def merge_command(session: Session, issues: tuple[str, ...], yes: bool) -> None:
+def merge_command(session: Session, issues: tuple[str, ...], yes: bool, dry_run: bool) -> None:
     """Squash an issue's pull request onto its base branch, delete its branch, close the issue.
 
     ISSUE may also be a pull request, such as !52. It has to be open, in review, with the right base, every
     check passed on its head commit and no conflict; exit code 3 says which of these does not hold.
     """
-    session.require_writable()
+    if not dry_run:
+        session.require_writable()
     snapshot = read(session)
     repos, repo = configured_repos(session), session.repo
     pulls = [
         find_pull_to_merge(snapshot, name, repos=repos, repo=repo, here=session.here).key for name in issues
     ]
-    act(session, snapshot, Merge(tuple(dict.fromkeys(pulls))), yes=yes)
+    act(session, snapshot, Merge(tuple(dict.fromkeys(pulls))), yes=yes, dry_run=dry_run)
+    if dry_run:
+        return
     if session.output_option != "text":
         after, now = read(session), session.now()
         merged = [document.pull_doc(after.pulls[key], now) for key in dict.fromkeys(pulls)]

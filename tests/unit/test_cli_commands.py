@@ -405,6 +405,30 @@ def test_usage_without_a_figure_has_no_sign_for_it(cost: int | None, said: str) 
     assert body.text == said
 
 
+@pytest.mark.parametrize("command", ["kill", "stop", "reset", "merge"])
+def test_a_dry_run_names_what_would_be_lost_and_does_nothing(
+    fleet: OpenFleet, hive: Hive, command: str
+) -> None:
+    found = issue(fleet, state="in-review" if command == "merge" else "in-progress")
+    if command == "merge":
+        _, err = hive("merge", "1", "--dry-run", code=2)
+        assert "no pull request" in err
+        return
+    name = start(fleet, found)
+    before = fleet.read_snapshot()
+    out, err = hive(command, *(() if command == "stop" else ("1",)), "--dry-run")
+    assert "claude-a" in out
+    assert err == ""
+    # Also where nothing may be changed.
+    assert hive(command, *(() if command == "stop" else ("1",)), "--dry-run", "--read-only")[0] == out
+    after = fleet.read_snapshot()
+    assert after.runs[name] == before.runs[name]
+    assert after.events == before.events
+    hive("kill", name)
+    _, err = hive("kill", name, "--dry-run", code=3)
+    assert "has ended" in err
+
+
 def test_kill_then_retry(fleet: OpenFleet, hive: Hive) -> None:
     found = issue(fleet, state="in-progress")
     name = start(fleet, found)
