@@ -175,8 +175,12 @@ class Prose:
         return max(0, bisect_right(self._first, row) - 1)
 
     def parts(self) -> list[int]:
-        """The first rows of the blocks that one goes to."""
-        return [self._first[index] for index, block in enumerate(self.blocks) if block.part]
+        """The first rows, but for an empty one, of the blocks that one goes to."""
+        return [
+            self._first[index] + (len(texts) > 1 and not texts[0])
+            for index, (block, texts) in enumerate(zip(self.blocks, self._texts, strict=True))
+            if block.part
+        ]
 
     def find(self, needle: str) -> None:
         """Look for a text, whatever its case; an empty one finds nothing."""

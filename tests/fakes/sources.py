@@ -17,6 +17,7 @@ from hive_tui.core.model import (
     Actor,
     Approval,
     Claim,
+    Comment,
     ControlKind,
     Event,
     Fleet,
@@ -29,7 +30,7 @@ from hive_tui.core.model import (
     Run,
     body_sha,
 )
-from hive_tui.core.ports import Capability, Cluster, Emit, Forge
+from hive_tui.core.ports import Capability, Cluster, DiffOf, Emit, Forge, RunDiff
 from hive_tui.core.settings import FleetSettings
 from hive_tui.core.sources import CLUSTER, FORGE, KIND_OF, Changed, Item, Key, Kind, Listed, SourceEvent
 from hive_tui.core.store import key_of
@@ -102,10 +103,11 @@ class ScriptedCluster(ScriptedSource):
     """A cluster that can be watched, told something and asked for logs."""
 
     source = CLUSTER
-    capabilities = frozenset({Capability.KILL, Capability.MESSAGE, Capability.LOGS})
+    capabilities = frozenset({Capability.KILL, Capability.MESSAGE, Capability.LOGS, Capability.DIFF})
 
     def __init__(self) -> None:
         super().__init__()
+        self.diffs: dict[RunId, RunDiff | Exception] = {}
         self.logged: dict[RunId, list[LogLine]] = {}
         self.ended: set[RunId] = set()
         self.paused: list[Paused | None] = []
@@ -166,6 +168,14 @@ class ScriptedCluster(ScriptedSource):
         if kind is ControlKind.STOP:
             self.becomes(msgspec.structs.replace(known, stop_requested=True))
 
+    def diff(self, run: RunId, *, limit: int) -> RunDiff:
+        if self.blocked is not None:
+            self.blocked.wait(10)
+        found = self.diffs.get(run, RunDiff(DiffOf.NOTHING))
+        if isinstance(found, Exception):
+            raise found
+        return found
+
     def gc(self, *, before: datetime, dry_run: bool) -> list[str]:
         self.order("gc", before)
         return ["removed 2 work trees"]
@@ -205,6 +215,19 @@ class ScriptedTracker(ScriptedSource):
     capabilities = frozenset(
         {Capability.MERGE, Capability.LEASE, Capability.CREATE_ISSUE, Capability.EDIT_ISSUE}
     )
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.said: dict[IssueKey, list[Comment]] = {}
+        self.diffs: dict[PullKey, str] = {}
+
+    def comments(self, key: IssueKey) -> list[Comment]:
+        if self.refuses:
+            raise SourceError("The tracker does not answer.", "r tries again.")
+        return self.said.get(key, [])
+
+    def diff(self, key: PullKey) -> str:
+        return self.diffs.get(key, "")
 
     def get_issue(self, key: IssueKey) -> Issue:
         return next(i for i in self.known.values() if isinstance(i, Issue) and i.key == key)

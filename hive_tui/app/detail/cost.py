@@ -117,9 +117,8 @@ def _usage(run: Run, now: datetime) -> Iterator[Passage]:
         yield _pair(name, "–" if count is None else f"{count:,}", _bar(share))
     yield _pair("tokens", "–" if tokens.total is None else f"{tokens.total:,}", "in all")
     model = status.model or run.spec.model
-    yield _pair("model", "", "")._replace(
-        cells=(Cell(f"  {'model':<{_LABEL}}", Tone.QUIET), Cell(model or f"{run.spec.agent}'s own choice"))
-    )
+    words = model or f"{run.spec.agent}'s own choice"
+    yield Passage((Cell(f"  {'model':<{_LABEL}}", Tone.QUIET), Cell(f"{'':<{_NUMBER}}   {words}")))
 
 
 def _kinds(tokens: Tokens) -> tuple[tuple[str, int | None], ...]:

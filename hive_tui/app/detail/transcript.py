@@ -36,6 +36,9 @@ MOST_LINES = 5_000
 
 _INDENT = 2
 
+_TIME = " " * 10
+"""Where the words begin, after the time of day."""
+
 
 def transcript_blocks(lines: Iterable[LogLine]) -> list[Block]:
     """Log lines as blocks, keyed by their numbers; usage reports are left to the tab Cost."""
@@ -47,22 +50,19 @@ def _block(line: LogLine) -> Block | None:
     if isinstance(event, UsageReport):
         return None
     head, body, tone, keep = _parts(event)
-    nested = 2 * _INDENT if event.agent is not None else 0
-    margin = " " * nested
+    margin = _TIME + " " * (2 * _INDENT if event.agent is not None else 0)
     at = line.at.astimezone().strftime("%H:%M:%S")
     who = f"{event.agent}: " if event.agent is not None else ""
-    shown = [
-        Passage((Cell(f"{margin}{who}", Tone.QUIET), *head, Cell(f"  {at}", Tone.QUIET)), nested + _INDENT)
-    ]
+    apart = () if isinstance(event, ToolCall | ToolResult) else (Passage(()),)
+    inset = margin + " " * _INDENT
+    first = Passage((Cell(f"{at:<{len(margin)}}{who}", Tone.QUIET), *head), len(inset))
     written = text.clean(body).strip("\n").split("\n") if body.strip() else []
     lost = len(written) - MOST_LINES
     if lost > 0:
         written = [*written[:MOST_LINES], f"… {text.plural(lost, 'line')} more in the log"]
-    inset = margin + " " * _INDENT
-    shown += [Passage((Cell(inset), Cell(words, tone)), len(inset)) for words in written]
-    shown.append(Passage(()))
+    shown = (*apart, first, *(Passage((Cell(inset), Cell(words, tone)), len(inset)) for words in written))
     turn = isinstance(event, Said | Question | Note | End)
-    return Block(tuple(shown), keep=None if keep is None else keep + 1, key=line.n, part=turn)
+    return Block(shown, keep=None if keep is None else keep + len(apart) + 1, key=line.n, part=turn)
 
 
 def _parts(event: AnyEvent) -> tuple[tuple[Cell, ...], str, Tone, int | None]:
@@ -133,4 +133,4 @@ def _result(event: ToolResult) -> tuple[tuple[Cell, ...], str, Tone, int | None]
         facts.append(f"{event.seconds:.1f} s")
     if event.size > len(event.text):
         facts.append(f"{text.count(len(event.text))} of {text.count(event.size)} characters kept")
-    return (Cell("  " + "  ".join(facts), tone),), event.text, Tone.QUIET, KEPT_RESULT
+    return (Cell("└ " + "  ".join(facts), tone),), event.text, Tone.QUIET, KEPT_RESULT
