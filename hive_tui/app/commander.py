@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -38,6 +38,8 @@ class Commands(msgspec.Struct, frozen=True):
     """The names of all fleets; reads a folder."""
     history: Path | None = None
     """Where the lines are kept."""
+    call: Callable[..., Awaitable[Said]] = child.call
+    """Runs an argument vector to its end, as `child.call` does."""
 
 
 class Commander:
@@ -117,7 +119,8 @@ class Commander:
 
     async def _start(self, words: Sequence[str]) -> Said:
         argv = self._commands.caller.argv(words, read_only=self._app.read_only)
-        return await child.call(argv, columns=max(40, self._app.size.width - 12), name=child.shown(words))
+        columns = max(40, self._app.size.width - 12)
+        return await self._commands.call(argv, columns=columns, name=child.shown(words))
 
     async def _show(self, call: Call, said: Said) -> None:
         """A line is said in passing, more is shown to be read."""

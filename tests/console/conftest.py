@@ -133,12 +133,13 @@ def console() -> Open:
         said: bool = False,
         prepare: Callable[[], str | None] | None = None,
         read_only: bool = False,
+        **more: Any,
     ) -> AsyncIterator[Console]:
         fleet = fleet or ScriptedFleet()
         if said:
             fleet.list_all(*scene.ITEMS)
         clock = Clock()
-        app = HiveApp(fleet, user="ann", now=clock, prepare=prepare, read_only=read_only)
+        app = HiveApp(fleet, user="ann", now=clock, prepare=prepare, read_only=read_only, **more)
         async with app.run_test(size=size, notifications=True) as pilot:
             console = Console(app, fleet, pilot, clock)
             if said:
