@@ -57,11 +57,11 @@ class FilterLine(Horizontal):
     class Left(Message):
         """Enter was pressed, or the focus went elsewhere."""
 
-    def __init__(self, text: str, table: Table) -> None:
+    def __init__(self, table: Table) -> None:
         super().__init__()
         self._table = table
         self._input = HarmlessInput(
-            text, placeholder=self.HINT, compact=True, max_length=LONGEST, select_on_focus=False
+            placeholder=self.HINT, compact=True, max_length=LONGEST, select_on_focus=False
         )
         self._input.cursor_blink = False
 
@@ -69,12 +69,15 @@ class FilterLine(Horizontal):
         yield Static(" /", markup=False)
         yield self._input
 
-    def focus_input(self) -> None:
+    def open(self, text: str) -> None:
         """Take every key that comes from now on."""
+        self.display = True
+        self._input.value = text
+        self._input.cursor_position = len(text)
         self.screen.set_focus(self._input)
 
     @property
-    def has_focus_within(self) -> bool:
+    def is_typed_in(self) -> bool:
         return self._input.has_focus
 
     @on(Input.Changed)

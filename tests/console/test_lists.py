@@ -98,7 +98,7 @@ async def test_the_arrows_move_in_the_list_while_one_types(console: Open) -> Non
         assert pane.table.selected == pane.table.keys[1]
         await c.press("tab")
         await c.until(lambda: c.app.main.current is c.app.main.agents)
-        await c.until(lambda: not c.app.screen.query("FilterLine"), "the line is put away")
+        await c.until(lambda: not c.app.screen.query_one("FilterLine").display, "the line is put away")
         assert pane.filtering == "e"
 
 

@@ -256,18 +256,17 @@ class ListPane(ViewPane):
         from widgets.filter_line import FilterLine
 
         if self._filter_line is None:
-            self._filter_line = FilterLine(self.filtering, self.table)
+            self._filter_line = FilterLine(self.table)
             await self.mount(self._filter_line)
-        self._filter_line.focus_input()
+        self._filter_line.open(self.filtering)
 
     def close_filter(self) -> None:
         """Put the line away; what was typed stays active."""
-        if self._filter_line is not None:
-            had_focus = self._filter_line.has_focus_within
-            self._filter_line.remove()
-            self._filter_line = None
-            if had_focus:
-                self.table.focus()
+        if self._filter_line is not None and self._filter_line.display:
+            if self._filter_line.is_typed_in:
+                self.screen.set_focus(self.table)
+            # It is kept for the next time: to make it anew takes longer than a frame.
+            self._filter_line.display = False
 
     def set_filter(self, typed: str) -> None:
         """Show only what matches."""
@@ -348,7 +347,7 @@ class ListPane(ViewPane):
 
     def step_back(self) -> bool:
         """Undo the last of: the line of the filter, the filter, the marks. False when there is none."""
-        if self._filter_line is not None:
+        if self._filter_line is not None and self._filter_line.display:
             self.close_filter()
         elif self.filtering:
             self.set_filter("")
