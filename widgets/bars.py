@@ -27,8 +27,11 @@ def bar(used: float, most: float, width: int = 8) -> str:
 
 def spark(values: Sequence[float | None], width: int) -> str:
     """`▂▃▅ ▇`: a cell for each of the last `width` values, the highest full; blank for nothing, `–` for
-    what is not known. Never longer than `width`; blanks before the first value are left out."""
+    what is not known. Never longer than `width`; blanks before the first value are left out, and a
+    single value has no shape."""
     shown = values[-width:] if width > 0 else ()
+    if sum(value != 0 for value in shown) < 2:
+        return ""
     highest = max((value for value in shown if value), default=0)
     return "".join(_cell(value, highest) for value in shown).lstrip(" ")
 

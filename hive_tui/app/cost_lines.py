@@ -40,7 +40,7 @@ def footnote(view: View) -> Cell | None:
     costs = view.costs
     notes = ["~ with estimates"] if costs.estimated else []
     if costs.unaccounted_runs:
-        notes.append(f"{text.plural(costs.unaccounted_runs, 'run')} of unknown cost not counted")
+        notes.append(f"{text.plural(costs.unaccounted_runs, 'run')} not counted: cost unknown")
     return Cell(" · ".join(notes), Tone.QUIET) if notes else None
 
 
@@ -70,8 +70,7 @@ def _budget(view: View, room: int) -> Line:
     limit = fleet.budget.day_micros if scope == "day" else fleet.budget.fleet_micros
     if limit is None:
         return ()
-    spent = view.plan.spending(scope)
-    used = spent.micros + spent.reserved
+    used = view.plan.spending(scope).micros
     percent = round(100 * used / limit) if limit else 100
     tone = Tone.BROKEN if used >= limit else Tone.SOON if used * 5 > limit * 4 else Tone.PLAIN
     words = f" {percent} % of {text.money(limit).removesuffix('.00')}"
@@ -86,15 +85,19 @@ def _shares(view: View, width: int) -> Iterator[Line]:
         (model_name(name), micros) for name, micros in itertools.islice(view.costs.by_model.items(), LISTED)
     ]
     issues = list(itertools.islice(view.costs.by_issue.items(), LISTED))
-    column = min(_WIDEST, (width - _SPACE) // 2)
+    # Models have longer names than issues, unless those stand with their titles.
+    room = width - _SPACE
+    column = min(_WIDEST, room // 2)
+    wide = column >= _TITLED
+    first, second = (column, column) if wide else (room * 3 // 5, room - room * 3 // 5)
     named = _issue_names(view, issues, column)
     if width < 2 * 15 + _SPACE:
         for name, micros in (*named, *models):
             yield _share(name, micros, width)
         return
     for left, right in itertools.zip_longest(models, named):
-        cells = _share(*left, column) if left is not None else (Cell(" " * column),)
-        yield (*cells, Cell(" " * _SPACE), *_share(*right, column)) if right is not None else cells
+        cells = _share(*left, first) if left is not None else (Cell(" " * first),)
+        yield (*cells, Cell(" " * _SPACE), *_share(*right, second)) if right is not None else cells
 
 
 def _share(name: str, micros: int, width: int) -> Line:

@@ -109,7 +109,8 @@ def _agent(agent: AgentState, now: datetime) -> Part:
     if not agent.enabled:
         word = "off"
     name = text.truncate(agent.name, 12)
-    full = Form((Cell(f"{name} ", Tone.QUIET), Cell(f"{mark.glyph} {word or mark.word}", mark.tone)), 13)
+    said = word or (mark.word if mark.tone is Tone.GOOD else "")
+    full = Form((Cell(f"{name} ", Tone.QUIET), Cell(f"{mark.glyph} {said}".rstrip(), mark.tone)), 13)
     short = Form((Cell(f"{name} ", Tone.QUIET), Cell(f"{mark.glyph} {word}".rstrip(), mark.tone)), 10)
     # An agent that works is no news where room is short; one that does not work stays longer.
     if mark.tone is Tone.SOON:

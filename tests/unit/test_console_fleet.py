@@ -256,8 +256,8 @@ def test_the_costs_pane() -> None:
         "today    ~$10.32   █▃",
         "week     ~$10.32   $10.32/h",
         "all      ~$10.32   ▰▱▱ 21 % of $50",
-        "claude    $7.32   #37       $3.10",
-        "codex     $3.00   #41       $2.20",
+        "claude       $7.32   #37     $3.10",
+        "codex        $3.00   #41     $2.20",
     ]
     assert "#37 Parser drops CRLF at the" in " ".join(" ".join(costs_text(view_of(), 120)).split())
 
@@ -265,7 +265,7 @@ def test_the_costs_pane() -> None:
 def test_the_costs_pane_says_what_it_does_not_know() -> None:
     view = view_of(scene.fleet(), scene.run(1, "claude-a", Phase.WORKING))
     assert costs_text(view)[0].split()[:2] == ["today", "–"]
-    assert cost_lines.footnote(view) == Cell("1 run of unknown cost not counted", Tone.QUIET)
+    assert cost_lines.footnote(view) == Cell("1 run not counted: cost unknown", Tone.QUIET)
     note = cost_lines.footnote(view_of())
     assert note == Cell("~ with estimates", Tone.QUIET)
 
@@ -321,6 +321,7 @@ def test_bars(used: int, most: int, shown: str) -> None:
     [
         ((), 8, ""),
         ((0, 0), 8, ""),
+        ((0, 7), 8, ""),
         ((0, 1, 8, 0, 4), 8, "▂█ ▅"),
         ((8, 1, None, 8), 3, "▂–█"),
         ((1, 2), 0, ""),
