@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 import itertools
 from bisect import bisect_left
 from collections import Counter
@@ -11,6 +12,7 @@ from typing import NamedTuple
 
 from hive_tui.app.rows import FLEET_GATES
 from hive_tui.core import workflow
+from hive_tui.core.attention import later
 from hive_tui.core.gates import Gate
 from hive_tui.core.ids import IssueKey, PullKey, RunId
 from hive_tui.core.model import Issue, Phase, PullRequest, PullState, Run
@@ -43,13 +45,13 @@ _URGENCY = {
 
 def runs(snapshot: Snapshot) -> list[RunId]:
     """Runs at work, those that need somebody first; then the last ones that ended."""
-    live = [
-        run for run in snapshot.runs.values() if not run.phase.final or (run.phase is Phase.LOST and run.live)
-    ]
-    ended = [run for run in snapshot.runs.values() if run.phase.final and run not in live]
+    live: list[Run] = []
+    ended: list[Run] = []
+    for run in snapshot.runs.values():
+        at_work = not run.phase.final or (run.phase is Phase.LOST and run.live)
+        (live if at_work else ended).append(run)
     live.sort(key=lambda run: (_urgency(run), run.spec.worker, run.spec.created_at, run.id))
-    ended.sort(key=_ended_at, reverse=True)
-    return [run.id for run in (*live, *ended[:ENDED_RUNS])]
+    return [run.id for run in (*live, *heapq.nlargest(ENDED_RUNS, ended, key=_ended_at))]
 
 
 def _urgency(run: Run) -> int:
@@ -63,35 +65,43 @@ def _ended_at(run: Run) -> tuple[datetime, str]:
 
 def live_runs(snapshot: Snapshot) -> dict[IssueKey, Run]:
     """The run at work on each issue."""
-    return {run.key: run for run in snapshot.runs.values() if not run.status.phase.final}
+    found: dict[IssueKey, Run] = {}
+    for run in snapshot.runs.values():
+        if not run.status.phase.final:
+            found[run.key] = later(run, found.get(run.key))
+    return found
 
 
 def issues(snapshot: Snapshot, preset: Preset, gate: GateOf) -> list[IssueKey]:
     """Open issues: what needs somebody, what is worked on, what is ready, in review, held; then the
     last ones done."""
     at_work = live_runs(snapshot)
-
-    def rank(issue: Issue) -> tuple[int, int, datetime, IssueKey]:
-        return (
-            _place(issue, preset, gate, at_work),
-            workflow.priority(issue.labels),
-            issue.created_at,
-            issue.key,
-        )
-
-    still_open = sorted((issue for issue in snapshot.issues.values() if _is_open(issue, preset)), key=rank)
-    done = [issue for issue in snapshot.issues.values() if not _is_open(issue, preset)]
+    still_open = [issue for issue in snapshot.issues.values() if is_open(issue, preset)]
+    still_open.sort(key=lambda issue: issue_rank(issue, preset, gate(issue.key), at_work.get(issue.key)))
+    done = [issue for issue in snapshot.issues.values() if not is_open(issue, preset)]
     done.sort(key=lambda issue: (issue.updated_at, issue.key), reverse=True)
     return [issue.key for issue in (*still_open, *done[:DONE_ISSUES])]
 
 
-def _is_open(issue: Issue, preset: Preset) -> bool:
+def is_open(issue: Issue, preset: Preset) -> bool:
+    """Neither closed nor done."""
     return issue.open and workflow.state(issue.labels, preset) is not IssueState.DONE
 
 
-def _place(issue: Issue, preset: Preset, gate: GateOf, at_work: Mapping[IssueKey, Run]) -> int:
+def issue_rank(
+    issue: Issue, preset: Preset, gate: Gate | None, run: Run | None
+) -> tuple[int, int, datetime, IssueKey]:
+    """An open issue's place among the others, by what holds it and the run at work on it."""
+    return (
+        _place(issue, preset, gate, run),
+        workflow.priority(issue.labels),
+        issue.created_at,
+        issue.key,
+    )
+
+
+def _place(issue: Issue, preset: Preset, gate: Gate | None, run: Run | None) -> int:
     state = workflow.state(issue.labels, preset)
-    run = at_work.get(issue.key)
     if run is not None:
         return 1 if _urgency(run) > 1 else 0
     if state in (IssueState.NEEDS_HUMAN, IssueState.CHANGES_REQUESTED):
@@ -100,8 +110,7 @@ def _place(issue: Issue, preset: Preset, gate: GateOf, at_work: Mapping[IssueKey
         return 1
     if state is IssueState.IN_REVIEW:
         return 2
-    held = gate(issue.key)
-    return _READY if held is None or held.name in FLEET_GATES else _HELD
+    return _READY if gate is None or gate.name in FLEET_GATES else _HELD
 
 
 def pulls(snapshot: Snapshot) -> list[PullKey]:
@@ -152,11 +161,12 @@ def tally(
         run = snapshot.runs[name]
         if not run.phase.final or not run.status.phase.final:
             phases[run.phase] += 1
-    done = itertools.takewhile(lambda key: not _is_open(snapshot.issues[key], preset), reversed(issues))
+    done = itertools.takewhile(lambda key: not is_open(snapshot.issues[key], preset), reversed(issues))
     still_open = len(issues) - sum(1 for _ in done)
 
     def place(index: int) -> int:
-        return _place(snapshot.issues[issues[index]], preset, gate, at_work)
+        key = issues[index]
+        return _place(snapshot.issues[key], preset, gate(key), at_work.get(key))
 
     positions = range(still_open)
     ready_from = bisect_left(positions, _READY, key=place)

@@ -13,8 +13,9 @@ from types import MappingProxyType
 import msgspec
 
 from hive_tui.app import lists
+from hive_tui.app.issue_index import IssueIndex
 from hive_tui.app.lists import Tally
-from hive_tui.core.attention import AttentionItem, attention
+from hive_tui.core.attention import AttentionItem
 from hive_tui.core.dispatch import Plan, Planner
 from hive_tui.core.ids import IssueKey, PullKey, RunId
 from hive_tui.core.model import PullRequest, PullState, Run
@@ -26,8 +27,6 @@ from hive_tui.core.targets import Target
 
 REVIEW_AFTER = timedelta(seconds=5)
 """How long what also depends on the time (gates, sums) may be old while nothing changes."""
-
-_ISSUE_KINDS = (Kind.ISSUE, Kind.RUN, Kind.CLAIM, Kind.PULL, Kind.FLEET)
 
 _FLEET = Target()
 
@@ -117,49 +116,43 @@ class Deriver:
 
     def __init__(self, name: str, settings: FleetSettings, now: datetime) -> None:
         self._planner = Planner(settings)
+        self._index = IssueIndex(settings)
         self.view = View(name, settings, now, Snapshot(), self._planner.decide(Snapshot(), now))
         self._reviewed_at = now
 
     def derive(self, snapshot: Snapshot, diff: Diff, now: datetime) -> View:
         """The view of a snapshot; `diff` is what changed since the last one."""
-        before = self.view
+        before, index = self.view, self._index
         aged = now - self._reviewed_at >= REVIEW_AFTER
         if aged:
             self._reviewed_at = now
         plan = self._planner.decide(snapshot, now)
+        index.update(snapshot, diff, plan, now)
         runs, pulls = bool(diff.keys(Kind.RUN)), bool(diff.keys(Kind.PULL))
-        at_work = lists.live_runs(snapshot) if runs else before.at_work
-        issues = aged or any(diff.keys(kind) for kind in _ISSUE_KINDS)
-        settings = before.settings
-        listed_issues = lists.issues(snapshot, settings.labels, plan.gate) if issues else before.issues
         listed_runs = lists.runs(snapshot) if runs else before.runs
         listed_pulls = lists.pulls(snapshot) if pulls else before.pulls
-        tally = before.tally
-        if issues:
-            tally = lists.tally(
-                snapshot,
-                settings.labels,
-                plan.gate,
-                at_work,
-                issues=listed_issues,
-                runs=listed_runs,
-                pulls=listed_pulls,
-            )
+        tally = lists.tally(
+            snapshot,
+            before.settings.labels,
+            plan.gate,
+            index.at_work,
+            issues=index.issues,
+            runs=listed_runs,
+            pulls=listed_pulls,
+        )
         self.view = View(
             before.name,
-            settings,
+            before.settings,
             now,
             snapshot,
             plan,
-            issues=listed_issues,
+            issues=index.issues,
             runs=listed_runs,
             pulls=listed_pulls,
-            attention=attention(snapshot, plan, settings, now)
-            if issues or diff.sources
-            else before.attention,
+            attention=index.attention,
             costs=costs(snapshot.runs.values(), now) if runs or aged else before.costs,
             hourly=hourly(snapshot.runs.values(), now) if runs or aged else before.hourly,
-            at_work=at_work,
+            at_work=index.at_work,
             pull_of=_pull_of(snapshot) if pulls else before.pull_of,
             tally=tally,
         )

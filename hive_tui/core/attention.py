@@ -24,7 +24,6 @@ from hive_tui.core.workflow import IssueState
 ASKS = "asks: "
 """How `why` begins while a run waits for a person's answer."""
 
-
 PATIENCE = timedelta(minutes=1)
 """How long a source may fail before a person should look."""
 
@@ -85,7 +84,7 @@ def attention(
             for key in {*latest, *snapshot.issues}
             for item in of_issue(key, latest.get(key), snapshot, settings)
         ),
-        *(of_budget(detail, len(keys), keys[0]) for detail, keys in held.items()),
+        *(of_budget(detail, len(keys), min(keys)) for detail, keys in held.items()),
         *(item for pull in snapshot.pulls.values() for item in of_pull(pull, snapshot, settings)),
     ]
     return tuple(sorted(items, key=lambda item: urgency(item, now)))
@@ -103,7 +102,7 @@ def later(run: Run, other: Run | None) -> Run:
 
 def of_fleet(snapshot: Snapshot, now: datetime) -> list[AttentionItem]:
     """What the fleet as a whole needs somebody for."""
-    return [*_dispatcher(snapshot), *_agents(snapshot, now)]
+    return [*_dispatcher(snapshot), *_sources(snapshot, now), *_agents(snapshot, now)]
 
 
 def of_issue(
@@ -119,10 +118,9 @@ def of_issue(
 
 def of_budget(detail: str, number: int, first: IssueKey) -> AttentionItem:
     """A budget that holds so many issues."""
-    if number == 1:
-        target, words = Target(repo=first.repo, issue=first.number), detail
-    else:
-        target, words = Target(), f"{detail}; it holds {number} issues"
+    words = detail if number == 1 else f"{detail}; it holds {number} issues"
+    # Of the issues that it holds the first stands for all: several budgets may hold some at once.
+    target = Target(repo=first.repo, issue=first.number)
     return AttentionItem(AttentionKind.BUDGET, words, target, None, "budget")
 
 
@@ -159,7 +157,7 @@ def _sources(snapshot: Snapshot, now: datetime) -> Iterator[AttentionItem]:
         since = min((source.heard_at for source in failed if source.heard_at is not None), default=None)
         yield AttentionItem(
             AttentionKind.SOURCE,
-            f"{names} cannot be read, so nothing is started{why}",
+            f"{names} cannot be read{why}; nothing is started",
             Target(),
             since,
             "refresh",

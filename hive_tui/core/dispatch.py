@@ -34,12 +34,12 @@ class Plan:
         self.world = current
         """What the decisions were made on; the budgets of what is started are reserved in it."""
         self._issues = planner.issues
-        self.started = frozenset(d.key for d in decisions if isinstance(d, Start))
+        self._started = {d.key for d in decisions if isinstance(d, Start)}
 
     def gate(self, key: IssueKey) -> Gate | None:
         """Why this issue is not started; None if it is being started, or is unknown."""
         issue = self._issues.get(key)
-        if issue is None or key in self.started:
+        if issue is None or key in self._started:
             return None
         gate = self._planner.gate(issue, self.world, self._now)
         # Nothing of its own holds it, yet it was not started: others took what was free.
