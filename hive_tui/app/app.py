@@ -25,8 +25,9 @@ from hive_tui.app.panes.attention import AttentionPane
 from hive_tui.app.panes.base import ListPane
 from hive_tui.app.run_log import RunLog
 from hive_tui.app.screens.main import MainScreen
-from hive_tui.app.telling import Telling
+from hive_tui.app.sorting import Order
 from hive_tui.app.tail import following
+from hive_tui.app.telling import Telling
 from hive_tui.app.view import View
 from hive_tui.core import actions
 from hive_tui.core.ids import RunId
@@ -111,6 +112,9 @@ class HiveApp(Telling):
         self.looking = Looking(self)
         self.main = MainScreen(fleet.name, fleet.settings, self.logs)
         self.main.deck.restore(self.memory.sizes)
+        for pane in self.main.panes:
+            if isinstance(pane, ListPane) and pane.id in self.memory.sorting:
+                pane.sort(Order(*self.memory.sorting[pane.id]))
 
     def get_default_screen(self) -> MainScreen:
         return self.main
@@ -180,6 +184,12 @@ class HiveApp(Telling):
     def _switch_log(self) -> None:
         selected = self.main.agents.table.selected
         self.main.log_pane.follow(RunId(selected) if isinstance(selected, str) else None)
+
+    @on(ListPane.Sorted)
+    def _keep_order(self, message: ListPane.Sorted) -> None:
+        pane = message.pane
+        if pane.id is not None:
+            self.remember(sorting={**self.memory.sorting, pane.id: tuple(pane.order)})
 
     @on(Deck.Resized)
     def _keep_sizes(self) -> None:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import msgspec
 import pytest
 from textual import events
 
+from hive_tui.app.app import HiveApp
+from hive_tui.app.memory import Memory, MemoryFile
 from hive_tui.app.panes.base import ListPane
 from hive_tui.app.sorting import Order
-from hive_tui.core.ids import IssueKey
+from hive_tui.core.ids import IssueKey, RunId
 from hive_tui.core.model import Phase
-from tests.console.conftest import Console, Open
+from tests.console.conftest import Console, Open, wait_for
 from tests.fakes import scene
 from tests.fakes.sources import ScriptedFleet
 
@@ -166,6 +170,33 @@ async def test_a_click_on_a_heading_sorts(console: Open) -> None:
         run = scene.run(60, "claude-z", Phase.WORKING, micros=1)
         c.fleet.change(run)
         await c.until(lambda: pane.table.keys[0] == run.id, "an order that holds for what comes")
+
+
+async def test_orders_are_remembered(tmp_path: Path) -> None:
+    kept = tmp_path / "console.json"
+
+    def opened() -> HiveApp:
+        fleet = ScriptedFleet()
+        fleet.list_all(*scene.ITEMS)
+        return HiveApp(fleet, user="ann", now=lambda: scene.NOW, memory=kept)
+
+    app = opened()
+    async with app.run_test(size=(160, 48)) as pilot:
+        await wait_for(lambda: app.main.agents.table.keys)
+        await pilot.press("s", "S")
+        await wait_for(lambda: app.memory.sorting == {"agents": ("worker", True)})
+    again = opened()
+    async with again.run_test(size=(160, 48)):
+        await wait_for(lambda: again.main.agents.table.keys)
+        pane = again.main.agents
+        assert pane.order == Order("worker", turned=True)
+        found = [again.view.snapshot.runs[RunId(str(key))] for key in pane.table.keys]
+        assert [run.spec.worker for run in found] == sorted(
+            (run.spec.worker for run in scene.RUNS), reverse=True
+        )
+    MemoryFile(kept).save(Memory(sorting={"agents": ("gone", True), "nobody": (None, False)}))
+    other = opened()
+    assert other.main.agents.order == Order()
 
 
 async def test_marks_survive_filters_and_refreshes_and_are_what_actions_are_about(console: Open) -> None:

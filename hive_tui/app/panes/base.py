@@ -4,6 +4,7 @@ things of which some are selected."""
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from textual import on
@@ -88,6 +89,12 @@ class ListPane(ViewPane):
     """What one of its things is called."""
     sorts: Mapping[str, By[Any]] = {}
     """How the columns are sorted, by their names; what is not here cannot be sorted by."""
+
+    @dataclass
+    class Sorted(Message):
+        """A person asked for another order."""
+
+        pane: ListPane
 
     facts: Callable[[Any], Facts] = staticmethod(_facts_of_row)
     """What a filter finds in a thing."""
@@ -301,12 +308,19 @@ class ListPane(ViewPane):
         if message.column in self.sorts:
             self._sort(self.order.clicked(message.column))
 
-    def _sort(self, order: Order) -> None:
+    def sort(self, order: Order) -> None:
+        """Sort by a column that the pane has, else by attention."""
         by = self.sorts.get(order.column or "")
+        if by is None and order.column is not None:
+            order = Order()
         self.table.sorting = (
             Sorting(order.column, by.down is not order.turned) if by is not None and order.column else None
         )
         self._ask(self._arranging.query, order)
+
+    def _sort(self, order: Order) -> None:
+        self.sort(order)
+        self.post_message(self.Sorted(self))
 
     def _ask(self, query: Query, order: Order) -> None:
         self._arranging.ask(query, order, self.sorts.get(order.column or ""))
