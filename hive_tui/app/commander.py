@@ -13,7 +13,7 @@ from hive_tui.app.line.child import Caller, Said
 from hive_tui.app.line.completion import Names
 from hive_tui.app.line.grammar import Call, Do, Meaning, SetTheme, ShowLog, ShowPane, SwitchFleet
 from hive_tui.app.line.history import History
-from hive_tui.core import targets, text
+from hive_tui.core import targets
 from hive_tui.core.errors import HiveError, unknown
 from hive_tui.core.model import Run
 
@@ -161,5 +161,5 @@ def _question(call: Call, tried: Said) -> ConfirmScreen:
 
     assert call.danger is not None
     title = call.danger.title
-    lines = tuple(QuestionLine(text.clean_line(line)) for line in tried.lines[:400])
+    lines = tuple(QuestionLine(line) for line in tried.lines[:400])
     return ConfirmScreen(Question(child.shown(call.argv), title, lines))

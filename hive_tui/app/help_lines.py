@@ -95,14 +95,18 @@ def lines(place: Place, shown: Sequence[Group], keys: Keymap, width: int, wanted
 
 
 def _row(row: Row, width: int) -> list[Line]:
-    lead = Cell(f"{row.keys:<{KEYS - 1}} ", Tone.QUIET if row.reason else Tone.TITLE)
+    """An action in its columns; where there is no room for its title, that begins the explanation."""
+    wide = width >= WIDE
     tone = Tone.QUIET if row.reason else Tone.PLAIN
-    title = Cell(f"{row.title:<{TITLE - 1}} ", tone) if width >= WIDE else Cell("")
-    room = max(20, width - KEYS - len(title.text))
-    parts = wrapped(row.help, room, lines=4) or [""]
-    found: list[Line] = [(lead, title, Cell(parts[0], Tone.QUIET if width >= WIDE else tone))]
-    indent = Cell(" " * (KEYS + len(title.text)))
-    found += [(indent, Cell(part, Tone.QUIET if width >= WIDE else tone)) for part in parts[1:]]
+    lead: Line = (Cell(f"{row.keys:<{KEYS - 1}} ", Tone.QUIET if row.reason else Tone.TITLE),)
+    if wide:
+        lead = (*lead, Cell(f"{row.title:<{TITLE - 1}} ", tone))
+        tone = Tone.QUIET
+    indent = Cell(" " * sum(len(cell.text) for cell in lead))
+    room = max(20, width - len(indent.text))
+    parts = wrapped(row.help if wide else f"{row.title}: {row.help}", room, lines=4)
+    found: list[Line] = [(*lead, Cell(parts[0], tone))]
+    found += [(indent, Cell(part, tone)) for part in parts[1:]]
     if row.reason:
         found += [
             (indent, Cell(part, Tone.SOON)) for part in wrapped(f"Not now: {row.reason}", room, lines=2)
