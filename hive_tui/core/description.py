@@ -128,7 +128,8 @@ def _run(found: Description, now: datetime) -> Iterator[Line]:
     yield from _pair("phase", f"{mark} for {text.since(run.since, now)}", mark.tone)
     yield from _pair("why", run.why)
     yield from _pair("evidence", run.evidence)
-    yield from _pair("step", run.step)
+    turn = f", round {run.round}" if run.round > 1 else ""
+    yield from _pair("step", f"{run.step}{turn}" if run.step else None)
     yield from _pair("worker", f"{run.worker} ({run.agent}{f', {run.model}' if run.model else ''})")
     yield from _pair("attempt", run.attempt)
     yield from _pair("branch", f"{run.branch}{f' at {run.head[:10]}' if run.head else ''}")
@@ -145,6 +146,17 @@ def _run(found: Description, now: datetime) -> Iterator[Line]:
     known = [f"{text.count(number)} {name}" for name, number in parts if number is not None]
     yield from _pair("tokens", ", ".join(known) or text.UNKNOWN)
     yield from _pair("cost", text.money(run.cost_micros, estimated=run.estimated))
+    yield from _pair("budget", text.money(run.budget_micros) if run.budget_micros is not None else None)
+    changed = run.changed_files
+    yield from _pair("changed", text.plural(changed, "file") if changed is not None else None)
+    if run.tests is not None:
+        tests = run.tests
+        outcome = "passed" if tests.passed else "failed"
+        words = f"{outcome} in round {tests.round}, {tests.seconds:.1f} s: {tests.command}"
+        yield from _pair("tests", words, Tone.GOOD if tests.passed else Tone.BROKEN)
+        yield from _pair("", tests.summary.strip().rpartition("\n")[2])
+    yield from _pair("work saved", f"as {run.wip[:10]}" if run.wip else None)
+    yield from _pair("session", run.session)
     yield from _pair("last event", run.last_event.text if run.last_event is not None else None)
 
 

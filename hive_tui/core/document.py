@@ -27,6 +27,7 @@ from hive_tui.core.model import (
     PullRequest,
     PullState,
     Run,
+    TestResult,
     Tokens,
 )
 from hive_tui.core.settings import FleetSettings
@@ -140,6 +141,14 @@ class RunDoc(msgspec.Struct, frozen=True):
     ended_at: datetime | None
     until: datetime | None
     head: str | None
+    round: int
+    tests: TestResult | None
+    """How the repository's own test command ended last."""
+    wip: str | None
+    """The commit of unfinished work that was saved last."""
+    changed_files: int | None
+    session: str | None
+    budget_micros: int | None
 
 
 class CheckDoc(msgspec.Struct, frozen=True):
@@ -371,6 +380,12 @@ def run_doc(run: Run) -> RunDoc:
         ended_at=status.ended_at,
         until=status.until,
         head=status.head,
+        round=status.round,
+        tests=status.tests,
+        wip=status.wip,
+        changed_files=status.changed_files,
+        session=status.session,
+        budget_micros=spec.budget_micros,
     )
 
 
