@@ -82,7 +82,7 @@ def _dispatcher(fleet: Fleet, now: datetime, room: int) -> Line:
     if dispatcher.state is DispatcherState.UNKNOWN:
         return _line("dispatcher", Cell(str(mark), mark.tone))
     start = "`hive dispatcher start`"
-    words = first_fitting(room, f"{mark}{since}: {start}", f"{mark}{since}: nothing starts", f"{mark}{since}")
+    words = first_fitting(room, f"{mark}: {start}", f"{mark}: nothing starts", str(mark))
     return _line("dispatcher", Cell(words, mark.tone))
 
 

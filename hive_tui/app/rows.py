@@ -77,10 +77,10 @@ def agent_columns(*, many: bool) -> tuple[Column, ...]:
         Column("issue", NAMED if many else NUMBER),
         Column("state", 13),
         Column("step", 11, rank=3),
-        Column("age", 7, right=True),
+        Column("age", 7, right=True, rank=1),
         Column("tokens", 6, right=True, rank=4),
         Column("cost", 7, right=True, rank=2),
-        Column("now", 16, flexible=True, rank=1),
+        Column("now", 24, flexible=True),
     )
 
 

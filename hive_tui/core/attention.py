@@ -139,7 +139,8 @@ def _dispatcher(snapshot: Snapshot) -> Iterator[AttentionItem]:
             AttentionKind.DISPATCHER,
             f"the dispatcher {words}: nothing is started",
             Target(),
-            fleet.dispatcher.since,
+            # When it left is not known; when it was last seen at work is.
+            fleet.dispatcher.last_decision_at,
             "dispatcher.start",
         )
 

@@ -144,6 +144,7 @@ ACTIONS = (
     Action(
         id="dispatcher.start",
         title="Start the dispatcher",
+        short="start",
         help="Start the process that starts agents, on this machine.",
         scope=Scope.FLEET,
         command="dispatcher start",
