@@ -343,7 +343,7 @@ ACTIONS = (
     Action(
         id="slots.more",
         title="One slot more",
-        short="slot",
+        short="slots",
         help="Let one more agent work at once.",
         scope=Scope.FLEET,
         keys=("plus",),
@@ -359,7 +359,7 @@ ACTIONS = (
     Action(
         id="slots.fewer",
         title="One slot fewer",
-        short="slot",
+        short="slots",
         help="Let one agent less work at once; nobody at work is ended.",
         scope=Scope.FLEET,
         keys=("minus",),
