@@ -66,14 +66,14 @@ class Shell(GuardedPump, App[None]):
             loop.remove_signal_handler(number)
 
     def on_mount(self) -> None:
-        self.call_after_refresh(self._first_shown)
         self.app_resume_signal.subscribe(self, self._repaint)
 
     def _repaint(self, _: object) -> None:
         """Back from the shell, the terminal shows nothing, of which Textual knows nothing."""
         self.refresh(layout=True)
 
-    def _first_shown(self) -> None:
+    def begin(self) -> None:
+        """The first picture is there: from now on bugs are lived with."""
         self._shown = True
         if self.unknown_theme is not None:
             self.notify(

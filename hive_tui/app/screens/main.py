@@ -85,7 +85,10 @@ class MainScreen(GuardedPump, Screen[None]):
         """Show a view; `diff` as in `ViewPane.show`."""
         self.pulse.parts = pulse_lines.pulse(view, muted=self.muted)
         for pane in self.panes:
-            pane.show(view, diff)
+            try:
+                pane.show(view, diff)
+            except Exception as error:  # a bug in one pane is not to blind the others
+                self.app._handle_exception(error)
         self.deck.tabs.badges = {pane.digit: pane.badge for pane in self.panes if pane.badge is not None}
         self.deck.suit()
 

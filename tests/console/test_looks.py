@@ -1,0 +1,201 @@
+"""How the main screen is laid out and coloured, what of it is kept, and that a calm screen stays still."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from textual.geometry import Region
+from textual.theme import BUILTIN_THEMES
+
+from hive_tui.app import layout, theme
+from hive_tui.app.app import HiveApp
+from hive_tui.app.memory import Memory, MemoryFile
+from tests.console.conftest import Console, Open, wait_for
+from tests.fakes import scene
+from tests.fakes.sources import ScriptedFleet
+
+pytestmark = pytest.mark.timeout(60)
+
+
+def in_sight(c: Console) -> set[int]:
+    return {pane.digit for pane in c.app.main.panes if pane.is_on_screen}
+
+
+async def test_zoom_is_kept_and_left_by_escape(console: Open) -> None:
+    async with console(said=True) as c:
+        everything = in_sight(c)
+        assert everything == set(range(1, 9))
+        await c.press("z")
+        await c.until(lambda: in_sight(c) == {3})
+        await c.press("tab")
+        await c.until(lambda: in_sight(c) == {4})
+        c.fleet.change(scene.issue(99, "It is new"))
+        await c.until(lambda: scene.issue(99, "").key in c.app.main.issues.table.keys)
+        assert in_sight(c) == {4}
+        await c.press("2")
+        await c.until(c.shows("2 Issues", "It is new"))
+        assert in_sight(c) == {2}
+        await c.press("escape")
+        await c.until(lambda: in_sight(c) == everything)
+        assert c.app.main.current.digit == 2
+        await c.press("escape")
+        assert c.app.is_running
+
+
+async def test_every_pane_is_reachable_at_a_normal_size(console: Open) -> None:
+    async with console(said=True, size=(100, 30)) as c:
+        await c.until(lambda: in_sight(c) == {2, 3, 4, 5, 7})
+        for digit in range(1, 9):
+            await c.press(str(digit))
+            await c.until(lambda digit=digit: digit in in_sight(c))
+            assert c.app.main.panes[digit - 1].has_focus_within
+        await c.press("3")
+        await c.until(lambda: in_sight(c) == {2, 3, 4, 7, 8})
+        await c.pilot.resize_terminal(30, 8)
+        await c.until(c.shows("Make the terminal larger"))
+        await c.pilot.resize_terminal(160, 48)
+        await c.until(lambda: in_sight(c) == set(range(1, 9)))
+        await c.until(lambda: c.app.main.agents.body.has_focus, "the focus it had")
+
+
+def settled(app: HiveApp) -> bool:
+    """Whether the panes have said how much room they want."""
+    return len(app.main.deck.arrangement.boxes) == 8 and app.main.agents.view is not None
+
+
+async def test_sizes_by_key_and_mouse_are_kept(console: Open, tmp_path: Path) -> None:
+    kept = tmp_path / "console.json"
+    fleet = ScriptedFleet()
+    app = HiveApp(fleet, user="ann", now=lambda: scene.NOW, memory=kept)
+    async with app.run_test(size=(160, 48)) as pilot:
+        deck = app.main.deck
+
+        def box(digit: int) -> Region:
+            return deck.arrangement.boxes[digit]
+
+        await wait_for(lambda: settled(app))
+        before = box(layout.AGENTS)
+        await pilot.press("right_curly_bracket", "less_than_sign")
+        await pilot.pause()
+        after = box(layout.AGENTS)
+        assert (after.height, after.width) == (before.height + 2, before.width - 4)
+        edge = app.main.log_pane.region
+        await pilot.mouse_down(offset=(edge.x + 30, edge.y))
+        await pilot.hover(offset=(edge.x + 30, edge.y + 5))
+        await pilot.mouse_up(offset=(edge.x + 30, edge.y + 5))
+        await pilot.pause()
+        assert box(layout.AGENTS).height == after.height + 5
+        sizes = deck.sizes
+        assert MemoryFile(kept).load().sizes == sizes
+    again = HiveApp(ScriptedFleet(), user="ann", now=lambda: scene.NOW, memory=kept)
+    async with again.run_test(size=(160, 48)) as pilot:
+        assert again.main.deck.sizes == sizes
+        await pilot.press("equals_sign")
+        await pilot.pause()
+        assert again.main.deck.sizes == {}
+    assert MemoryFile(kept).load().sizes == {}
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", "null", '{"version": 99}', '{"sizes": {"left": "x"}}', "\xff" * 10, "9" * 70_000]
+)
+def test_a_damaged_memory_is_none(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "console.json"
+    path.write_bytes(text.encode("latin-1"))
+    assert MemoryFile(path).load() == Memory()
+    MemoryFile(path).save(Memory(theme="nord"))
+    assert MemoryFile(path).load() == Memory(theme="nord")
+    MemoryFile(tmp_path / "no" / "folder").save(Memory(theme="nord"))
+    assert not (tmp_path / "no").exists()
+
+
+async def test_a_chosen_theme_is_kept_until_another_is_configured(tmp_path: Path) -> None:
+    kept = tmp_path / "console.json"
+
+    def opened(configured: str | None) -> HiveApp:
+        return HiveApp(ScriptedFleet(), user="ann", theme=configured, memory=kept)
+
+    first = opened(None)
+    assert first.theme == theme.HIVE.name
+    first.choose_theme("hive-light")
+    assert opened(None).theme == "hive-light"
+    assert opened("nord").theme == "nord"
+    assert opened("no-such").unknown_theme == "no-such"
+
+
+@pytest.mark.parametrize("colors", [True, False])
+async def test_every_theme_can_be_painted_and_shows_where_one_is(
+    console: Open, monkeypatch: pytest.MonkeyPatch, colors: bool
+) -> None:
+    if not colors:
+        monkeypatch.setenv("NO_COLOR", "1")
+    names = [*BUILTIN_THEMES, *(look.name for look in theme.OWN)] if colors else [theme.HIVE_ANSI.name]
+    async with console(said=True) as c:
+        main = c.app.main
+        for name in names:
+            c.app.theme = name
+            await c.pilot.pause()
+            assert "claude-b" in c.text
+            rows = main.agents.table.content_region
+            # Of the row below the headings, and of the one below that.
+            chosen, other = (
+                c.app.screen.get_style_at(rows.x + 20, rows.y + main.agents.table.head + line)
+                for line in (0, 1)
+            )
+            assert (chosen.bgcolor, chosen.reverse) != (other.bgcolor, other.reverse), name
+            corners = [main.panes[index].region.offset for index in (2, 1)]
+            here, there = (c.app.screen.get_style_at(*corner) for corner in corners)
+            lines = c.lines
+            drawn = {lines[corner.y][corner.x] for corner in corners}
+            assert here.color != there.color or len(drawn) == 2, name
+
+
+async def test_nothing_is_painted_again_that_did_not_change(console: Open) -> None:
+    async with console(said=True) as c:
+        await c.until(lambda: c.app.main.log_pane.run is not None)
+        await c.pilot.pause(0.2)
+        painted: list[str] = []
+        for widget in c.app.main.walk_children():
+            draw = widget.render_lines
+
+            def counted(crop: Region, draw: object = draw, widget: object = widget) -> object:
+                painted.append(f"{widget} {crop}")
+                return draw(crop)  # type: ignore[operator]
+
+            widget.render_lines = counted  # type: ignore[method-assign, assignment]
+        for _ in range(3):
+            c.app._tick()
+            await c.pilot.pause()
+        assert painted == []
+
+
+async def test_a_bug_in_a_row_is_told_once_and_lived_with(
+    console: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with console(said=True) as c:
+        c.app.survives = True
+        table = c.app.main.agents.table
+
+        def broken(crop: Region) -> list[object]:
+            raise ZeroDivisionError("in the middle of it")
+
+        monkeypatch.setattr(table, "draw_lines", broken)
+        for _ in range(3):
+            table.refresh()
+            await c.pilot.pause()
+        await c.until(c.shows("ZeroDivisionError: in the middle of it", "errors.log"))
+        assert len(c.app._notifications) == 1
+        monkeypatch.undo()
+        table.refresh()
+        await c.until(c.shows("claude-b"))
+
+        def bad_handler(*_: object) -> None:
+            raise RuntimeError("in a handler")
+
+        monkeypatch.setattr(c.app.main, "action_zoom", bad_handler)
+        await c.press("z")
+        await c.until(c.shows("RuntimeError: in a handler"))
+        await c.press("2")
+        await c.until(lambda: c.app.main.current.digit == 2)
+        assert c.app.is_running
