@@ -85,9 +85,10 @@ _NOUNS = {Scope.ISSUE: "issue", Scope.RUN: "run", Scope.PULL: "pull request", Sc
 def title(plan: ActionPlan) -> str:
     """`Kill 1 run`, `Stop everything: 4 runs`."""
     name, number = plan.action.title, len(plan.targets)
-    if plan.action.scope is Scope.FLEET:
-        return f"{name}: {text.plural(number, 'run')}" if number else name
-    return f"{name} {text.plural(number, _NOUNS[plan.action.scope])}" if number > 1 else name
+    if not number or (number == 1 and plan.danger is Danger.NONE):
+        return name
+    colon = ":" if plan.action.scope is Scope.FLEET or plan.danger is Danger.NONE else ""
+    return f"{name}{colon} {text.plural(number, _NOUNS[plan.action.scope])}"
 
 
 def _news(plan: ActionPlan, shown: ActionPlan | None) -> dict[Target, QuestionLine]:

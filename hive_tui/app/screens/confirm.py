@@ -18,6 +18,9 @@ from hive_tui.core import text
 
 _STYLES = {Weight.TARGET: "bold", Weight.DETAIL: "", Weight.OUT: "$foreground 60%", Weight.NEWS: "$warning"}
 
+AROUND = 10
+"""Rows of the dialog besides what there is to read."""
+
 READ_SECONDS = 1.0
 """How long what came to a question has to be on the screen before somebody can agree to it."""
 
@@ -32,6 +35,8 @@ class ConfirmScreen(ModalScreen[bool]):
         Binding("n,escape", "cancel", "No", id="confirm.cancel"),
         Binding("left,up,h,k", "app.focus_previous", "Back", show=False),
         Binding("right,down,l,j", "app.focus_next", "On", show=False),
+        Binding("pageup", "page(-1)", "Page up", show=False),
+        Binding("pagedown", "page(1)", "Page down", show=False),
     ]
 
     def __init__(self, question: Question) -> None:
@@ -63,6 +68,15 @@ class ConfirmScreen(ModalScreen[bool]):
         self.ask(self._question)
         if self._question.number is not None:
             self.query_one(Input).focus()
+
+    def on_resize(self) -> None:
+        # The buttons stay in sight, however much there is to read.
+        room = int(self.app.size.height * 0.9) - AROUND
+        self.query_one(VerticalScroll).styles.max_height = max(2, room)
+
+    def action_page(self, by: int) -> None:
+        scroll = self.query_one(VerticalScroll)
+        scroll.scroll_relative(y=by * max(1, scroll.size.height - 1), animate=False)
 
     def ask(self, question: Question, *, wait: bool = False) -> None:
         """Ask something else: what the question is about changed. With `wait` nobody can say yes before
