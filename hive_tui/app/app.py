@@ -128,6 +128,7 @@ class HiveApp(Telling):
 
     def _begin(self) -> None:
         """Everything that may take time, after the first paint."""
+        self.begin()
         self._tick()
         self.set_interval(1.0, self._tick)
         self._live.start()
