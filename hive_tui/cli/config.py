@@ -38,6 +38,11 @@ def show_command(session: Session) -> None:
     """Everything that is in force, defaults included."""
     plain = _plain(session)
     session.emit({"path": str(session.configuration.path), "settings": plain}, lambda: _yaml(plain))
+    if session.settings.keys:
+        from hive_tui.core import keymap
+
+        for clash in keymap.build(session.settings.keys).clashes:
+            session.say(f"hive: {clash}")
 
 
 @config_command.command("get")

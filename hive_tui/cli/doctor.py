@@ -18,7 +18,7 @@ from hive_tui.cli.common import Session, global_options, output_option, pass_ses
 from hive_tui.core.errors import HiveError
 from hive_tui.core.model import DispatcherState
 from hive_tui.core.store import Snapshot
-from hive_tui.core.text import age
+from hive_tui.core.text import age, plural
 from hive_tui.detached import LOG, ensure_dispatcher
 from hive_tui.system import git
 
@@ -110,6 +110,7 @@ def _examine(session: Session) -> Iterator[Finding]:
     yield configuration
     if configuration.state is State.BROKEN:
         return
+    yield from _keys(session)
     yield from _agents(session)
     yield from _data_folder(session)
     if found_git.state is State.OK:  # without it nothing true can be said of a repository
@@ -133,6 +134,19 @@ def _configuration(session: Session) -> Finding:
     if not path.exists():
         return ok("configuration", f"none; everything has its default ({path})")
     return ok("configuration", str(path))
+
+
+def _keys(session: Session) -> Iterator[Finding]:
+    """The console's keys, where the configuration has a say in them."""
+    if not session.settings.keys:
+        return
+    from hive_tui.core import keymap
+
+    found = keymap.build(session.settings.keys)
+    for clash in found.clashes:
+        yield warning("keys", clash.problem, clash.fix)
+    if not found.clashes:
+        yield ok("keys", f"{plural(len(session.settings.keys), 'action')} with keys of your own")
 
 
 def _agents(session: Session) -> Iterator[Finding]:

@@ -69,12 +69,18 @@ class Clash(msgspec.Struct, frozen=True):
     left: tuple[str, ...] = ()
     """The keys that the loser has all the same."""
 
-    def __str__(self) -> str:
+    @property
+    def problem(self) -> str:
         has = f"keeps {_labels(self.left)}" if self.left else "has no key"
-        return (
-            f"The key {key_label(self.key)} means {_title(self.winner)}, so {_title(self.loser)} {has}. "
-            f"`keys.{self.loser}` in the configuration gives it another."
-        )
+        return f"The key {key_label(self.key)} means {_title(self.winner)}, so {_title(self.loser)} {has}."
+
+    @property
+    def fix(self) -> str:
+        name = f"[{self.loser}]" if "." in self.loser else f".{self.loser}"
+        return f"`hive config set keys{name} KEY` gives it another."
+
+    def __str__(self) -> str:
+        return f"{self.problem} {self.fix}"
 
 
 class Keymap(msgspec.Struct, frozen=True, dict=True):

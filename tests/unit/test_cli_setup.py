@@ -179,6 +179,17 @@ def test_config_shows_gets_and_sets(hive: Hive, hive_home: Path) -> None:
     assert hive("config", "show", "-o", "json")["settings"]["fleets"]["local"]["slots"] == 5
 
 
+def test_keys_that_clash_are_told_and_wrong_ones_refused(hive: Hive) -> None:
+    hive("config", "set", "keys.kill", "p")
+    assert "The key p means 'Kill', so 'Pause' has no key." in hive("config", "show")
+    checks = {c["name"]: c for c in hive("doctor", "-o", "json", code=1)["checks"] if c["name"] == "keys"}
+    assert checks["keys"]["state"] == "warning"
+    hive("config", "set", "keys[pane.next]", "ctrl+n")
+    assert hive("config", "get", "keys[pane.next]").strip() == "ctrl+n"
+    assert "Did you mean kill?" in hive("config", "set", "keys.kil", "K", code=2)
+    assert "'ctlr' is no modifier" in hive("config", "set", "keys.kill", "ctlr+k", code=2)
+
+
 def test_slots_that_are_configured_count_at_once(app: Path, hive: Hive) -> None:
     hive("init", "--agent", "scripted")
     hive("slots", "2")  # from here on the fleet's own record counts
