@@ -37,6 +37,7 @@ class FilterLine(Horizontal):
             width: 1fr; background: transparent; background-tint: transparent; color: $foreground;
             & > .input--placeholder { color: $foreground 40%; }
         }
+        &:ansi > Input > .input--placeholder { color: ansi_bright_black; }
     }
     """
     HINT = "words  !without  state:ready  agent:claude  label:bug  repo:name"

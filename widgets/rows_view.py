@@ -46,7 +46,10 @@ class RowsView(LineView):
     COMPONENT_CLASSES: ClassVar[set[str]] = {"line--heading", "line--sorted", "line--mark"}
     DEFAULT_CSS = (
         "RowsView { & > .line--mark { color: $accent; } & > .line--heading { color: $foreground 40%; }"
-        "& > .line--sorted { color: $foreground 80%; } &:focus > .line--sorted { color: $accent; } }"
+        "& > .line--sorted { color: $foreground 80%; } &:focus > .line--sorted { color: $accent; }"
+        "&:ansi > .line--heading { color: ansi_bright_black; }"
+        "&:ansi > .line--sorted { color: ansi_default; }"
+        "&:ansi:focus > .line--sorted { color: $accent; text-style: bold; } }"
     )
 
     def __init__(
