@@ -60,8 +60,9 @@ async def test_every_pane_is_reachable_at_a_normal_size(console: Open) -> None:
 
 
 def settled(app: HiveApp) -> bool:
-    """Whether the panes have said how much room they want."""
-    return len(app.main.deck.arrangement.boxes) == 8 and app.main.agents.view is not None
+    """Whether the panes have the room that they want."""
+    deck = app.main.deck
+    return bool(deck._wants) and deck._arrange(*deck.size) == deck.arrangement
 
 
 async def test_sizes_by_key_and_mouse_are_kept(console: Open, tmp_path: Path) -> None:
