@@ -79,16 +79,18 @@ class FirstContact(Shell):
         self._call = call
         self._read_only = read_only
         self._busy = False
+        self._sheet = Sheet()
+        self._bar = KeyBar()
 
     def compose(self) -> ComposeResult:
         panel = Vertical(id="contact")
         panel.border_title = Content("hive")
         with panel:
-            yield Sheet()
-        yield KeyBar()
+            yield self._sheet
+        yield self._bar
 
     def on_mount(self) -> None:
-        self.query_one(Sheet).focus()
+        self._sheet.focus()
         self._paint()
         self.call_after_refresh(self._begin)
 
@@ -165,14 +167,11 @@ class FirstContact(Shell):
         return [found[2], *found[:2], *found[3:]] if self.ready else found
 
     def _paint(self) -> None:
-        if not self.query(Sheet):
-            return
         found, choices, doing = self.found, self.choices, self.doing
-        sheet = self.query_one(Sheet)
-        sheet.show(lambda width: contact_lines.lines(found, choices, doing, width))
-        sheet.styles.height = max(1, len(sheet.lines))
+        self._sheet.show(lambda width: contact_lines.lines(found, choices, doing, width))
+        self._sheet.styles.height = max(1, len(self._sheet.lines))
         keys = {"Enter": "enter"}
-        self.query_one(KeyBar).hints = tuple(
+        self._bar.hints = tuple(
             Hint(choice.key, choice.title, keys.get(choice.key, choice.key))
             for choice in choices
             if choice.reason is None
@@ -184,7 +183,7 @@ class FirstContact(Shell):
     def _say(self, doing: Doing | None) -> None:
         self.doing = doing
         self._paint()
-        self.call_after_refresh(self.query_one(Sheet).scroll_end, animate=False)
+        self.call_after_refresh(self._sheet.scroll_end, animate=False)
 
     # What is done
 
