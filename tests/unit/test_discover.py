@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from hive_tui.config.discover import guess_test, name_of, repository
+from hive_tui.config.discover import guess_test, name_of, remote_of, repository
 from hive_tui.core.errors import HiveError, Refused, UsageError
 from hive_tui.system import git
 
@@ -116,3 +116,16 @@ def test_the_test_command_is_guessed_from_what_build_tools_leave(
     for name, text in files.items():
         (tmp_path / name).write_text(text, encoding="utf-8")
     assert guess_test(tmp_path) == command
+
+
+@pytest.mark.parametrize(
+    ("remote", "shown"),
+    [
+        ("https://tok:secret@github.com/acme/app.git", "github.com/acme/app"),
+        ("git@github.com:acme/app.git", "github.com:acme/app"),
+        ("ssh://git@host:22/acme/app?token=1#x", "host:22/acme/app"),
+        ("/srv/app.git", "/srv/app"),
+    ],
+)
+def test_a_remote_is_named_without_its_credentials(tmp_path: Path, remote: str, shown: str) -> None:
+    assert remote_of(make(tmp_path / "app", remote=remote)) == shown
