@@ -135,6 +135,7 @@ class LogView(LineView):
         """Begin another log, in which nothing is looked for; `placeholder` stands there until its first
         line comes."""
         self._book.clear()
+        self._window = None
         self._page.open.clear()
         self._page.pan = 0
         self.placeholder = tuple(placeholder)

@@ -42,6 +42,16 @@ async def test_another_selection_is_another_log(console: Open) -> None:
         await c.until(lambda: fleet.agents_side.followers == 1, "the end of the first follower")
 
 
+async def test_a_shorter_log_after_a_longer_one(console: Open) -> None:
+    fleet = logging(scene.FIRST_RUN, said(12, word="first"))
+    fleet.agents_side.logged[scene.RUNS[3].id] = said(1, word="second")
+    async with console(fleet, said=True) as c:
+        await c.until(c.shows("first 12"))
+        await c.press("j")
+        await c.until(c.shows("second 1", "codex-a #41"))
+        assert "first" not in c.text
+
+
 async def test_switching_fast_opens_the_last_one_only(console: Open) -> None:
     fleet = ScriptedFleet()
     for run in scene.RUNS:
