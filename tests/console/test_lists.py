@@ -10,6 +10,7 @@ from textual import events
 
 from hive_tui.app.app import HiveApp
 from hive_tui.app.memory import Memory, MemoryFile
+from hive_tui.app.panes import base
 from hive_tui.app.panes.base import ListPane
 from hive_tui.app.sorting import Order
 from hive_tui.core.ids import IssueKey, RunId
@@ -133,6 +134,22 @@ async def test_the_selection_comes_back_with_its_row(console: Open) -> None:
         c.fleet.list_all(*scene.ITEMS)
         await c.until(lambda: chosen in pane.table.keys)
         assert pane.table.selected == chosen
+
+
+async def test_a_filter_that_takes_several_slices_selects_its_first_row_too(
+    console: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(base, "SLICE_SECONDS", 1e-9)
+    fleet = ScriptedFleet()
+    async with console(fleet) as c:
+        fleet.list_all(scene.fleet(), *(scene.issue(n, f"Title {n % 3}") for n in range(1, 301)))
+        pane = c.app.main.issues
+        await c.until(lambda: len(pane.table.keys) == 300)
+        await typed(c, pane, "2", "s", "S")
+        pane.table.select(issue(150))
+        await typed(c, pane, "slash", *'"title 1"')
+        assert numbers(pane) == [n for n in range(300, 0, -1) if n % 3 == 1]
+        assert pane.table.selected == pane.table.keys[0]
 
 
 async def test_sorting_by_key_goes_through_the_columns_and_back_to_attention(console: Open) -> None:

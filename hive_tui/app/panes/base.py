@@ -106,6 +106,8 @@ class ListPane(ViewPane):
         self._arranging = Arranging(self._thing, self.facts)
         self._filter_line: FilterLine | None = None
         self._going_on = False
+        self._asked = False
+        """A person asked for other rows, which are not all there yet."""
         self._targets: tuple[tuple[object, ...], tuple[Target, ...]] = ((), ())
 
     # What a pane says of its things
@@ -180,10 +182,12 @@ class ListPane(ViewPane):
         """The rows that are shown are those of the filter and the order."""
         return not self._arranging.busy
 
-    def _work(self, *, asked: bool = False) -> None:
+    def _work(self) -> None:
         self._arranging.work(SLICE_SECONDS)
-        self._show_rows(asked=asked)
-        if self._arranging.busy and not self._going_on:
+        self._show_rows()
+        if not self._arranging.busy:
+            self._asked = False
+        elif not self._going_on:
             self._going_on = True
             self.set_timer(PAUSE_SECONDS, self._go_on)
 
@@ -191,7 +195,7 @@ class ListPane(ViewPane):
         self._going_on = False
         self._work()
 
-    def _show_rows(self, *, asked: bool) -> None:
+    def _show_rows(self) -> None:
         view = self.view
         if view is None:
             return
@@ -204,7 +208,7 @@ class ListPane(ViewPane):
             self._row,
             details=self._details,
             placeholder=placeholder,
-            chosen_anew=asked,
+            chosen_anew=self._asked,
         )
         self.describe_list()
 
@@ -325,7 +329,8 @@ class ListPane(ViewPane):
     def _ask(self, query: Query, order: Order) -> None:
         self._arranging.ask(query, order, self.sorts.get(order.column or ""))
         self.table.repaint_all()
-        self._work(asked=True)
+        self._asked = True
+        self._work()
 
     # Marks and targets
 
