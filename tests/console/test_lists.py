@@ -278,7 +278,8 @@ async def test_a_row_is_unfolded_to_all_of_its_text(console: Open) -> None:
         assert table.virtual_size.height == before
 
 
-async def test_ten_thousand_issues_stay_right(console: Open) -> None:
+async def test_ten_thousand_issues_stay_right(console: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(base, "SLICE_SECONDS", 60.0)
     fleet = ScriptedFleet()
     async with console(fleet) as c:
         items = [scene.issue(n, f"Title {n}", is_open=True) for n in range(1, 10_001)]
