@@ -73,7 +73,7 @@ def question(plan: ActionPlan, *, hidden: int = 0, shown: ActionPlan | None = No
         title=title(plan),
         accept=plan.action.title,
         lines=tuple(lines),
-        number=len(plan.targets) if plan.type_number else None,
+        number=_number(plan, shown),
         danger=plan.danger is not Danger.NONE,
         refusal=refusal,
     )
@@ -91,6 +91,17 @@ def title(plan: ActionPlan) -> str:
     return f"{name}{colon} {text.plural(number, _NOUNS[plan.action.scope])}"
 
 
+def _whole(plan: ActionPlan) -> bool:
+    """It is about everything that there is, whatever that is by now: whoever wants a whole fleet to stop
+    must not be kept from it by what starts and ends meanwhile."""
+    return plan.action.scope is Scope.FLEET
+
+
+def _number(plan: ActionPlan, shown: ActionPlan | None) -> int | None:
+    counted = shown if shown is not None and _whole(plan) else plan
+    return len(counted.targets) if counted.type_number else None
+
+
 def _news(plan: ActionPlan, shown: ActionPlan | None) -> dict[Target, QuestionLine]:
     """What changed since the dialog was opened, by what it is about."""
     if shown is None:
@@ -100,7 +111,7 @@ def _news(plan: ActionPlan, shown: ActionPlan | None) -> dict[Target, QuestionLi
     reasons = {planned.target: planned.refusal for planned in plan.skipped}
     for planned in shown.targets:
         if planned.target not in still:
-            why = reasons.get(planned.target) or plan.refusal or "it is gone"
+            why = reasons.get(planned.target) or plan.refusal or "it has ended"
             found[planned.target] = f"meanwhile: {planned.label}: {why}"
     before = {planned.target: planned for planned in shown.targets}
     for planned in plan.targets:
@@ -115,11 +126,13 @@ def _news(plan: ActionPlan, shown: ActionPlan | None) -> dict[Target, QuestionLi
 def widened(now: ActionPlan, shown: ActionPlan) -> bool:
     """Whether a plan made anew is about more, or about something else, than the one on the screen."""
     known = {(planned.target, planned.evidence) for planned in shown.targets}
-    return any((planned.target, planned.evidence) not in known for planned in now.targets)
+    return not _whole(now) and any((planned.target, planned.evidence) not in known for planned in now.targets)
 
 
 def agreed(now: ActionPlan, shown: ActionPlan) -> ActionPlan:
     """A plan made anew, cut down to what the person agreed to: the same targets for the same reasons."""
+    if _whole(now):
+        return now
     known = {planned.target: planned for planned in shown.targets}
     kept, changed = [], []
     for planned in now.targets:
@@ -133,7 +146,7 @@ def agreed(now: ActionPlan, shown: ActionPlan) -> ActionPlan:
     skipped = [planned for planned in now.skipped if planned.target not in known_out]
     out = (*skipped, *changed)
     refusal = now.refusal
-    if refusal is None and shown.targets and not kept and now.action.scope is not Scope.FLEET:
+    if refusal is None and shown.targets and not kept:
         refusal = "; ".join(f"{planned.label}: {planned.refusal}" for planned in out) or "nothing is left"
     return msgspec.structs.replace(now, targets=tuple(kept), skipped=out, refusal=refusal)
 

@@ -332,14 +332,18 @@ async def test_stop_everything_asks_to_type_the_number(console: Open) -> None:
         await c.until(lambda: pending(c, Target()) is None)
 
 
-async def test_a_run_that_starts_under_the_dialog_is_named_before_it_ends(console: Open) -> None:
+async def test_stop_everything_is_not_kept_up_by_what_starts_and_ends_meanwhile(console: Open) -> None:
     async with opened(console) as c:
         await c.press("X")
         await c.until(lambda: confirming(c))
-        c.fleet.change(scene.run(44, "claude-e", Phase.WORKING, title="New one"))
-        await c.until(asked(c, "Stop everything: 6 runs", "meanwhile: claude-e"))
-        await c.press("5")
-        assert c.app.screen.query_one("#accept", Button).disabled
+        ended = msgspec.structs.replace(scene.RUNS[1].status, phase=Phase.SUCCEEDED)
+        new = scene.run(44, "claude-e", Phase.WORKING, title="New one")
+        c.fleet.change(new, scene.run(45, "claude-f", Phase.WORKING))
+        c.fleet.change(msgspec.structs.replace(scene.RUNS[1], status=ended))
+        await c.until(asked(c, "Stop everything: 6 runs", "claude-e", "claude-b", "it has ended"))
+        await c.press("5", "enter")
+        await c.until(lambda: len(told(c, "control")) == 6)
+        assert (new.id, ControlKind.STOP, "") in told(c, "control")
 
 
 # Fleet

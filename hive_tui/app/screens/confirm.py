@@ -89,9 +89,8 @@ class ConfirmScreen(ModalScreen[bool]):
             self.set_timer(READ_SECONDS, self._was_read)
         dialog = self.query_one(".dialog")
         dialog.border_title = Content(text.clean_line(question.title))
-        dialog.border_subtitle = Content(
-            "y does it, Esc cancels" if question.number is None else "Esc cancels"
-        )
+        asked = question.refusal is None and question.number is None
+        dialog.border_subtitle = Content("y does it, Esc cancels" if asked else "Esc cancels")
         self.query_one("#question", Static).update(_body(question.lines))
         refused = self.query_one("#refused", Static)
         refused.update(Content(text.clean_line(question.refusal or "")))
