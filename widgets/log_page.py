@@ -6,6 +6,7 @@ import enum
 import re
 from collections.abc import Callable, Iterator
 from datetime import datetime
+from functools import lru_cache
 from typing import NamedTuple
 
 from rich.cells import cell_len
@@ -36,6 +37,20 @@ class Place(NamedTuple):
     y: int
 
 
+@lru_cache(maxsize=512)
+def _column(text: str, width: int, *, right: bool = False) -> str:
+    """`fit`, of what stands in most lines."""
+    return fit(text, width, right=right)
+
+
+class _Parts(NamedTuple):
+    """What the lines of one entry are made from."""
+
+    text: str
+    spans: list[Span]
+    hits: list[Span]
+
+
 class LogPage:
     """A book on a screen of some size. Rows are measured when they come near the screen, the others in
     steps: who wraps 20,000 entries need not wait for all of them."""
@@ -50,6 +65,7 @@ class LogPage:
         self.open: dict[int, Opened] = {}
         """Entries that were opened, by index."""
         self._recorded = recorded
+        self._remembered: tuple[object, _Parts] | None = None
 
     @property
     def rows(self) -> int:
@@ -205,9 +221,9 @@ class LogPage:
         head = line == 0
         if room.time:
             at = log_paint.when(entry, self.times, now) if head else ""
-            yield Piece(fit(at, room.time) + " " * GAP, Tone.QUIET)
+            yield Piece(_column(at, room.time) + " " * GAP, Tone.QUIET)
         if head:
-            kind = fit(entry.kind.text, room.kind)
+            kind = _column(entry.kind.text, room.kind)
             yield from log_paint.plain(kind, entry.kind.tone, log_paint.hits_in(self.pattern, kind))
         else:
             yield Piece(" " * room.kind, Tone.PLAIN)
@@ -216,22 +232,29 @@ class LogPage:
             yield Piece(INDENT * entry.depth, Tone.QUIET)
         width, used = log_paint.text_room(entry, room), 0
         for piece in self._text_pieces(index, line, width):
-            used += cell_len(piece.text)
+            used += len(piece.text) if piece.text.isascii() else cell_len(piece.text)
             yield piece
         if room.figures:
             yield Piece(" " * (max(0, width - used) + GAP), Tone.PLAIN)
-            yield Piece(fit(entry.figures if head else "", room.figures, right=True), Tone.QUIET)
+            yield Piece(_column(entry.figures if head else "", room.figures, right=True), Tone.QUIET)
 
     def _text_pieces(self, index: int, line: int, width: int) -> Iterator[Piece]:
-        entry, text = self.book[index], self.text(index)
-        hits = log_paint.hits_in(self.pattern, text)
+        entry = self.book[index]
+        text, spans, hits = self._parts(index)
         if self.on_one_line(index):
             yield from log_paint.one_line(entry, width, self.pan, hits)
-            return
-        spans = self.spans(index)
-        if line < len(spans):
+        elif line < len(spans):
             start, end = spans[line]
             if self.open.get(index) is Opened.RAW:
                 yield from log_paint.pieces(text, start, end, 0, Tone.PLAIN, hits)
             else:
                 yield from log_paint.pieces(text, start, end, entry.lead, entry.tone, hits)
+
+    def _parts(self, index: int) -> _Parts:
+        """An entry's text, lines and matches: the same for each of its lines, which may be hundreds."""
+        key = (index, self.open.get(index), self.wrap, self.room, self.pattern)
+        if self._remembered is None or self._remembered[0] != key:
+            text = self.text(index)
+            parts = _Parts(text, self.spans(index), log_paint.hits_in(self.pattern, text))
+            self._remembered = key, parts
+        return self._remembered[1]

@@ -6,6 +6,7 @@ import enum
 import re
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import NamedTuple
 
 from rich.cells import cell_len, get_character_cell_size
@@ -47,6 +48,7 @@ class Room(NamedTuple):
     figures: int
 
 
+@lru_cache(maxsize=64)
 def rooms(available: int, times: Times) -> Room:
     """How the parts share a line of `available` cells."""
     time = _TIMES.get(times)
@@ -70,8 +72,13 @@ class Piece(NamedTuple):
 
 def when(entry: Entry, times: Times, now: datetime | None) -> str:
     if times is Times.CLOCK:
-        return entry.at.astimezone().strftime("%H:%M:%S")
+        return _clock(int(entry.at.timestamp()))
     return "" if times is Times.OFF or now is None else texts.age(now - entry.at)
+
+
+@lru_cache(maxsize=1_024)
+def _clock(at: int) -> str:
+    return datetime.fromtimestamp(at).strftime("%H:%M:%S")
 
 
 def lines(text: str, width: int) -> list[Span]:

@@ -235,10 +235,13 @@ class RunLog(Vertical):
         self._open_line("&", self.view.filter.typed, self._show_only)
 
     def _find(self, typed: str) -> None:
-        self.view.find(typed)
+        # An input that is opened again says once more what is looked for already.
+        if typed != self.view.typed:
+            self.view.find(typed)
 
     def _show_only(self, typed: str) -> None:
-        self.view.show_only(parse_filter(typed, self.view.filter.since))
+        if typed.strip() != self.view.filter.typed:
+            self.view.show_only(parse_filter(typed, self.view.filter.since))
 
     def _open_line(self, label: str, typed: str, take: Callable[[str], None]) -> None:
         self._close_line()

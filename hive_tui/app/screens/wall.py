@@ -50,7 +50,11 @@ class Tile(Vertical):
 
     def on_mount(self) -> None:
         self.log_of_run.follow(self.run)
-        if self.screen.focused is None:
+        self.call_after_refresh(self._take_focus)
+
+    def _take_focus(self) -> None:
+        """The first log has the keys until another one is chosen."""
+        if self.is_attached and self.screen.focused is None and self.first_child:
             self.log_of_run.focus()
 
     def show(self, view: View) -> None:
@@ -134,13 +138,9 @@ class WallScreen(Screen[None]):
             tile.show(self._view)
         self._nothing.display, self._grid.display = not self._order, bool(self._order)
         hidden = len(set(at_work) - set(self._order))
-        more = (Cell(f"{hidden:,} without room", Tone.SOON),)
-        self._title.left = (
-            Cell("All logs", Tone.TITLE),
-            Cell(f"{len(at_work):,} at work", Tone.QUIET),
-            *(more if hidden else ()),
-        )
-        self._title.right = (Cell("Enter opens one, Esc goes back", Tone.QUIET),)
+        self._title.left = (Cell("All logs", Tone.TITLE), Cell(f"{len(at_work):,} at work", Tone.QUIET))
+        hint = Cell("Enter opens one, Esc goes back", Tone.QUIET)
+        self._title.right = (Cell(f"{hidden:,} without room", Tone.SOON),) if hidden else (hint,)
 
     def _began(self, run: RunId) -> tuple[float, RunId]:
         spec = self._view.snapshot.runs[run].spec
