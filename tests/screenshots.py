@@ -16,7 +16,8 @@ from textual.pilot import Pilot
 
 from hive_tui import config
 from hive_tui.app.app import HiveApp
-from hive_tui.core.model import Phase, PullState
+from hive_tui.app.theme import HIVE, HIVE_LIGHT
+from hive_tui.core.model import Phase, PullState, Step
 from hive_tui.demo import fleet as demo
 from hive_tui.demo.names import NAME
 from hive_tui.fleet import open_fleet
@@ -48,12 +49,32 @@ async def _take(configuration: config.Configuration) -> None:
         await _until(pilot, lambda: _worth_a_picture(app), "a fleet in the middle of its work")
         await _select_a_working_run(app, pilot)
         _save(app, "main.svg")
+        for name, keys in _SCREENS:
+            await _select_a_working_run(app, pilot)
+            await pilot.press(*keys)
+            await pilot.pause(1.0)
+            _save(app, name)
+            while app.screen is not app.main:
+                await pilot.press("escape")
+                await pilot.pause(0.2)
+        app.theme = HIVE_LIGHT.name
+        await pilot.pause(0.5)
+        _save(app, "light.svg")
+        app.theme = HIVE.name
         await pilot.resize_terminal(80, 24)
         await pilot.pause(0.5)
         _save(app, "narrow.svg")
     fleet.close()
-    print(f"{FOLDER}/main.svg and narrow.svg are new.", file=sys.stderr)
+    print(f"The pictures in {FOLDER} are new.", file=sys.stderr)
 
+
+_SCREENS = (
+    ("dialog.svg", ("x",)),
+    ("log.svg", ("l",)),
+    ("detail.svg", ("3", "enter")),
+    ("help.svg", ("question_mark",)),
+)
+"""What is opened by which keys, from the pane of agents."""
 
 _REMOTE_FONT = re.compile(r",?\s*url\([^)]*\) format\([^)]*\)")
 
@@ -79,7 +100,11 @@ def _worth_a_picture(app: HiveApp) -> bool:
 async def _select_a_working_run(app: HiveApp, pilot: Pilot[None]) -> None:
     """The one that has said most: its log tells a story."""
     working = [run for run in app.view.snapshot.runs.values() if run.phase is Phase.WORKING]
-    chosen = max(working, key=lambda run: run.status.usage.tokens.total or 0)
+    if not working:
+        return
+    chosen = max(
+        working, key=lambda run: (run.status.step is Step.IMPLEMENT, run.status.usage.tokens.total or 0)
+    )
     app.main.agents.table.select(chosen.id)
     await _until(
         pilot, lambda: app.main.log_pane.run == chosen.id and app.main.log_pane.log_view.lines, "its log"
