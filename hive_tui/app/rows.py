@@ -80,7 +80,7 @@ def agent_columns(*, many: bool) -> tuple[Column, ...]:
         Column("age", 7, right=True, rank=1),
         Column("tokens", 6, right=True, rank=4),
         Column("cost", 7, right=True, rank=2),
-        Column("now", 24, flexible=True),
+        Column("now", 12, flexible=True),
     )
 
 

@@ -145,6 +145,22 @@ def test_what_holds_an_issue_is_never_cut_before_its_title() -> None:
     assert widths[3] >= 11
 
 
+@pytest.mark.parametrize(
+    ("available", "shown"),
+    [
+        (96, ["worker", "issue", "state", "step", "age", "tokens", "cost", "now"]),
+        (76, ["worker", "issue", "state", "step", "age", "cost", "now"]),
+        (54, ["worker", "issue", "state", "age", "now"]),
+        (42, ["worker", "issue", "state", "now"]),
+    ],
+)
+def test_what_an_agent_does_outlives_its_figures(available: int, shown: list[str]) -> None:
+    columns = rows.agent_columns(many=False)
+    widths = lay_out(columns, available)
+    assert [column.name for column, width in zip(columns, widths, strict=True) if width] == shown
+    assert widths[-1] >= 10
+
+
 def test_what_was_ordered_stands_in_place_of_the_state() -> None:
     killing = rows.agent_row(scene.RUNS[1], scene.NOW, many=False, pending="killing")
     assert killing.cells[2] == ("◌ killing", Tone.SOON)
