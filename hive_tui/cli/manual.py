@@ -46,7 +46,7 @@ def keys_document() -> str:
         rows = [action for action in actions.REGISTRY if action.scope is scope]
         lines += [f"## {title}", "", "| keys | action | command | what it does |", "|---|---|---|---|"]
         for action in rows:
-            keys = " ".join(f"`{' '.join(map(actions.key_label, key.split()))}`" for key in action.keys)
+            keys = " ".join(f"`{actions.key_label(key)}`" for key in action.keys)
             command = f"`hive {action.command}`" if action.command else ""
             mark = " ⚠" if action.danger is not actions.Danger.NONE else ""
             cells = (keys, f"{action.title}{mark}", command, action.help)

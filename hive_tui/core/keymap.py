@@ -7,7 +7,6 @@ already is left out and reported as a clash, so that no key is silently dead.
 from __future__ import annotations
 
 import difflib
-import unicodedata
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 
@@ -16,6 +15,7 @@ import msgspec
 from hive_tui.core import actions
 from hive_tui.core.actions import Action, Scope, key_label
 from hive_tui.core.errors import UsageError
+from hive_tui.core.key_names import PUNCTUATION, name_of
 
 LIFELINES: Mapping[str, str] = {"escape": "back", "ctrl+c": "how to leave", "ctrl+z": "suspend"}
 """Keys that stay what they are, whatever the configuration says: the ways out, and their meaning."""
@@ -30,32 +30,10 @@ _NAMED = {
     *("up", "down", "left", "right", "home", "end", "pageup", "pagedown", "insert", "delete"),
     *("backspace", "tab", "enter", "escape", "space"),
     *(f"f{number}" for number in range(1, 25)),
+    *PUNCTUATION,
 }
 
 _MODIFIERS = ("ctrl", "alt", "shift")
-
-_SHORT_NAMES = {
-    "hyphen_minus": "minus",
-    "plus_sign": "plus",
-    "solidus": "slash",
-    "reverse_solidus": "backslash",
-    "low_line": "underscore",
-    "commercial_at": "at",
-}
-"""Where Textual's name of a character is not Unicode's."""
-
-
-def name_of(char: str) -> str:
-    """Textual's name of the key that types this character."""
-    if char == " ":
-        return "space"
-    if char.isalnum():
-        return char
-    name = unicodedata.name(char, "").lower().replace("-", "_").replace(" ", "_")
-    return _SHORT_NAMES.get(name, name)
-
-
-_NAMED.update(name_of(char) for char in map(chr, range(32, 127)) if not char.isalnum())
 
 
 class Clash(msgspec.Struct, frozen=True):

@@ -10,6 +10,7 @@ from textual.keys import _character_to_key
 from hive_tui.config.parse import parse
 from hive_tui.core import actions, keymap
 from hive_tui.core.errors import ConfigError, UsageError
+from hive_tui.core.key_names import key_label, name_of
 from hive_tui.core.settings import Settings
 
 
@@ -30,7 +31,7 @@ def test_every_default_key_is_one_that_could_be_configured() -> None:
 
 def test_characters_have_the_names_that_textual_gives_them() -> None:
     for char in string.printable[:95]:
-        assert keymap.name_of(char) == _character_to_key(char)
+        assert name_of(char) == _character_to_key(char)
 
 
 def test_a_remapped_action_has_the_new_keys_and_no_other() -> None:
@@ -121,3 +122,23 @@ def test_the_configuration_names_the_line_and_the_path() -> None:
     assert "kill" in (refused.value.hint or "")
     with pytest.raises(ConfigError, match=r"c\.yaml:2: keys\.kill"):
         parse(b"keys:\n  kill: [K]\n", Settings, "c.yaml")
+
+
+@pytest.mark.parametrize(
+    ("key", "label"),
+    [
+        ("plus", "+"),
+        ("greater_than_sign", ">"),
+        ("pageup", "PgUp"),
+        ("up", "↑"),
+        ("f5", "F5"),
+        ("f", "f"),
+        ("ctrl+p", "Ctrl+P"),
+        ("shift+tab", "Shift+Tab"),
+        ("ctrl+pagedown", "Ctrl+PgDn"),
+        ("g i", "g i"),
+        ("K", "K"),
+    ],
+)
+def test_keys_are_written_as_people_write_them(key: str, label: str) -> None:
+    assert key_label(key) == label

@@ -11,6 +11,7 @@ import msgspec
 
 from hive_tui.core.errors import ClaimLost, HiveError, Refused
 from hive_tui.core.ids import IssueKey, RunId
+from hive_tui.core.key_names import key_label as key_label
 from hive_tui.core.model import Actor, Claim, Event, Issue
 from hive_tui.core.ports import Capability, Cluster, Forge
 from hive_tui.core.settings import FleetSettings
@@ -352,34 +353,6 @@ def _about(event: Event, target: Target) -> bool:
         return event.run == target.run
     number = target.issue if target.issue is not None else target.pull_request
     return number is None or (event.repo, event.number) == (target.repo, number)
-
-
-_KEY_NAMES = {
-    "plus": "+",
-    "minus": "-",
-    "slash": "/",
-    "asterisk": "*",
-    "colon": ":",
-    "question_mark": "?",
-    "exclamation_mark": "!",
-    "ampersand": "&",
-    "space": "Space",
-    "tab": "Tab",
-    "shift+tab": "Shift+Tab",
-    "enter": "Enter",
-    "escape": "Esc",
-    "left": "←",
-    "right": "→",
-    "left_square_bracket": "[",
-    "right_square_bracket": "]",
-}
-
-
-def key_label(key: str) -> str:
-    """A key as people read it: `+` for `plus`, `Ctrl+P` for `ctrl+p`."""
-    if key.startswith("ctrl+"):
-        return f"Ctrl+{key[5:].upper()}"
-    return _KEY_NAMES.get(key, key)
 
 
 def issue_target(key: IssueKey) -> Target:

@@ -69,18 +69,18 @@ def _runs_already(snapshot: Snapshot, target: Target) -> str | None:
 
 ACTIONS = (
     *(
-        _view(f"list.{name}", keys, title, f"{title}.", scope=Scope.LIST)
-        for name, keys, title in (
-            ("up", "up|k", "One row or line up"),
-            ("down", "down|j", "One row or line down"),
-            ("page-up", "pageup", "A page up"),
-            ("page-down", "pagedown", "A page down"),
-            ("half-up", "ctrl+u", "Half a page up"),
-            ("half-down", "ctrl+d", "Half a page down"),
-            ("first", "home", "To the first row or line"),
-            ("last", "end|G", "To the last row; in a log, follow its end"),
-            ("left", "left", "To the left; in a list, fold the row"),
-            ("right", "right", "To the right; in a list, unfold the row"),
+        _view(f"list.{name}", keys, title, text, scope=Scope.LIST)
+        for name, keys, title, text in (
+            ("up", "up|k", "Up", "One row or line up."),
+            ("down", "down|j", "Down", "One row or line down."),
+            ("page-up", "pageup", "Page up", "A page up."),
+            ("page-down", "pagedown", "Page down", "A page down."),
+            ("half-up", "ctrl+u", "Half a page up", "Half a page up."),
+            ("half-down", "ctrl+d", "Half a page down", "Half a page down."),
+            ("first", "home", "First", "To the first row or line."),
+            ("last", "end|G", "Last", "To the last row; in a log, follow its end."),
+            ("left", "left", "Left", "To the left; in a list, fold the row."),
+            ("right", "right", "Right", "To the right; in a list, unfold the row."),
         )
     ),
     _view("quit", "q", "Quit", "Leave the console; runs and the dispatcher go on."),
