@@ -350,6 +350,28 @@ class TestLogFile:
         assert list(reader.read()) == [self.line(1)]
         assert list(reader.read()) == []
 
+    def test_a_file_that_is_cut_off_replaced_or_gone_loses_and_doubles_nothing(self, tmp_path: Path) -> None:
+        path = tmp_path / "events.jsonl"
+
+        def write(first: int, last: int) -> None:
+            lines = (msgspec.json.encode(self.line(n)) + b"\n" for n in range(first, last + 1))
+            path.write_bytes(b"".join(lines))
+
+        reader = LogReader(path)
+        assert list(reader.read()) == []
+        write(1, 5)
+        assert [line.n for line in reader.read()] == [1, 2, 3, 4, 5]
+        write(4, 6)
+        assert [line.n for line in reader.read()] == [6]
+        path.rename(tmp_path / "rotated")
+        assert list(reader.read()) == []
+        write(7, 30)
+        assert [line.n for line in reader.read()] == list(range(7, 31))
+
+    def test_why_a_log_cannot_be_read_is_said(self, tmp_path: Path) -> None:
+        with pytest.raises(SourceError, match="cannot be read: Is a directory"):
+            list(LogReader(tmp_path).read())
+
     def test_what_a_kill_left_is_cut_off_by_the_next_runner(self, tmp_path: Path) -> None:
         path = tmp_path / "events.jsonl"
         path.write_bytes(msgspec.json.encode(self.line(1)) + b'\n{"n":2,"at":' + b"x" * 200_000)

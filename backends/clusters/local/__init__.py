@@ -47,6 +47,9 @@ if TYPE_CHECKING:
     from hive_tui.core.events import LogLine
 
 FOLLOW_SECONDS = 0.1
+
+ENDED_SECONDS = 0.3
+"""How long a followed log has to be quiet before it is asked whether its run has ended."""
 """Between two looks at a log that is followed."""
 
 
@@ -180,12 +183,18 @@ class LocalCluster:
 
         reader = LogReader(place(self._home, run).log, after=after)
         stop = stop or ThreadEvent()
+        ended, quiet = not follow, ENDED_SECONDS
         while not stop.is_set():
-            # Asked before reading: what is written until then is read below.
-            ended = not follow or self._ended(run)
-            yield from reader.read()
+            # Asked before reading: what is written until then is read below. While the log grows the run
+            # has not ended, and asking costs more than looking at the file.
+            ended = ended or (quiet >= ENDED_SECONDS and self._ended(run))
+            grew = False
+            for line in reader.read():
+                grew = True
+                yield line
             if ended:
                 return
+            quiet = 0.0 if grew or quiet >= ENDED_SECONDS else quiet + FOLLOW_SECONDS
             stop.wait(FOLLOW_SECONDS)
 
     def _ended(self, run: RunId) -> bool:

@@ -6,9 +6,11 @@ import os
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
+from typing import BinaryIO
 
 import msgspec
 
+from hive_tui.core.errors import SourceError
 from hive_tui.core.events import LogLine, Raw
 from hive_tui.core.text import clean
 
@@ -29,24 +31,46 @@ class LogReader:
     def __init__(self, path: Path, *, after: int = 0) -> None:
         self._path = path
         self._offset = 0
+        self._file: int | None = None
         self._last = after
 
     def read(self) -> Iterator[LogLine]:
-        """Complete lines with a higher number than the last one given out."""
+        """Complete lines with a higher number than the last one given out. Raises SourceError."""
         try:
             file = open(self._path, "rb")  # noqa: SIM115 - a missing file is an empty log
         except FileNotFoundError:
             return
+        except OSError as error:
+            raise _unreadable(self._path, error) from error
         with file:
+            status = os.fstat(file.fileno())
+            if status.st_size < self._offset or self._file not in (None, status.st_ino):
+                # Cut off, or another file of that name: numbers tell what was given out already.
+                self._offset = 0
+            self._file = status.st_ino
+            if status.st_size == self._offset:
+                return
             file.seek(self._offset)
-            for raw in file:
-                if not raw.endswith(b"\n"):
-                    return
-                self._offset += len(raw)
-                line = _decode(raw, self._last)
-                if line is not None and line.n > self._last:
-                    self._last = line.n
-                    yield line
+            try:
+                yield from self._lines(file)
+            except OSError as error:
+                raise _unreadable(self._path, error) from error
+
+    def _lines(self, file: BinaryIO) -> Iterator[LogLine]:
+        for raw in file:
+            if not raw.endswith(b"\n"):
+                return
+            self._offset += len(raw)
+            line = _decode(raw, self._last)
+            if line is not None and line.n > self._last:
+                self._last = line.n
+                yield line
+
+
+def _unreadable(path: Path, error: OSError) -> SourceError:
+    return SourceError(
+        f"The log cannot be read: {error.strerror or error}.", f"Look at the owner and the rights of {path}."
+    )
 
 
 def _decode(raw: bytes, last: int) -> LogLine | None:
