@@ -113,7 +113,9 @@ class Prose:
         self.rows: list[Row] = []
         self.width = 80
         self.matches: list[Match] = []
-        self._texts: list[tuple[str, ...]] = []
+        self._lines: list[list[Line]] = []
+        """The cells of each block's lines, as far as they are prepared."""
+        self._texts: list[list[str]] = []
         self._first: list[int] = []
         """The first row of each block."""
         self._open: set[Hashable] = set()
@@ -121,21 +123,32 @@ class Prose:
 
     def replace(self, blocks: Sequence[Block]) -> None:
         """Other blocks; those with the key of an unfolded one are unfolded."""
-        self.blocks, self._texts = [], []
+        self.blocks, self._lines, self._texts = [], [], []
         self.rows, self._first, self.matches = [], [], []
         self.extend(blocks)
 
     def extend(self, blocks: Iterable[Block]) -> None:
         for block in blocks:
-            clean_lines = tuple(
-                Passage(tuple(Cell(_line(cell.text), cell.tone) for cell in line.cells), line.indent)
-                for line in block.lines
-            )
             index = len(self.blocks)
-            self.blocks.append(block._replace(lines=clean_lines))
-            self._texts.append(tuple("".join(cell.text for cell in line.cells) for line in clean_lines))
+            self.blocks.append(block)
+            self._lines.append([])
+            self._texts.append([])
             self._lay_out(index)
             self._look_in(index)
+
+    def _prepare(self, index: int, count: int | None = None) -> list[str]:
+        """The first lines of a block as text, made harmless. What a fold hides may never be wanted, and
+        most of a long log is."""
+        lines, texts, given = self._lines[index], self._texts[index], self.blocks[index].lines
+        for line in given[len(lines) : count]:
+            cells = line.cells
+            for cell in cells:
+                if not (cell.text.isascii() and cell.text.isprintable() and len(cell.text) <= LONGEST):
+                    cells = tuple(Cell(_line(cell.text), cell.tone) for cell in cells)
+                    break
+            lines.append(cells)
+            texts.append(cells[0].text if len(cells) == 1 else "".join([cell.text for cell in cells]))
+        return texts
 
     def resize(self, width: int) -> None:
         """Lay everything out anew for another width."""
@@ -149,7 +162,7 @@ class Prose:
     def hidden(self, index: int) -> int:
         """Lines that a folded block keeps back."""
         keep = self.blocks[index].keep
-        return 0 if keep is None else len(self._texts[index]) - keep
+        return 0 if keep is None else len(self.blocks[index].lines) - keep
 
     def toggle(self, index: int) -> None:
         """Fold or unfold a block."""
@@ -159,6 +172,10 @@ class Prose:
     def text(self, row: Row) -> str:
         """What stands in a row, without its indent."""
         return "" if row.line == FOLD else self._texts[row.block][row.line][row.start : row.end]
+
+    def cells(self, row: Row) -> Line:
+        """The cells of a row's whole line."""
+        return self._lines[row.block][row.line]
 
     def row_of(self, block: int, line: int = 0, start: int = 0) -> int:
         """The row that shows a character of a line, or the last of its block where that is folded away."""
@@ -199,7 +216,7 @@ class Prose:
         needle = self._needle
         if not needle:
             return
-        for line, text in enumerate(self._texts[index]):
+        for line, text in enumerate(self._prepare(index)):
             folded = text.casefold()
             at = folded.find(needle)
             while at >= 0 and len(self.matches) < MOST_MATCHES:
@@ -212,7 +229,7 @@ class Prose:
 
     def _foldable(self, index: int) -> bool:
         keep = self.blocks[index].keep
-        return keep is not None and len(self._texts[index]) > keep
+        return keep is not None and len(self.blocks[index].lines) > keep
 
     def _lay_out_all(self) -> None:
         self.rows, self._first = [], []
@@ -221,10 +238,14 @@ class Prose:
 
     def _lay_out(self, index: int) -> None:
         self._first.append(len(self.rows))
-        block, texts = self.blocks[index], self._texts[index]
-        shown = block.keep if self.folded(index) else len(texts)
-        for line, text in enumerate(texts[:shown]):
-            for start, end in wrap(text, self.width, block.lines[line].indent):
-                self.rows.append(Row(index, line, start, end))
+        block = self.blocks[index]
+        shown = block.keep if self.folded(index) else len(block.lines)
+        rows, width = self.rows, self.width
+        for line, text in enumerate(self._prepare(index, shown)[:shown]):
+            if len(text) <= width and text.isascii():
+                rows.append(Row(index, line, 0, len(text)))
+                continue
+            for start, end in wrap(text, width, block.lines[line].indent):
+                rows.append(Row(index, line, start, end))
         if self._foldable(index):
-            self.rows.append(Row(index, FOLD, 0, 0))
+            rows.append(Row(index, FOLD, 0, 0))

@@ -237,7 +237,7 @@ class Reading(LineView):
         margin = _MARGIN + (min(line.indent, max(0, self._prose.width - 8)) if row.start else 0)
         segments = [Segment(" " * margin, self.rich_style)]
         at = 0
-        for cell in line.cells:
+        for cell in self._prose.cells(row):
             start, end = max(at, row.start), min(at + len(cell.text), row.end)
             if start < end:
                 piece = cell.text[start - at : end - at]

@@ -108,8 +108,7 @@ def _issue(found: Description, now: datetime) -> Iterator[Line]:
         yield from _pair("author", issue.author)
         yield from _pair("labels", ", ".join(issue.labels))
         yield from _pair("url", issue.url)
-    for words in found.attention:
-        yield from _pair("needs you", words, Tone.SOON)
+        yield from _needs(found)
     if claim is not None:
         counted = f"{claim.attempt}, of which {claim.attempts_used} count"
         yield from _pair("attempts", counted if claim.attempt else None)
@@ -117,6 +116,11 @@ def _issue(found: Description, now: datetime) -> Iterator[Line]:
             yield from _pair("not before", text.clock(claim.not_before, now))
         if claim.fire is not None:
             yield from _pair("fired", f"by {claim.fire.by}, {text.since(claim.fire.at, now)} ago")
+
+
+def _needs(found: Description) -> Iterator[Line]:
+    for words in found.attention:
+        yield from _pair("needs you", words, Tone.SOON)
 
 
 def _run(found: Description, now: datetime) -> Iterator[Line]:
@@ -167,6 +171,8 @@ def _pull(found: Description) -> Iterator[Line]:
     yield (Span(f"PULL REQUEST {pull.repo}!{pull.number}", Tone.TITLE),)
     yield from _pair("title", pull.title)
     yield from _pair("state", pull.state)
+    if found.issue is None:
+        yield from _needs(found)
     yield from _pair("branch", f"{pull.branch} at {pull.head[:10]} onto {pull.base}")
     yield from _pair("review", pull.verdict or ("of an older commit" if pull.verdict_sha else "none"))
     yield from _pair("checks", ", ".join(f"{check.name} {check.state}" for check in pull.checks) or "none")

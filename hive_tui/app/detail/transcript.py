@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from hive_tui.core import text
 from hive_tui.core.events import (
     AgentError,
@@ -40,12 +38,8 @@ _TIME = " " * 10
 """Where the words begin, after the time of day."""
 
 
-def transcript_blocks(lines: Iterable[LogLine]) -> list[Block]:
-    """Log lines as blocks, keyed by their numbers; usage reports are left to the tab Cost."""
-    return [block for line in lines if (block := _block(line)) is not None]
-
-
-def _block(line: LogLine) -> Block | None:
+def block_of(line: LogLine) -> Block | None:
+    """What is to be read of a line, keyed by its number; usage reports are left to the tab Cost."""
     event = line.event
     if isinstance(event, UsageReport):
         return None

@@ -15,8 +15,10 @@ from textual.widgets import Static
 
 from hive_tui.app import keys, pulse_lines
 from hive_tui.app.detail import subject as subjects
+from hive_tui.app.detail.diff_tab import DiffTab
+from hive_tui.app.detail.logged import CostTab, TranscriptTab
 from hive_tui.app.detail.subject import Subject, subject_of
-from hive_tui.app.detail.tabs import CostTab, DescribeTab, DiffTab, IssueTab, LogTab, Tab, TranscriptTab
+from hive_tui.app.detail.tabs import DescribeTab, IssueTab, LogTab, Tab
 from hive_tui.app.key_hints import KeyHints
 from hive_tui.app.live import Fleet
 from hive_tui.app.tail import Logs
