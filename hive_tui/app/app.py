@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import ClassVar, Protocol, runtime_checkable
@@ -405,6 +405,12 @@ class HiveApp(Telling):
         """How many of the targets are marked, but hidden by a filter."""
         pane = self.main.current
         return pane.hidden_marks if self.screen is self.main and isinstance(pane, ListPane) else 0
+
+    def unmark(self, done: Collection[Target]) -> None:
+        """Take the marks away from rows of which something was ordered."""
+        pane = self.main.current
+        if isinstance(pane, ListPane) and pane.table.marks and len(done) > 1:
+            pane.table.clear_marks()
 
     def action_order(self, name: str) -> None:
         """Do an action of the registry, whatever it is: an order to the fleet is asked about, carried

@@ -108,7 +108,7 @@ def parse_budget(typed: str, limit: int | None) -> int | None:
     typed = typed.strip().removeprefix("$").strip()
     if not typed:
         return None
-    if not re.fullmatch(r"\d{1,9}(\.\d{0,6})?|\.\d{1,6}", typed):
+    if not re.fullmatch(r"[0-9]{1,9}(\.[0-9]{0,6})?|\.[0-9]{1,6}", typed):
         raise UsageError("The budget is no amount: 2.50, for example.")
     micros = round(float(typed) * 1_000_000)
     if not math.isfinite(micros) or not 0 < micros <= MOST_MICROS:

@@ -349,6 +349,8 @@ class Orders:
                 self.drafts.pop(target, None)
         self.seen(self._app.view, Diff({}))
         self._report(result)
+        if not result.errors:
+            self._app.unmark(labels)
 
     def _execute(self, orders: Sequence[ActionPlan | Request], looked_again: bool) -> ActionResult:
         """Look again and carry out, one after the other; one that fails keeps none from being done."""

@@ -540,6 +540,24 @@ async def test_retry_makes_an_issue_ready_from_any_pane(console: Open) -> None:
         await c.until(said(c, "Retry: there is no such issue."))
 
 
+async def test_marked_rows_are_done_together_and_unmarked(console: Open) -> None:
+    async with opened(console) as c:
+        c.fleet.agents_side.obeys = c.fleet.tracker.obeys = True
+        for number in (48, 44):
+            await select(c, 2, key(number))
+            await c.press("space")
+        await c.until(lambda: len(c.app.main.issues.table.marks) == 2)
+        await c.press("f")
+        await c.until(lambda: isinstance(c.app.screen, FireScreen))
+        await c.until(c.shows("Fire 2 issues", "it needs a human"))
+        await c.press("enter")
+        await c.until(said(c, "Fired acme/parser#44", "Not done", "it needs a human"))
+        assert told(c, "claim") == [(key(44),)]
+        await c.press("R")
+        await c.until(lambda: told(c, "labels") == [(48, ("status:ready",), ("status:needs-human",))])
+        await c.until(lambda: not c.app.main.issues.table.marks, "no marks")
+
+
 async def test_a_status_is_chosen(console: Open) -> None:
     async with opened(console) as c:
         await select(c, 2, key(48))
