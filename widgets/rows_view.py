@@ -221,7 +221,14 @@ class RowsView(LineView):
                 self._unfolded[key] = self._texts(key)
                 resized = resized or len(self._unfolded[key]) != len(before)
         if resized:
+            top, heights = self.scroll_offset.y, self._heights
+            visible = top <= heights.top(self._cursor) < top + self.page
+            anchor = self._cursor if visible else heights.at(top)[0]
             self._fit_lines()
+            if top:
+                self._scroll(top + self._heights.top(anchor) - heights.top(anchor))
+            if visible:
+                self._bring_into_view()
         return resized
 
     # The place
@@ -250,7 +257,7 @@ class RowsView(LineView):
         at_top_still = top == 0 and self._heights.bottom(self._cursor) < self.page
         if new_anchor is not None and not at_top_still:
             self._scroll(self._heights.top(new_anchor) - (heights.top(anchor) - top))
-        if visible:
+        if visible or chosen_anew:
             self._bring_into_view()
         self._announce()
 
