@@ -98,7 +98,7 @@ async def test_scroll_position_survives_rows_that_come_above(console: Open) -> N
 async def test_a_failed_source_says_so_and_keeps_its_rows(console: Open) -> None:
     async with console(said=True) as c:
         c.fleet.tracker.say(SourceFailed(FORGE, "rate limit reached", scene.NOW + timedelta(seconds=40)))
-        await c.until(c.shows("failed, as of", "rate limit reached", "forge is tried again in 40s"))
+        await c.until(c.shows("failed, as of", "rate limit reached", "next try in 40s"))
         assert len(c.app.main.issues.table.keys) == len(scene.ISSUES)
         assert "Remove the old" in c.text
         c.fleet.change(scene.issue(99, "It is back"))

