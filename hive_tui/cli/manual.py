@@ -40,16 +40,22 @@ def keys_document() -> str:
         "",
         "The same registry is behind the keys, the palette, the command line and this page. A key means",
         "something only where the backend can do it. What is marked ⚠ asks first, and Enter cancels.",
+        "`keys:` in the configuration gives an action other keys by its id (see [console.md](console.md)).",
         "",
     ]
     for scope, title in _SCOPES.items():
         rows = [action for action in actions.REGISTRY if action.scope is scope]
-        lines += [f"## {title}", "", "| keys | action | command | what it does |", "|---|---|---|---|"]
+        lines += [
+            f"## {title}",
+            "",
+            "| keys | action | id | command | what it does |",
+            "|---|---|---|---|---|",
+        ]
         for action in rows:
             keys = " ".join(f"`{actions.key_label(key)}`" for key in action.keys)
             command = f"`hive {action.command}`" if action.command else ""
             mark = " ⚠" if action.danger is not actions.Danger.NONE else ""
-            cells = (keys, f"{action.title}{mark}", command, action.help)
+            cells = (keys, f"{action.title}{mark}", f"`{action.id}`", command, action.help)
             lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
         lines.append("")
     return "\n".join(lines)
