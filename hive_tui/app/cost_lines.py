@@ -92,16 +92,16 @@ def _shares(view: View, width: int) -> Iterator[Line]:
     first, second = (column, column) if wide else (room * 3 // 5, room - room * 3 // 5)
     named = _issue_names(view, issues, column)
     if width < 2 * 15 + _SPACE:
-        for name, micros in (*named, *models):
-            yield _share(name, micros, width)
+        for one in (*named, *models):
+            yield _share(one, width)
         return
     for left, right in itertools.zip_longest(models, named):
-        cells = _share(*left, first) if left is not None else (Cell(" " * first),)
-        yield (*cells, Cell(" " * _SPACE), *_share(*right, second)) if right is not None else cells
+        cells = _share(left, first) if left is not None else (Cell(" " * first),)
+        yield (*cells, Cell(" " * _SPACE), *_share(right, second)) if right is not None else cells
 
 
-def _share(name: str, micros: int, width: int) -> Line:
-    money = text.money(micros)
+def _share(one: tuple[str, int], width: int) -> Line:
+    name, money = one[0], text.money(one[1])
     name = text.truncate(text.clean_line(name), width - len(money) - 1)
     blank = max(1, width - text.width(name) - len(money))
     return (Cell(name + " " * blank, Tone.QUIET), Cell(money))
