@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import ClassVar, Protocol, runtime_checkable
+from typing import ClassVar, Protocol, cast, runtime_checkable
 
 from textual import events, on, work
 from textual.actions import ActionParseResult
@@ -42,6 +43,9 @@ NOT_HERE = "it cannot be done on this screen"
 _OF_TARGETS = frozenset(("describe", "go", "browse", "copy", "copy_line", "full_log", "wall", "budget"))
 """What the console does by itself with what is selected: nothing where nothing is, as in a log."""
 
+LOOKED_AT = 200
+"""Targets that decide whether a key is dim; of ten thousand marked rows the first ones will do."""
+
 SETTLE_SECONDS = 0.08
 """How long a selection has to rest before its log is opened."""
 
@@ -53,12 +57,18 @@ class ViewScreen(Protocol):
     def show(self, view: View, diff: Diff | None) -> None: ...
 
 
-@runtime_checkable
 class FleetScreen(ViewScreen, Protocol):
     """A screen that shows the fleet, and on which orders can be given."""
 
     @property
     def targets(self) -> Sequence[Target]: ...
+
+
+@functools.cache
+def _shows_fleet(screen: type[object]) -> bool:
+    """Whether a class of screens is a `FleetScreen`; asked of every key and hint, where asking the
+    protocol itself would take most of the time."""
+    return hasattr(screen, "show") and hasattr(screen, "targets")
 
 
 class HiveApp(Telling):
@@ -368,6 +378,7 @@ class HiveApp(Telling):
             targets = self.targets
             if targets is None or self.orders.lacks(order):
                 return False
+            targets = targets[:LOOKED_AT]
             if not order.applies(self.view.snapshot, targets):
                 return False
             return None if self.orders.unavailable(order, targets) else True
@@ -398,7 +409,8 @@ class HiveApp(Telling):
     @property
     def targets(self) -> Sequence[Target] | None:
         """What an order is about on the screen on top; None where no orders are given."""
-        return self.screen.targets if isinstance(self.screen, FleetScreen) else None
+        screen = self.screen
+        return cast(FleetScreen, screen).targets if _shows_fleet(type(screen)) else None
 
     @property
     def hidden_marks(self) -> int:

@@ -45,7 +45,8 @@ class MessageScreen(ModalScreen[str | None]):
 
     CSS_PATH = Path(__file__).with_name("dialogs.tcss")
     DEFAULT_CSS = """
-    MessageScreen Writing { height: 8; border: none; margin-top: 1; background: $foreground 8%; padding: 0 1; }
+    MessageScreen Writing { height: 8; margin-top: 1; padding: 0 1; background: $foreground 8%; }
+    MessageScreen Writing { border: none; }
     MessageScreen Writing:focus { border: none; }
     MessageScreen #question { max-height: 12; margin-top: 1; }
     """

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -225,16 +225,17 @@ def unavailable(
         return _incapable(action.needs - capabilities)
     if action.writes and read_only:
         return READ_ONLY
+    subjects: Iterable[Target] = (Target(agent=target.agent) for target in targets or (Target(),))
     if action.scope in _NOTHING:
-        subjects = action.subjects(targets)
-        if not subjects:
-            return _NOTHING[action.scope]
-    else:
-        subjects = tuple(dict.fromkeys(Target(agent=target.agent) for target in targets)) or (Target(),)
-    if action.against is None:
-        return None
-    reasons = [action.against(snapshot, subject) for subject in subjects]
-    return reasons[0] if all(reason is not None for reason in reasons) else None
+        found = (action.subject(target) for target in targets)
+        subjects = (subject for subject in found if subject is not None)
+    reason = _NOTHING.get(action.scope)
+    # Ten thousand rows may be marked: the first one that it makes sense for is enough.
+    for subject in subjects:
+        reason = action.against(snapshot, subject) if action.against is not None else None
+        if reason is None:
+            return None
+    return reason
 
 
 READ_ONLY = "hive is in read-only mode"
