@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 from rich.cells import cell_len
 from rich.segment import Segment
@@ -34,6 +34,15 @@ STRIPS = 1_000
 
 WHEEL = 3
 """Lines up to which scrolling leaves the selection on its entry."""
+
+
+class _Origin(NamedTuple):
+    """Where a reader was before looking for something."""
+
+    last: int
+    """The last entry on screen."""
+    place: Place | None
+    cursor: int | None
 
 
 class LogView(LineView):
@@ -103,8 +112,8 @@ class LogView(LineView):
         """The selected entry; None is the last one, while it is followed."""
         self._peeked: int | None = None
         """The entry that is open only because what was found in it is not to be seen otherwise."""
-        self._origin: int | None = None
-        """The entry from which something is looked for, until it is clear where that leads."""
+        self._origin: _Origin | None = None
+        """From where something is looked for, while it is being typed."""
         self._anchor: Place | None = None
         """What must not move, as of the last time when lines were where they belong."""
         self._settled = Size(0, 0)
@@ -192,7 +201,8 @@ class LogView(LineView):
     def find(self, typed: str) -> None:
         """Look for words, and go to the last place before the end of the screen where they stand."""
         if self._origin is None and self.rows:
-            self._origin = self._page.index_at(self.scroll_offset.y + max(0, self.size.height - 1))
+            last = self._page.index_at(self.scroll_offset.y + max(0, self.size.height - 1))
+            self._origin = _Origin(last, self._place(), self._cursor)
         self._close_peeked()
         self.typed = typed
         self._book.find(phrase(typed))
@@ -242,11 +252,19 @@ class LogView(LineView):
         self._tell()
 
     def _seek(self) -> None:
-        """Go where looking leads to, as soon as that is clear."""
-        if self._origin is not None and not self._book.searching:
-            index = self._book.match(self._origin + 1, -1)
-            if index is not None:
-                self._go_to_match(index)
+        """Go where looking leads to as soon as that is clear, and back where it leads nowhere."""
+        origin = self._origin
+        if origin is None or self._book.searching:
+            return
+        index = self._book.match(origin.last + 1, -1)
+        if index is not None:
+            self._go_to_match(index)
+        elif origin.place is None:
+            self.following, self.unseen, self._cursor = True, 0, None
+            self._keep(None)
+        else:
+            self._cursor = origin.cursor
+            self._keep(origin.place)
 
     def _go_to_match(self, index: int) -> None:
         self._close_peeked()

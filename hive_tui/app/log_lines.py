@@ -149,7 +149,7 @@ class Teller:
         took = f"{event.seconds:.1f} s" if event.seconds is not None else ""
         size = f"{text.count(event.size)}B" if event.size else ""
         return _Told(
-            event.text.strip(),
+            _telling(event),
             tone,
             lead=lead.rstrip(),
             figures="  ".join(filter(None, (took, size))),
@@ -181,6 +181,17 @@ class Teller:
             else f"{text.count(usage.tokens.total)} tokens"
         )
         return _Told(words or ("" if lead else "nothing more"), Tone.QUIET, lead=lead, figures=total)
+
+
+def _telling(event: ToolResult) -> str:
+    """A result's text, headed by the line that tells most: of a command that failed the last one, where
+    it says why; else the first one that is more than a rule."""
+    whole = event.text.strip()
+    lines = whole.splitlines()
+    if event.failed and event.exit_code is not None:
+        lines.reverse()
+    line = next((line for line in lines if any(map(str.isalnum, line))), "")
+    return whole if not line or whole.startswith(line) else f"{line.strip()}\n{whole}"
 
 
 def recorded(entry: Entry) -> str:

@@ -132,7 +132,12 @@ async def test_find_goes_to_matches_and_counts_them(console: Open) -> None:
     async with console(logging(lines), said=True) as c:
         view = await opened(c, "needle 100")
         await c.press("slash", *"NEEDLE"[:1])
-        await c.until(c.shows("/N not found"))
+        await c.until(c.shows("/N not found", "following"))
+        await c.press("backspace", *"hay")
+        await c.until(c.shows("/hay 90/90", "paused"))
+        await c.press("x")
+        await c.until(c.shows("/hayx not found", "following"))
+        await c.press("backspace", "backspace", "backspace")
         await c.press("backspace", *"needle")
         await c.until(c.shows("/needle 10/10"))
         await c.press("enter", "n")

@@ -98,6 +98,18 @@ def test_a_result_names_its_call_where_something_else_came_in_between() -> None:
     ]
 
 
+def test_a_result_is_headed_by_the_line_that_tells_most() -> None:
+    failed, ruled, empty = told(
+        ToolResult(text="=====\nFAIL: test_a\n-----\nFAILED (failures=1)\n\n", failed=True, exit_code=1),
+        ToolResult(text="-----\n3 files"),
+        ToolResult(text="...\n==="),
+    )
+    assert failed.first == "✗ exit 1  FAILED (failures=1)"
+    assert failed.text.count("\n") == 4
+    assert ruled.first == "✓  3 files"
+    assert empty.first == "✓  ..."
+
+
 def test_cost_is_what_was_added() -> None:
     entries = told(
         used(8_000, 400, 40_000),
