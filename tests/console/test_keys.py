@@ -9,7 +9,6 @@ from hive_tui.app import keys
 from hive_tui.core.model import Actor, ActorKind, Paused
 from tests.console.conftest import Console, Open
 from tests.fakes import scene
-from widgets.table import Table
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -112,9 +111,9 @@ async def test_enter_on_an_agent_goes_to_its_log(console: Open) -> None:
 
 async def test_a_click_selects(console: Open) -> None:
     async with console(said=True) as c:
-        await c.pilot.click(Table, offset=(5, 0))
-        await c.pilot.click("#agents Table", offset=(5, 2))
-        assert c.app.main.agents.table.selected == scene.RUNS[1].id
+        table = c.app.main.agents.table
+        await c.pilot.click("#agents Table", offset=(5, 3))
+        assert table.selected == table.keys[2] == scene.RUNS[1].id
 
 
 async def test_pause_is_a_wish_until_the_fleet_confirms_it(console: Open) -> None:
