@@ -86,9 +86,10 @@ class TestSubject:
 
     def test_the_summary_is_a_sentence(self, view: View) -> None:
         line = " ".join(cell.text for cell in subject.summary(view, subject_of(view, target(37))))
-        assert line.startswith(
-            "claude-a #37 ! stalled test 6m 412k tokens $3.10 hive/issue-37-a2 Parser drops"
-        )
+        assert line == "claude-a #37 ! stalled test 6m Parser drops CRLF at the end of a quoted field"
+        found = subject.figures(subject_of(view, target(37)), wide=True)
+        figures = ["412k tokens", "$3.10", "hive/issue-37-a2", "attempt 2 of 2"]
+        assert [cell.text for cell in found] == figures
         line = " ".join(cell.text for cell in subject.summary(view, subject_of(view, target(45))))
         assert line == "#45 ─ held Say which line of the file was wrong"
 

@@ -81,7 +81,7 @@ def _pull(view: View, key: IssueKey | None, run: Run | None, pull: PullRequest |
 
 
 def summary(view: View, subject: Subject) -> Line:
-    """Who, what, in which state, for how long, how much, where: one line of cells."""
+    """Who, what, in which state and for how long; the title last, which may be cut."""
     run, issue, pull, now = subject.run, subject.issue, subject.pull, view.now
     many = view.many
     cells: list[Cell] = []
@@ -96,7 +96,8 @@ def summary(view: View, subject: Subject) -> Line:
     elif issue is not None:
         gate = view.plan.gate(issue.key) if issue.open else None
         mark = rows.issue_mark(issue, view.settings.labels, gate, None, now) if issue.open else CLOSED
-        cells.append(rows.cell(mark))
+        pending = view.pending_of(Target(repo=issue.repo, issue=issue.number))
+        cells.append(rows.cell(mark) if pending is None else Cell(f"◌ {pending}", Tone.SOON))
     if pull is not None and subject.key is not None:
         cells.append(Cell(f"!{pull.number}", Tone.QUIET))
     title = issue.title if issue is not None else pull.title if pull is not None else ""
@@ -107,21 +108,36 @@ def summary(view: View, subject: Subject) -> Line:
 
 
 def _run(view: View, run: Run) -> list[Cell]:
-    status, usage, now = run.status, run.status.usage, view.now
+    status = run.status
     step = status.step.value if status.step is not None and not run.phase.final else ""
     if step and status.round > 1:
         step = f"{step}, round {status.round}"
+    since = text.since(status.since or run.spec.created_at, view.now)
+    return [_state(view, run), Cell(step), Cell(since, Tone.QUIET)]
+
+
+def _state(view: View, run: Run) -> Cell:
+    """The state, or what was ordered and is not a fact yet."""
+    pending = view.pending_of(Target(run=run.id))
+    return rows.cell(rows.run_mark(run, view.now)) if pending is None else Cell(f"◌ {pending}", Tone.SOON)
+
+
+def figures(subject: Subject, *, wide: bool) -> Line:
+    """How much, where, which attempt: what stands at the right of the summary."""
+    run = subject.run
+    if run is None:
+        return ()
+    usage = run.status.usage
     tokens = f"{text.count(usage.tokens.total)} tokens" if usage.tokens.total is not None else ""
     if tokens and usage.estimated:
         tokens = f"~{tokens}"
-    return [
-        rows.cell(rows.run_mark(run, now)),
-        Cell(step),
-        Cell(text.since(status.since or run.spec.created_at, now), Tone.QUIET),
-        Cell(tokens, Tone.QUIET),
-        Cell(text.money(usage.cost_micros, estimated=usage.estimated), Tone.QUIET),
-        Cell(run.spec.branch, Tone.QUIET),
-    ]
+    money = Cell(text.money(usage.cost_micros, estimated=usage.estimated), Tone.QUIET)
+    many = len(subject.attempts) > 1
+    last = subject.attempts[-1].spec.attempt if subject.attempts else run.spec.attempt
+    attempt = Cell(f"attempt {run.spec.attempt} of {last}", Tone.TITLE if many else Tone.QUIET)
+    if not wide:
+        return (money, attempt)
+    return (Cell(tokens, Tone.QUIET), money, Cell(run.spec.branch, Tone.QUIET), attempt)
 
 
 def removed(subject: Subject) -> str | None:

@@ -47,7 +47,7 @@ def block_of(line: LogLine) -> Block | None:
     margin = _TIME + " " * (2 * _INDENT if event.agent is not None else 0)
     at = line.at.astimezone().strftime("%H:%M:%S")
     who = f"{event.agent}: " if event.agent is not None else ""
-    apart = () if isinstance(event, ToolCall | ToolResult) else (Passage(()),)
+    apart = () if isinstance(event, ToolCall | ToolResult | Note | Session) else (Passage(()),)
     inset = margin + " " * _INDENT
     first = Passage((Cell(f"{at:<{len(margin)}}{who}", Tone.QUIET), *head), len(inset))
     written = text.clean(body).strip("\n").split("\n") if body.strip() else []

@@ -33,6 +33,9 @@ from widgets.headline import Headline
 from widgets.pane_tabs import PaneTabs
 from widgets.pulse import Pulse
 
+WIDE = 120
+"""Cells from which on the summary has room for every figure."""
+
 TABS = ("log", "transcript", "diff", "issue", "cost", "describe")
 
 
@@ -111,12 +114,7 @@ class DetailScreen(Screen[None]):
         view, subject = self._view, self.subject
         self._pulse.parts = pulse_lines.pulse(view)
         self._summary.left = self._summary_line()
-        run, attempts = subject.run, subject.attempts
-        if run is not None and attempts:
-            words = f"attempt {run.spec.attempt} of {attempts[-1].spec.attempt}"
-            self._summary.right = (Cell(words, Tone.TITLE if len(attempts) > 1 else Tone.QUIET),)
-        else:
-            self._summary.right = ()
+        self._summary.right = subjects.figures(subject, wide=self.size.width >= WIDE)
         missing = self._missing()
         self._nothing.display = missing is not None
         for name, tab in self.tabs.items():
@@ -271,4 +269,5 @@ class DetailScreen(Screen[None]):
     @property
     def line(self) -> str:
         """The summary as text."""
-        return "  ".join(cell.text for cell in subjects.summary(self._view, self.subject))
+        cells = (*subjects.summary(self._view, self.subject), *subjects.figures(self.subject, wide=True))
+        return "  ".join(cell.text for cell in cells if cell.text)
