@@ -10,7 +10,7 @@ from typing import ClassVar
 from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
-from textual.geometry import Size
+from textual.geometry import Region, Size
 from textual.reactive import Reactive
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
@@ -139,6 +139,7 @@ class LineView(Guarded, ScrollView, can_focus=True):
         self.columns = tuple(columns)
         self._widths: tuple[int, tuple[int, ...]] = (-1, ())
         self._style: Style | None = None
+        self._components: dict[tuple[tuple[str, ...], bool], Style] = {}
 
     def watch_virtual_size(self, before: Size, now: Size) -> None:
         """More or fewer lines; a matter of layout only where the scroll bar comes or goes."""
@@ -150,6 +151,12 @@ class LineView(Guarded, ScrollView, can_focus=True):
             self.vertical_scrollbar.window_virtual_size = now.height
         self.scroll_y = self.validate_scroll_y(self.scroll_y)
 
+    def refresh_places(self, places: Sequence[int]) -> None:
+        """Paint some lines anew, counted from the upper edge; in one go, for each costs as much as all."""
+        if places:
+            width = self.size.width
+            self.refresh(*(Region(0, y, width, 1) for y in places))
+
     @property
     def rich_style(self) -> Style:
         """As of any widget, but made once: it is asked for twice in every line."""
@@ -157,8 +164,20 @@ class LineView(Guarded, ScrollView, can_focus=True):
             self._style = super().rich_style
         return self._style
 
+    def get_component_rich_style(
+        self, *names: str, partial: bool = False, default: Style | None = None
+    ) -> Style:
+        """The same: Textual makes all of them anew after every `refresh`."""
+        known = (names, partial)
+        style = self._components.get(known)
+        if style is None:
+            style = super().get_component_rich_style(*names, partial=partial, default=default)
+            self._components[known] = style
+        return style
+
     def notify_style_update(self) -> None:
         self._style = None
+        self._components = {}
         super().notify_style_update()
 
     def widths(self, available: int) -> tuple[int, ...]:

@@ -128,9 +128,14 @@ class RowsView(LineView):
         if moved or bare or resized:
             self._repaint()
             return
-        for y, painted in enumerate(self._painted):
-            if painted is not None and self._content(y) != painted:
-                self.refresh_lines(self.scroll_offset.y + y)
+        first = self.scroll_offset.y - self.head
+        self.refresh_places(
+            [
+                y
+                for y, painted in enumerate(self._painted)
+                if painted is not None and self._content(first + y) != painted
+            ]
+        )
 
     def repaint_all(self) -> None:
         """Paint anew what does not lie in the rows: marks, headings, what stands out."""
@@ -161,9 +166,8 @@ class RowsView(LineView):
             return None
         return column_at(self.columns, self.widths(self.size.width - 2), x - 1)
 
-    def _content(self, y: int) -> Row | Cell | None:
-        """What stands on a line of the screen below the headings."""
-        line = self.scroll_offset.y + y - self.head
+    def _content(self, line: int) -> Row | Cell | None:
+        """What stands on a line of the rows."""
         index, below = self._heights.at(line)
         if line < 0 or index >= len(self._keys):
             return None
@@ -345,11 +349,12 @@ class RowsView(LineView):
         self.refresh_lines(self.head + first, self._heights.bottom(index) - first + 1)
 
     def render_line(self, y: int) -> Strip:
-        if y < self.head:
+        head = self.head
+        if y < head:
             return self.strip([Segment(" ", self.rich_style), *self._headings(self.size.width - 2)])
         if not self._keys:
-            return self.centred(self.placeholder, y - self.head)
-        content = self._content(y)
+            return self.centred(self.placeholder, y - head)
+        content = self._content(self.scroll_offset.y + y - head)
         self._painted.extend([None] * (y + 1 - len(self._painted)))
         self._painted[y] = content
         if content is None:

@@ -6,7 +6,7 @@ import functools
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import ClassVar, Protocol, cast, runtime_checkable
+from typing import TYPE_CHECKING, ClassVar, Protocol, cast, runtime_checkable
 
 from textual import events, on, work
 from textual.actions import ActionParseResult
@@ -16,9 +16,7 @@ from textual.message import Message
 from textual.worker import Worker, WorkerState
 
 from hive_tui.app import key_hints, keys
-from hive_tui.app.commander import Commander, Commands
 from hive_tui.app.deck import Deck
-from hive_tui.app.line.child import Caller
 from hive_tui.app.live import Fleet, Live
 from hive_tui.app.looking import Looking
 from hive_tui.app.orders import Orders, words
@@ -37,6 +35,9 @@ from hive_tui.core.sources import Kind
 from hive_tui.core.store import Diff, Snapshot
 from hive_tui.core.targets import Target
 from widgets.table import Table
+
+if TYPE_CHECKING:
+    from hive_tui.app.commander import Commander, Commands
 
 NOT_HERE = "it cannot be done on this screen"
 
@@ -95,7 +96,7 @@ class HiveApp(Telling):
         prepare: Callable[[], str | None] | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         keymap: Keymap = DEFAULT,
-        commands: Commands | None = None,
+        commands: Callable[[], Commands] | None = None,
         start_dispatcher: Callable[[], str | None] | None = None,
         theme: str | None = None,
         memory: Path | None = None,
@@ -108,7 +109,7 @@ class HiveApp(Telling):
         """Which key does what, as the person has it."""
         self.next_fleet: str | None = None
         """The fleet to open when this console has closed."""
-        self._commander = Commander(self, commands or Commands(Caller(fleet.name)))
+        self._commands = commands
         self._prepare = prepare
         self._clock = now
         self._live = Live(fleet, notify=lambda: self.post_message(self.Changed()), now=now)
@@ -229,7 +230,14 @@ class HiveApp(Telling):
 
     def action_command(self) -> None:
         """The line behind `:`."""
-        self._commander.open()
+        self.commander.open()
+
+    @cached_property
+    def commander(self) -> Commander:
+        """Carries out lines; made for the first one."""
+                from hive_tui.app.line.child import Caller
+
+        return Commander(self, self._commands or Commands(Caller(self.view.name)))
 
     def action_palette(self) -> None:
         """Find an action, a thing or a theme by its name."""
