@@ -7,13 +7,16 @@ from collections.abc import Collection, Mapping, Sequence
 from contextlib import closing
 from functools import partial
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from hive_tui.config import Configuration, load
 from hive_tui.core.errors import HiveError
 from hive_tui.core.model import DispatcherState
 from hive_tui.detached import dispatcher_state, ensure_dispatcher
 from hive_tui.fleet import LOCAL, OpenFleet, open_fleet
+
+if TYPE_CHECKING:
+    from hive_tui.app.commander import Commands
 
 __all__ = ["run_console"]
 
@@ -76,8 +79,6 @@ def _show(
 ) -> tuple[str | None, int]:
     """One console, until it is quit. Returns the fleet to open next, and the exit code."""
     from hive_tui.app.app import HiveApp
-    from hive_tui.app.commander import Commands
-    from hive_tui.app.line.child import Caller
     from hive_tui.app.terminal import TerminalWatch
     from hive_tui.core import keymap
 
@@ -87,6 +88,17 @@ def _show(
         _, started = ensure_dispatcher(fleet, config)
         return STARTED if started else None
 
+    def commands() -> Commands:
+        from hive_tui.app.commander import Commands
+        from hive_tui.app.line.child import Caller
+
+        return Commands(
+            Caller(fleet.name, config),
+            tuple(verbs),
+            lambda: load(config).names(),
+            configuration.folders.data / "console.history",
+        )
+
     settings = configuration.settings
     app = HiveApp(
         fleet,
@@ -95,12 +107,7 @@ def _show(
         prepare=prepare if local and not read_only else None,
         start_dispatcher=prepare if local else None,
         keymap=keymap.build(settings.keys) if settings.keys else keymap.DEFAULT,
-        commands=Commands(
-            Caller(fleet.name, config),
-            tuple(verbs),
-            lambda: load(config).names(),
-            configuration.folders.data / "console.history",
-        ),
+        commands=commands,
         theme=settings.theme,
         memory=fleet.home / "console.json",
     )

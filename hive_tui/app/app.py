@@ -232,12 +232,14 @@ class HiveApp(Telling):
         """The line behind `:`."""
         self.commander.open()
 
-    @cached_property
+    @functools.cached_property
     def commander(self) -> Commander:
         """Carries out lines; made for the first one."""
-                from hive_tui.app.line.child import Caller
+        from hive_tui.app.commander import Commander, Commands
+        from hive_tui.app.line.child import Caller
 
-        return Commander(self, self._commands or Commands(Caller(self.view.name)))
+        made = Commands(Caller(self.view.name)) if self._commands is None else self._commands()
+        return Commander(self, made)
 
     def action_palette(self) -> None:
         """Find an action, a thing or a theme by its name."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
+from hive_tui.app.key_hints import Place
 from hive_tui.core import actions
 from hive_tui.core.actions import Action, Scope
 from hive_tui.core.glyphs import Tone
@@ -44,19 +45,6 @@ class Row(NamedTuple):
 class Group(NamedTuple):
     title: str
     rows: tuple[Row, ...]
-
-
-class Place(NamedTuple):
-    """Where somebody asks for help."""
-
-    name: str
-    """The pane's id, or the screen's class."""
-    title: str
-    about: str
-    hints: Sequence[str]
-    """The ids of the actions that one does there most."""
-    general: Collection[str] = ()
-    """Those of them that belong elsewhere as much."""
 
 
 def groups(place: Place, keys: Keymap, reasons: Mapping[str, str | None]) -> list[Group]:

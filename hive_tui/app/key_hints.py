@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Collection, Iterator, Sequence
+from typing import Any, NamedTuple
 
 from textual.dom import DOMNode
 from textual.screen import Screen
 
-from hive_tui.app.help_lines import Place
 from hive_tui.core import actions
 from hive_tui.core.actions import key_label
 from hive_tui.core.errors import UsageError
@@ -72,6 +71,19 @@ _SCREENS = {
     "WallScreen": ("All logs", "What every agent at work says, side by side."),
     "DetailScreen": ("One thing", "Everything that is known of it, tab by tab."),
 }
+
+
+class Place(NamedTuple):
+    """Where somebody asks for help."""
+
+    name: str
+    """The pane's id, or the screen's class."""
+    title: str
+    about: str
+    hints: Sequence[str]
+    """The ids of the actions that one does there most."""
+    general: Collection[str] = ()
+    """Those of them that belong elsewhere as much."""
 
 
 class KeyHints(KeyBar):

@@ -6,7 +6,6 @@ already is left out and reported as a clash, so that no key is silently dead.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 
@@ -133,9 +132,7 @@ def flaw(name: str, text: str) -> tuple[str, str] | None:
     """What is wrong with one entry of `keys`, and what to do about it; None when it is good."""
     known = [action.id for action in actions.REGISTRY]
     if name not in known:
-        near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
-        hint = f"Did you mean {' or '.join(near)}?" if near else "docs/keys.md has them all."
-        return f"There is no action {name!r}.", hint
+        return f"There is no action {name!r}.", _nearest(name, known) or "docs/keys.md has them all."
     if not _split(text):
         return f"{text!r} is no key for {name}.", "Write keys like K, ctrl+n or f5, several with commas."
     for key in _split(text):
@@ -175,9 +172,15 @@ def _no_key(key: str) -> tuple[str, str] | None:
         return None
     if last in _NAMED:
         return None
-    near = difflib.get_close_matches(last, sorted(_NAMED), n=2, cutoff=0.6)
-    hint = f"Did you mean {' or '.join(near)}?" if near else "Write keys like K, ctrl+n, f5 or question_mark."
+    hint = _nearest(last, sorted(_NAMED)) or "Write keys like K, ctrl+n, f5 or question_mark."
     return f"{key!r} is no key.", hint
+
+
+def _nearest(name: str, known: Sequence[str]) -> str | None:
+    import difflib  # only for somebody who mistyped
+
+    near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+    return f"Did you mean {' or '.join(near)}?" if near else None
 
 
 def _holder(key: str, action: Action, taken: Sequence[tuple[str, Action]]) -> str | None:
@@ -225,5 +228,5 @@ def _title(name: str) -> str:
         return f"{name!r}"
 
 
-DEFAULT = build()
-"""The keys of the registry itself."""
+DEFAULT = Keymap({action.id: action.keys for action in actions.REGISTRY})
+"""The keys of the registry itself, in which a test finds no clash."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -39,8 +39,8 @@ class Shell:
         return self._answers.pop(0) if self._answers else Said(0, "")
 
 
-def commands(shell: Shell, history: Path | None = None) -> Commands:
-    return Commands(Caller("trial"), tuple(COMMANDS), lambda: ("demo", "trial"), history, shell)
+def commands(shell: Shell, history: Path | None = None) -> Callable[[], Commands]:
+    return lambda: Commands(Caller("trial"), tuple(COMMANDS), lambda: ("demo", "trial"), history, shell)
 
 
 def bar(c: Console) -> str:

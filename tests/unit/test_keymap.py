@@ -15,7 +15,7 @@ from hive_tui.core.settings import Settings
 
 
 def test_the_registry_has_no_clash_of_its_own() -> None:
-    assert keymap.DEFAULT.clashes == ()
+    assert keymap.build() == keymap.DEFAULT
     assert not keymap.DEFAULT.changed
     assert {name: keys for name, keys in keymap.DEFAULT.keys.items() if keys} == {
         action.id: action.keys for action in actions.REGISTRY if action.keys
