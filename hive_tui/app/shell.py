@@ -10,7 +10,8 @@ import time
 from pathlib import Path
 
 import msgspec
-from textual.app import App
+from textual import events
+from textual.app import App, ScreenStackError
 
 from hive_tui.app import theme
 from hive_tui.app.memory import Memory, MemoryFile
@@ -65,6 +66,11 @@ class Shell(GuardedPump, App[None]):
         for number in ENDS:
             loop.remove_signal_handler(number)
 
+    def on_descendant_focus(self, event: events.DescendantFocus) -> None:
+        # Nothing blinks: it would be sent to the terminal twice a second, and draw the eye.
+        if getattr(event.widget, "cursor_blink", False):
+            event.widget.cursor_blink = False  # type: ignore[attr-defined]
+
     def on_mount(self) -> None:
         self.app_resume_signal.subscribe(self, self._repaint)
 
@@ -102,6 +108,8 @@ class Shell(GuardedPump, App[None]):
         """Tell a bug and go on, except before the first picture, where there is nothing to go on with."""
         from hive_tui.system import bugs
 
+        if isinstance(error, ScreenStackError) and not self.screen_stack:
+            return  # what arrived while it closed: there is no screen to show it on any more
         if not (not self.is_headless if self.survives is None else self.survives):
             super()._handle_exception(error)
             return

@@ -164,7 +164,7 @@ async def test_nothing_is_painted_again_that_did_not_change(console: Open) -> No
                 painted.append(f"{widget} {crop}")
                 return draw(crop)  # type: ignore[operator]
 
-            widget.render_lines = counted  # type: ignore[method-assign, assignment]
+            widget.render_lines = counted
         for _ in range(3):
             c.app._tick()
             await c.pilot.pause()

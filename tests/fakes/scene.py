@@ -26,6 +26,7 @@ from hive_tui.core.model import (
     CheckState,
     Dispatcher,
     DispatcherState,
+    Event,
     Fleet,
     Issue,
     LastEvent,
@@ -212,6 +213,26 @@ PULLS = (
 )  # fmt: skip
 
 ITEMS: tuple[Item, ...] = (fleet(*RUNS), *RUNS, *ISSUES, *PULLS)
+
+
+def event(seq: int, kind: str, said: str, number: int | None = None, *, minutes: float = 0.0) -> Event:
+    about = {} if number is None else {"repo": REPO, "number": number}
+    return Event(seq, ago(minutes=minutes), DISPATCHER, kind, said, **about)  # type: ignore[arg-type]
+
+
+EVENTS = (
+    event(1, "limit", "codex is limited until 14:20: usage limit", minutes=42),
+    event(2, "error", "the tracker could not be read: rate limit reached", minutes=40),
+    event(3, "start", "attempt 1 → claude-d", 22, minutes=38),
+    event(4, "finished", "claude-d opened !52", 22, minutes=9),
+    event(5, "hold", "no Plan", 47, minutes=8),
+    event(6, "stalled", "the same test failed 4 times", 37, minutes=6),
+    event(7, "start", "attempt 1 → claude-b", 29, minutes=1),
+    event(8, "start", "attempt 1 → claude-c", 33, minutes=0.5),
+)
+
+PICTURED: tuple[Item, ...] = (*ITEMS, *EVENTS)
+"""All there is to see at once."""
 
 _SAID: tuple[AnyEvent, ...] = (
     Note(text="prepare: clone of main at 4f1c2ab, branch hive/issue-37-a2"),
