@@ -7,7 +7,7 @@ import string
 from collections.abc import Iterable, Sequence
 from typing import ClassVar
 
-from rich.cells import cell_len
+from rich.cells import cell_len, get_character_cell_size
 from rich.segment import Segment
 from rich.style import Style
 from textual.geometry import Region, Size
@@ -78,17 +78,16 @@ def fit(text: str, width: int, *, right: bool = False) -> str:
     everything that it is sent.
     """
     text = harmless(text[: 8 * width + 256], limit=4 * width + 64)
-    cells = _cells(text)
-    if cells > width:
+    if _cut(text, width) < len(text):
         text = text[: _cut(text, width - 1)].rstrip() + "…" if width > 0 else ""
-        cells = _cells(text)
+    cells = _cells(text)
     padding = " " * (width - cells)
     return padding + text if right else text + padding
 
 
 def _cells(text: str) -> int:
     """Cells of a text on a terminal that joins no characters to one."""
-    return len(text) if text.isascii() else sum(map(cell_len, text))
+    return len(text) if text.isascii() else sum(map(get_character_cell_size, text))
 
 
 def _cut(text: str, width: int) -> int:
@@ -97,7 +96,7 @@ def _cut(text: str, width: int) -> int:
         return width
     used = 0
     for index, char in enumerate(text):
-        used += cell_len(char)
+        used += get_character_cell_size(char)
         if used > width:
             return index
     return len(text)
