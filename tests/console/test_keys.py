@@ -103,12 +103,6 @@ async def test_a_tiny_terminal_says_what_it_needs(console: Open) -> None:
         await c.until(c.shows("3 Agents", "claude-b"))
 
 
-async def test_enter_on_an_agent_goes_to_its_log(console: Open) -> None:
-    async with console(said=True) as c:
-        await c.press("enter")
-        await c.until(lambda: c.app.main.log_pane.log_view.has_focus)
-
-
 async def test_a_click_selects(console: Open) -> None:
     async with console(said=True) as c:
         table = c.app.main.agents.table
@@ -184,15 +178,6 @@ async def test_an_order_that_is_not_confirmed_is_given_up(console: Open) -> None
         c.later(seconds=11)
         await c.until(c.shows("did not confirm pausing"))
         assert "→ pausing" not in c.text
-
-
-async def test_help_lists_the_keys_that_work_here(console: Open) -> None:
-    async with console(said=True) as c:
-        await c.press("question_mark")
-        await c.until(c.shows("Start nothing new", "Leave the console", "follow its end again"))
-        await c.press("escape")
-        await c.until(lambda: "Leave the console" not in c.text)
-        assert c.app.is_running
 
 
 def test_every_key_of_the_console_is_in_the_registry() -> None:
