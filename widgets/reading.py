@@ -79,11 +79,16 @@ class Reading(LineView):
         placeholder, given = tuple(placeholder), tuple(blocks)
         if given == self._given and placeholder == self.placeholder:
             return
-        place = self._place()
+        place, at_end = self._place(), self.follows and self.scroll_offset.y >= self.max_scroll_y
         self.placeholder, self._given = placeholder, given
         self._prose.replace(given)
+        if self._match is not None and self._match >= len(self._prose.matches):
+            self._match = None
         self._resize_to_rows()
-        self._go_to(place)
+        if at_end and given:
+            self._scroll(self.max_scroll_y)
+        else:
+            self._go_to(place)
         self._changed()
 
     def extend(self, blocks: Iterable[Block]) -> None:
@@ -98,6 +103,14 @@ class Reading(LineView):
         if self.follows and at_end:
             self._scroll(self.max_scroll_y)
         self._changed()
+
+    def drop_beyond(self, most: int) -> int:
+        """Forget the oldest blocks where there are a good many more than `most`; returns how many."""
+        lost = len(self._given) - most
+        if lost < most // 4:
+            return 0
+        self.show(self._given[lost:], placeholder=self.placeholder)
+        return lost
 
     @property
     def empty(self) -> bool:

@@ -211,6 +211,19 @@ async def test_the_transcript_is_read_folded_and_searched(console: Open) -> None
         await c.until(c.shows("One thing more."))
 
 
+async def test_of_a_long_transcript_the_end_is_kept(console: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hive_tui.app.detail.logged.KEPT", 100)
+    f = fleet()
+    f.agents_side.logged[scene.FIRST_RUN] = [
+        LogLine(n, scene.NOW, Said(text=f"Word number {n}.")) for n in range(1, 1_001)
+    ]
+    async with console(f, said=True) as c:
+        await c.press("enter", "2")
+        await c.until(c.shows("Word number 1000.", "older lines left out"))
+        await c.press("home")
+        await c.until(lambda: "Word number 1." not in c.text and "Word number 9" in c.text)
+
+
 async def test_the_diff_of_a_run_at_work(console: Open) -> None:
     f = fleet()
     f.agents_side.diffs[scene.FIRST_RUN] = RunDiff(DiffOf.WORK, DIFF, cut="Cut here: too long.")

@@ -198,6 +198,10 @@ def test_nothing_that_the_agent_names_is_executed(at_work: AtWork, tmp_path: Pat
     assert "inner" not in found.text
     assert sorted(path.name for path in at_work.bare.rglob("*")) == before
     assert sorted(trap.iterdir()) == []
+    # They were armed: whoever asks git in there sets them off.
+    (work / ".gitattributes").write_text("* filter=evil diff=evil\n")
+    subprocess.run(["git", "diff"], cwd=work, capture_output=True, check=False, env={**os.environ})
+    assert {"core.fsmonitor", "filter.evil.process"} & {path.name for path in trap.iterdir()}
 
 
 def test_a_submodule_with_a_monitor_is_not_looked_into(at_work: AtWork, tmp_path: Path) -> None:

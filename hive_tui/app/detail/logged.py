@@ -12,7 +12,7 @@ from textual.message import Message
 from hive_tui.app.detail import cost, transcript
 from hive_tui.app.detail.subject import Subject
 from hive_tui.app.detail.tabs import TextTab
-from hive_tui.app.tail import Logs, TailedOf, TailOf, Telling
+from hive_tui.app.tail import LARGEST_BACKLOG, Logs, TailedOf, TailOf, Telling
 from hive_tui.app.view import View
 from hive_tui.core.events import LogLine
 from hive_tui.core.glyphs import Tone
@@ -32,6 +32,9 @@ PAUSE_SECONDS = 0.004
 PORTION = 50
 """Lines that are taken in together."""
 
+KEPT = 5_000
+"""Events of a transcript; older ones are left to the log."""
+
 T = TypeVar("T")
 
 
@@ -47,10 +50,13 @@ class LoggedTab(TextTab, Generic[T]):
         def can_replace(self, message: Message) -> bool:
             return isinstance(message, LoggedTab.Grew)
 
-    def __init__(self, name: str, logs: Logs, telling: Telling[T]) -> None:
+    def __init__(self, name: str, logs: Logs, telling: Telling[T], *, most: int = LARGEST_BACKLOG) -> None:
+        """`most` is how many waiting lines are kept; older ones are left out and counted."""
         super().__init__(name)
         self.run: RunId | None = None
-        self._tail = TailOf(logs, notify=lambda: self.post_message(self.Grew()), telling=telling)
+        self._most = most
+        notify = lambda: self.post_message(self.Grew())  # noqa: E731
+        self._tail = TailOf(logs, notify=notify, telling=telling, backlog=most)
         self._due = False
         self._waiting: deque[T] = deque()
         self._dropped = 0
@@ -92,6 +98,9 @@ class LoggedTab(TextTab, Generic[T]):
             return
         self._dropped += tailed.dropped
         self._waiting.extend(tailed.lines)
+        while len(self._waiting) > self._most:
+            self._waiting.popleft()
+            self._dropped += 1
         if self._waiting:
             self._work()
         else:
@@ -114,7 +123,7 @@ class TranscriptTab(LoggedTab[Block | None]):
     label = "Transcript"
 
     def __init__(self, logs: Logs) -> None:
-        super().__init__("transcript", logs, lambda: transcript.block_of)
+        super().__init__("transcript", logs, lambda: transcript.block_of, most=KEPT)
 
     def begin(self) -> None:
         self.reading.follows = True
@@ -122,6 +131,7 @@ class TranscriptTab(LoggedTab[Block | None]):
 
     def take(self, told: list[Block | None]) -> None:
         self.reading.extend(block for block in told if block is not None)
+        self._dropped += self.reading.drop_beyond(KEPT)
 
     def nothing(self, tailed: TailedOf[Block | None]) -> None:
         if self.reading.empty:
