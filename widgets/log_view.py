@@ -16,6 +16,7 @@ from textual.geometry import Size
 from textual.message import Message
 from textual.strip import Strip
 
+from hive_tui.core.glyphs import Tone
 from widgets import log_paint
 from widgets.cells import Cell
 from widgets.lines import LineView, fit
@@ -357,14 +358,14 @@ class LogView(LineView):
         self.following, self.unseen = True, 0
         self._cursor = self._origin = None
         self._keep(None)
-        self._repaint()
+        self.refresh()
         self._tell()
 
     def pause(self) -> None:
         """Stay here from now on."""
         self._pause()
         self._anchor = self._place()
-        self._repaint()
+        self.refresh()
         self._tell()
 
     def action_line(self, by: int) -> None:
@@ -386,7 +387,7 @@ class LogView(LineView):
             self._pause()
             self._cursor = self._book.index_of(row + by)
             self._show_cursor()
-        self._repaint()
+        self.refresh()
         self._tell()
 
     def action_page(self, by: int) -> None:
@@ -423,7 +424,7 @@ class LogView(LineView):
         if lines < -1 and self._has_cursor and self.scroll_offset.y == 0:
             self._cursor = self._page.index_at(0)
         self._anchor = self._place()
-        self._repaint()
+        self.refresh()
         self._tell()
 
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
@@ -440,7 +441,7 @@ class LogView(LineView):
             self._pause()
             self._move_cursor_along(moved)
             self._keep(self._page.place_at(self.scroll_offset.y))
-        self._repaint()
+        self.refresh()
         self._tell()
 
     def _move_cursor_along(self, moved: int) -> None:
@@ -529,7 +530,7 @@ class LogView(LineView):
             self._keep(self._place())
             if event.chain == 2:
                 self.toggle_open(Opened.WHOLE)
-            self._repaint()
+            self.refresh()
             self._tell()
 
     def _tell(self) -> None:
@@ -553,10 +554,10 @@ class LogView(LineView):
         super().notify_style_update()
 
     def on_focus(self) -> None:
-        self._repaint()
+        self.refresh()
 
     def on_blur(self) -> None:
-        self._repaint()
+        self.refresh()
 
     def render_line(self, y: int) -> Strip:
         if not self.rows:
@@ -589,10 +590,14 @@ class LogView(LineView):
         marker = self.get_component_rich_style("line--marker")
         match = self.get_component_rich_style("log--here" if chosen else "log--match")
         lit = match if chosen else Style(bgcolor=match.bgcolor, underline=True)
+        styles: dict[tuple[Tone, bool], Style] = {}
         segments = [Segment("▌" if chosen else " ", marker + over)]
-        for piece in self._page.pieces(index, line, self.now):
-            style = self.tone(piece.tone) + over
-            segments.append(Segment(_safe(piece.text), style + lit if piece.match else style))
+        for text, tone, matches in self._page.pieces(index, line, self.now):
+            style = styles.get((tone, matches))
+            if style is None:
+                style = self.tone(tone) + over
+                style = styles[tone, matches] = style + lit if matches else style
+            segments.append(Segment(_safe(text), style))
         return Strip(segments).adjust_cell_length(self.size.width, self.rich_style + over)
 
 

@@ -101,14 +101,15 @@ async def test_a_line_is_selected_and_the_view_follows_it(console: Open) -> None
 
 async def test_the_line_under_the_eyes_stays(console: Open) -> None:
     """While the ring drops lines, lines are wrapped, the terminal is resized, others are filtered out."""
-    lines = log(*(Said(text=f"line {n}. {'word ' * 50}") for n in range(1, 20_001)))
+    lines = log(*(Said(text=f"line {n}. {'word ' * 50}") for n in range(1, 2_001)))
     async with console(logging(lines), said=True) as c:
-        view = await opened(c, "line 20000.")
+        view = await opened(c, "line 2000.")
+        view._book._capacity = 2_000
         await c.press("pageup", "pageup", "k", "k")
         assert view.entry is not None
         word = view.entry.text.split(" word")[0]
         y = line_of(c, word)
-        lines.extend(LogLine(n, scene.NOW, Said(text=f"line {n}.")) for n in range(20_001, 20_401))
+        lines.extend(LogLine(n, scene.NOW, Said(text=f"line {n}.")) for n in range(2_001, 2_401))
         await c.until(c.shows("▼ 400 new", "400 older dropped"))
         assert line_of(c, word) == y
         await c.press("w")
