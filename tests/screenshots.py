@@ -50,7 +50,7 @@ async def _take(configuration: config.Configuration) -> None:
         await _select_a_working_run(app, pilot)
         _save(app, "main.svg")
         for name, keys in _SCREENS:
-            await _select_a_working_run(app, pilot)
+            await _select_a_working_run(app, pilot, young=name == "dialog.svg")
             await pilot.press(*keys)
             await pilot.pause(1.0)
             _save(app, name)
@@ -97,14 +97,13 @@ def _worth_a_picture(app: HiveApp) -> bool:
     )
 
 
-async def _select_a_working_run(app: HiveApp, pilot: Pilot[None]) -> None:
-    """The one that has said most: its log tells a story."""
+async def _select_a_working_run(app: HiveApp, pilot: Pilot[None], *, young: bool = False) -> None:
+    """The one that has said most: its log tells a story. A `young` one does not end so soon."""
     working = [run for run in app.view.snapshot.runs.values() if run.phase is Phase.WORKING]
+    working.sort(key=lambda run: (run.status.step is Step.IMPLEMENT, run.status.usage.tokens.total or 0))
     if not working:
         return
-    chosen = max(
-        working, key=lambda run: (run.status.step is Step.IMPLEMENT, run.status.usage.tokens.total or 0)
-    )
+    chosen = working[0 if young else -1]
     app.main.agents.table.select(chosen.id)
     await _until(
         pilot, lambda: app.main.log_pane.run == chosen.id and app.main.log_pane.log_view.lines, "its log"
