@@ -142,7 +142,7 @@ class Pane(Guarded, Widget):
         """The name stays, then come the texts at the right, then the others at the left."""
         room = width - 6
         lead = f"{digit} " if digit else ""
-        name = cell_len(edge.left[0].text) + 3 if edge.left else 4
+        name = cell_len(edge.left[0].text) + 3 if edge.left and lead else 4
         right, right_width = self._texts(edge.right, " · ", room - len(lead) - name, style)
         spare = room - len(lead) - (right_width + 3 if right_width else 0)
         left, left_width = self._texts(edge.left, "  ", spare, style)

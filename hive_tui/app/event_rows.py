@@ -36,10 +36,10 @@ _LOUD = (Tone.BROKEN, Tone.SOON)
 
 def event_columns(*, many: bool) -> tuple[Column, ...]:
     return (
-        Column("time", 8),
+        Column("time", 8, rank=1),
         Column("kind", 10),
-        Column("about", rows.NAMED if many else rows.NUMBER, rank=1),
-        Column("text", 28, flexible=True, heading="what"),
+        Column("about", rows.NAMED if many else rows.NUMBER),
+        Column("text", 16, flexible=True, heading="what"),
         Column("by", 10, rank=2),
     )
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from hive_tui.app import rows
 from hive_tui.app.filters import Facts, facts
 from hive_tui.app.sorting import By
-from hive_tui.core import text, workflow
+from hive_tui.core import glyphs, text, workflow
 from hive_tui.core.attention import AttentionItem, AttentionKind
 from hive_tui.core.gates import Gate
 from hive_tui.core.glyphs import Mark
@@ -62,7 +62,9 @@ class IssueThing(NamedTuple):
 def issue_facts(thing: IssueThing) -> Facts:
     """Number, title, labels, worker, state and what holds it."""
     issue, run, gate = thing.issue, thing.run, thing.gate
-    state = workflow.state(issue.labels, thing.preset)
+    state, mark = workflow.state(issue.labels, thing.preset), thing.mark
+    # What a gate holds is not ready, whatever its label says.
+    labelled = () if state is None or mark is glyphs.HELD else (state.value,)
     held = () if gate is None or run is not None else (gate.name, rows.gate_word(gate))
     return facts(
         f"{issue.repo}#{issue.number}",
@@ -71,9 +73,9 @@ def issue_facts(thing: IssueThing) -> Facts:
         *issue.labels,
         repo=issue.repo,
         state=(
-            thing.mark.word,
+            mark.word,
             "open" if issue.open else "closed",
-            *(() if state is None else (state.value,)),
+            *labelled,
         ),
         agent=() if run is None else (run.spec.worker, run.spec.agent),
         labels=issue.labels,

@@ -132,9 +132,19 @@ def test_an_issue_is_found_by_all_that_its_row_says() -> None:
         Preset.STATUS,
     )
     found = findable.issue_facts(held)
-    for typed in ("#45", "which LINE", "state:held", "held", "dod", "state:ready", "label:bug", "state:open"):
+    for typed in (
+        "#45",
+        "which LINE",
+        "state:held",
+        "held",
+        "dod",
+        "label:status:ready",
+        "label:bug",
+        "state:open",
+    ):
         assert parse(typed).matches(found), typed
-    assert not parse("agent:claude").matches(found)
+    for typed in ("agent:claude", "state:ready"):
+        assert not parse(typed).matches(found), typed
     at_work = held._replace(gate=None, run=scene.RUNS[1])
     found = findable.issue_facts(at_work)
     for typed in ("state:working", "claude-b", "agent:claude-b", "!held"):
