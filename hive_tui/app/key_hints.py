@@ -31,7 +31,7 @@ HINTS: dict[str, Sequence[str]] = {
     "agents": ("open", "kill", "send", "log", "log.wall", "chord.g", "filter", "mark", *_FLEET),
     "log": ("log.find", "log.wrap", "log", "log.follow", "chord.g", "kill", "send", *_FLEET),
     "pulls": ("open", "merge", "take", "release", "browse", "chord.g", *_LIST, *_FLEET),
-    "costs": ("budget", *_LIST, *_FLEET),
+    "costs": _FLEET,
     "attention": ("attention.act", "open", "chord.g", "browse", *_LIST, *_FLEET),
     "events": ("open", "chord.g", "filter", *_FLEET),
     "LogScreen": (

@@ -132,6 +132,10 @@ class MainScreen(GuardedPump, Screen[None]):
         if not self.current.step_back():
             self.deck.zoom(False)
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """What is done in a list has no key where there is none."""
+        return action != "in_list" or isinstance(self.current, ListPane)
+
     async def action_in_list(self, what: str) -> None:
         """Filter, sort or mark in the current pane, where it lists things."""
         if isinstance(self.current, ListPane):
