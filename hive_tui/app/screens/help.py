@@ -14,7 +14,7 @@ from textual.content import Content
 from textual.screen import ModalScreen
 
 from hive_tui.app import help_lines
-from hive_tui.app.help_lines import Place
+from hive_tui.app.key_hints import Place
 from hive_tui.core.keymap import Keymap
 from widgets.find_line import FindLine
 from widgets.sheet import Sheet
