@@ -23,7 +23,7 @@ def ratio(one: Color, other: Color) -> float:
     return (light + 0.05) / (dark + 0.05)
 
 
-@pytest.mark.parametrize("look", (theme.HIVE, theme.HIVE_LIGHT), ids=lambda look: look.name)
+@pytest.mark.parametrize("look", [theme.HIVE, theme.HIVE_LIGHT], ids=lambda look: look.name)
 def test_every_tone_can_be_read(look: Theme) -> None:
     assert look.foreground
     assert look.background

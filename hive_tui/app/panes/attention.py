@@ -17,7 +17,6 @@ from hive_tui.core.sources import Freshness, Health
 from hive_tui.core.targets import Target
 from widgets.cells import Cell, Row
 
-
 _TRUST = {Health.FAILED: 0, Health.STALE: 1, Health.FRESH: 2}
 
 
