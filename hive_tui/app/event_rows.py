@@ -39,7 +39,7 @@ def event_columns(*, many: bool) -> tuple[Column, ...]:
         Column("time", 8, rank=1),
         Column("kind", 10),
         Column("about", rows.NAMED if many else rows.NUMBER),
-        Column("text", 16, flexible=True, heading="what"),
+        Column("text", 24, flexible=True, heading="what"),
         Column("by", 10, rank=2),
     )
 
