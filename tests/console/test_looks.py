@@ -200,3 +200,18 @@ async def test_a_bug_in_a_row_is_told_once_and_lived_with(
         await c.press("2")
         await c.until(lambda: c.app.main.current.digit == 2)
         assert c.app.is_running
+
+
+@pytest.mark.parametrize("keys", [("enter",), ("3", "l"), ("L",), ("x",), ("question_mark",), ("colon",)])
+async def test_a_bug_on_any_screen_leaves_a_way_back(console: Open, keys: tuple[str, ...]) -> None:
+    def bad_handler() -> None:
+        raise RuntimeError("in a handler")
+
+    async with console(said=True) as c:
+        c.app.survives = True
+        await c.press(*keys)
+        await c.until(lambda: c.app.screen is not c.app.main, "another screen")
+        c.app.screen.call_later(bad_handler)
+        await c.until(lambda: any("in a handler" in told.message for told in c.app._notifications))
+        await c.press("escape")
+        await c.until(lambda: c.app.screen is c.app.main, "the way back")

@@ -16,9 +16,10 @@ from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
 from hive_tui.core import text
+from widgets.guarded import GuardedPump
 
 
-class ChooseScreen(ModalScreen[str | None]):
+class ChooseScreen(GuardedPump, ModalScreen[str | None]):
     """Enter chooses, Esc calls it off."""
 
     CSS_PATH = Path(__file__).with_name("dialogs.tcss")

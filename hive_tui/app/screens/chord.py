@@ -12,12 +12,13 @@ from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from hive_tui.core.actions import key_label
+from widgets.guarded import GuardedPump
 
 Follower = tuple[str, str, str | None]
 """An action's id, its title, and why it cannot be done now."""
 
 
-class ChordScreen(ModalScreen[str | None]):
+class ChordScreen(GuardedPump, ModalScreen[str | None]):
     """Dismissed with the id of the action that the second key means; Esc and any other key leave."""
 
     CSS_PATH = Path(__file__).with_name("chord.tcss")

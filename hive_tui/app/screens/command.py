@@ -20,6 +20,7 @@ from hive_tui.app.line.completion import Names
 from hive_tui.app.line.history import Browsing
 from hive_tui.core import text
 from hive_tui.core.errors import UsageError
+from widgets.guarded import GuardedPump
 
 SHOWN = 12
 """Ways to go on that are named above the line."""
@@ -52,7 +53,7 @@ class Line(Input):
     ]
 
 
-class CommandScreen(ModalScreen[str | None]):
+class CommandScreen(GuardedPump, ModalScreen[str | None]):
     """Dismissed with the line, or None."""
 
     CSS_PATH = Path(__file__).with_name("command.tcss")

@@ -15,6 +15,7 @@ from textual.widgets import Button, Input, Static
 
 from hive_tui.app.questions import Question, QuestionLine, Weight
 from hive_tui.core import text
+from widgets.guarded import GuardedPump
 
 _STYLES = {Weight.TARGET: "bold", Weight.DETAIL: "", Weight.OUT: "$foreground 60%", Weight.NEWS: "$warning"}
 
@@ -25,7 +26,7 @@ READ_SECONDS = 1.0
 """How long what came to a question has to be on the screen before somebody can agree to it."""
 
 
-class ConfirmScreen(ModalScreen[bool]):
+class ConfirmScreen(GuardedPump, ModalScreen[bool]):
     """Asks a question; True only when the person said yes to what was on the screen then."""
 
     CSS_PATH = Path(__file__).with_name("dialogs.tcss")

@@ -29,6 +29,7 @@ from hive_tui.core.store import Diff
 from hive_tui.core.targets import Target
 from widgets.cells import Cell
 from widgets.find_line import FindLine
+from widgets.guarded import GuardedPump
 from widgets.headline import Headline
 from widgets.pane_tabs import PaneTabs
 from widgets.pulse import Pulse
@@ -39,7 +40,7 @@ WIDE = 120
 TABS = ("log", "transcript", "diff", "issue", "cost", "describe")
 
 
-class DetailScreen(Screen[None]):
+class DetailScreen(GuardedPump, Screen[None]):
     """Everything about one run, issue or pull request. Orders given here are about that."""
 
     CSS_PATH = Path(__file__).with_name("detail.tcss")

@@ -23,6 +23,7 @@ from hive_tui.core.errors import HiveError
 from hive_tui.core.ids import AgentName
 from hive_tui.core.model import Mode
 from widgets.choice import Choice, Option
+from widgets.guarded import GuardedPump
 
 Gates = Callable[[Sequence[FireIssue]], list[str]]
 """What holds these wishes, a line each; blocks, for a thread."""
@@ -31,7 +32,7 @@ NAMED = 5
 """Issues that are named, of several."""
 
 
-class FireScreen(ModalScreen[tuple[FireIssue, ...] | None]):
+class FireScreen(GuardedPump, ModalScreen[tuple[FireIssue, ...] | None]):
     """Enter fires with what the fields say; they say what the dispatcher would choose."""
 
     CSS_PATH = Path(__file__).with_name("dialogs.tcss")

@@ -17,10 +17,11 @@ from hive_tui.app import help_lines
 from hive_tui.app.key_hints import Place
 from hive_tui.core.keymap import Keymap
 from widgets.find_line import FindLine
+from widgets.guarded import GuardedPump
 from widgets.sheet import Sheet
 
 
-class HelpScreen(ModalScreen[None]):
+class HelpScreen(GuardedPump, ModalScreen[None]):
     """The keys of where one is, then all others; `/` finds among them."""
 
     CSS_PATH = [  # noqa: RUF012 - declared as an instance variable by Screen

@@ -24,10 +24,11 @@ from hive_tui.core.ids import RunId
 from hive_tui.core.store import Diff
 from hive_tui.core.targets import runs_of_issue
 from widgets.cells import Cell
+from widgets.guarded import GuardedPump
 from widgets.headline import Headline
 
 
-class LogScreen(Screen[None]):
+class LogScreen(GuardedPump, Screen[None]):
     """What an agent says and does, with a line selected that can be opened, copied and seen as recorded."""
 
     CSS_PATH = Path(__file__).with_name("log.tcss")

@@ -19,6 +19,7 @@ from hive_tui.core import text
 from hive_tui.core.actions.runs import MAX_MESSAGE
 from hive_tui.core.attention import ASKS
 from hive_tui.core.model import Run
+from widgets.guarded import GuardedPump
 
 
 class Writing(TextArea):
@@ -40,7 +41,7 @@ class Writing(TextArea):
             await super()._on_key(event)
 
 
-class MessageScreen(ModalScreen[str | None]):
+class MessageScreen(GuardedPump, ModalScreen[str | None]):
     """Enter sends; Esc keeps what was written for the next time."""
 
     CSS_PATH = Path(__file__).with_name("dialogs.tcss")

@@ -18,6 +18,7 @@ from hive_tui.app.telling import NEEDS_YOU, TONES, Told
 from hive_tui.core import text
 from hive_tui.core.glyphs import Mark, Tone
 from widgets.cells import Cell, Line
+from widgets.guarded import GuardedPump
 from widgets.lines import wrapped
 from widgets.sheet import Sheet
 
@@ -34,7 +35,7 @@ _MARKS = {
 _TIME, _KIND = 10, 11
 
 
-class NotificationsScreen(ModalScreen[None]):
+class NotificationsScreen(GuardedPump, ModalScreen[None]):
     """The newest first, while it is open also what is told meanwhile."""
 
     CSS_PATH = Path(__file__).with_name("dialogs.tcss")

@@ -14,10 +14,11 @@ from textual.screen import ModalScreen
 from hive_tui.core import text
 from hive_tui.core.glyphs import Tone
 from widgets.cells import Cell
+from widgets.guarded import GuardedPump
 from widgets.sheet import Sheet
 
 
-class OutputScreen(ModalScreen[None]):
+class OutputScreen(GuardedPump, ModalScreen[None]):
     """Text to read, as wide as the screen."""
 
     CSS_PATH = [  # noqa: RUF012 - declared as an instance variable by Screen

@@ -23,6 +23,7 @@ from hive_tui.core.glyphs import Tone
 from hive_tui.core.ids import RunId
 from hive_tui.core.store import Diff
 from widgets.cells import Cell
+from widgets.guarded import GuardedPump
 from widgets.headline import Headline
 
 MOST = 9
@@ -77,7 +78,7 @@ class Tile(Vertical):
         self._title.right = (Cell(since, Tone.QUIET), Cell(money, Tone.QUIET))
 
 
-class WallScreen(Screen[None]):
+class WallScreen(GuardedPump, Screen[None]):
     """As many logs as there is room for, the ones that began first at the top."""
 
     CSS_PATH = Path(__file__).with_name("wall.tcss")
