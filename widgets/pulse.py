@@ -91,6 +91,10 @@ class Pulse(Guarded, Widget):
     def compose(self) -> ComposeResult:
         yield self._end
 
+    def on_resize(self) -> None:
+        # The end keeps its own size, for which Textual would paint it as it was.
+        self._end.refresh()
+
     def watch_parts(self) -> None:
         """Paint what reads differently: mostly that is the clock."""
         before, after = self._drawn, self.draw()

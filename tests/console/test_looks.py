@@ -59,6 +59,13 @@ async def test_every_pane_is_reachable_at_a_normal_size(console: Open) -> None:
         await c.until(lambda: c.app.main.agents.body.has_focus, "the focus it had")
 
 
+async def test_the_end_of_the_pulse_is_that_of_the_new_width(console: Open) -> None:
+    async with console(said=True) as c:
+        for width, height in ((20, 5), (80, 24), (59, 15), (160, 48)):
+            await c.pilot.resize_terminal(width, height)
+            await c.until(lambda: c.lines[0] == c.app.main.pulse.draw().text, "one whole line")
+
+
 def settled(app: HiveApp) -> bool:
     """Whether the panes have the room that they want."""
     deck = app.main.deck
