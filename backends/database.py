@@ -120,10 +120,7 @@ class Database:
         stale: list[sqlite3.Connection] = []
         with self._lock:
             if now is None and self._file is not None:
-                raise StoreError(
-                    f"{self.path} was deleted while it was in use.",
-                    "Put it back from a copy, or end every hive of this fleet and start anew.",
-                )
+                raise deleted(self.path)
             if now is not None and now == self._file and self._idle:
                 return self._idle.pop()
             if now != self._file:
@@ -265,6 +262,14 @@ def failure(path: Path, error: sqlite3.Error | msgspec.DecodeError) -> StoreErro
         case sqlite3.SQLITE_IOERR:
             return StoreError(f"{path}: {error}.", "Check the disk and its free space, then try again.")
     return StoreError(f"{path}: {error}.", "`hive doctor` checks the fleet's files.")
+
+
+def deleted(path: Path) -> StoreError:
+    """The error for a file that was there before."""
+    return StoreError(
+        f"{path} was deleted while it was in use.",
+        "Put it back from a copy, or end every hive of this fleet and start anew.",
+    )
 
 
 _COPY = "Keep a copy, then put back a good one or move it away to start anew."

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from backends.database import Database, failure
+from backends.database import Database, deleted, failure
 from hive_tui.core.errors import StoreError
 from hive_tui.core.ports import Emit
 from hive_tui.core.sources import Alive, Changed, Item, Key, Kind, Listed, SourceEvent, SourceFailed
@@ -58,13 +58,18 @@ def read(database: Database, source: Source) -> Listed:
 def watch(
     database: Database, source: Source, emit: Emit, stop: ThreadEvent, wake: ThreadEvent | None = None
 ) -> None:
-    """Full state, then changes, until `stop`; failures are emitted, and tried again."""
-    failures = 0
+    """Full state, then changes, until `stop`; failures are emitted, and tried again.
+
+    A file that was read and is gone is a failure: what was known of the fleet is not nothing now.
+    """
+    failures, known = 0, False
     while not stop.is_set():
         try:
             with _Feed(database) as feed:
+                if known and not feed.exists:
+                    raise deleted(database.path)
                 emit(feed.listed(source))
-                failures = 0
+                failures, known = 0, feed.exists
                 _follow(feed, source, emit, stop, wake)
         except StoreError as error:
             ceiling = min(LAST_RETRY_SECONDS, FIRST_RETRY_SECONDS * 2**failures)
@@ -116,6 +121,11 @@ class _Feed:
         if self._connection is not None:
             self._connection.close()
 
+    @property
+    def exists(self) -> bool:
+        """Whether there was a file to open."""
+        return self._connection is not None
+
     def listed(self, source: Source) -> Listed:
         """Everything, and the point in the list of changes that it stands for."""
         connection = self._connection
@@ -141,9 +151,10 @@ class _Feed:
         connection = self._connection
         if connection is None:
             return None if now is not None else frozenset()
+        if now is None:
+            raise deleted(self._database.path)
         if now != self._file:
-            what = "deleted" if now is None else "replaced by another file"
-            raise StoreError(f"{self._database.path} was {what} while it was in use.")
+            raise StoreError(f"{self._database.path} was replaced by another file while it was in use.")
         try:
             version = self._data_version(connection)
             if version == self._version:

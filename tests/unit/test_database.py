@@ -301,6 +301,9 @@ class TestWatching:
             assert isinstance(failed, SourceFailed)
             assert "deleted" in failed.why
             assert failed.retry_at is not None
+            still = events.get(timeout=10)
+            assert isinstance(still, SourceFailed), "what was known is not taken for nothing"
+            assert "deleted" in still.why
             again = LocalCluster(BackendContext("test", path.parent, FleetSettings(slots=9), "me"))
             again.record(EVENT)
             while not isinstance(event := events.get(timeout=10), Listed) or len(event.items) < 2:
