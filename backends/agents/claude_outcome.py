@@ -17,7 +17,9 @@ from backends.agents.limits import Cause, another_try, cause, reset_time
 from hive_tui.core.events import AgentError, AgentResult, AnyEvent, Limit, Outcome
 from hive_tui.core.model import Usage
 
-_SELF_EXPLAINING = frozenset({"completed", "max_turns", "budget_exhausted"})
+_SELF_EXPLAINING = frozenset({"max_turns", "budget_exhausted"})
+_NOTHING_SAID = "completed"
+"""A reason that explains no failure: a turn that ended for want of a login has it too."""
 
 
 class Trouble(msgspec.Struct, frozen=True):
@@ -64,7 +66,7 @@ def judge(line: Line, earlier: Trouble | None, now: datetime | None, until: date
         return Turn(True, reason, text)
     if earlier is not None:
         return Turn(False, reason, text, earlier)
-    if not text or line.terminal_reason in _SELF_EXPLAINING:
+    if not text or reason in (*_SELF_EXPLAINING, _NOTHING_SAID):
         return Turn(False, reason, text)
     found = Cause.OTHER
     if line.is_error and (line.terminal_reason in (None, "api_error") or line.api_error_status):
@@ -121,7 +123,10 @@ class Ending(msgspec.Struct, frozen=True):
         words = _short(turn.text)
         if turn.trouble is not None and turn.trouble.limit:
             return self._because(turn.trouble, Outcome.LIMITED, f"limit: {words}", text)
-        why = turn.reason if turn.reason in _SELF_EXPLAINING or not words else f"{turn.reason}: {words}"
+        if turn.reason in _SELF_EXPLAINING or not words:
+            why = turn.reason
+        else:
+            why = words if turn.reason == _NOTHING_SAID else f"{turn.reason}: {words}"
         return self._because(turn.trouble, Outcome.FAILED, why, text)
 
     def _because(self, trouble: Trouble | None, outcome: Outcome, why: str, text: str = "") -> AgentResult:

@@ -201,6 +201,16 @@ def test_not_logged_in_is_no_fault_of_the_issue() -> None:
     assert "Not logged in" in result.why
 
 
+def test_a_login_that_is_missing_is_the_reason_although_the_cli_says_completed() -> None:
+    said = "Not logged in · Please run /login"
+    text = [{"type": "text", "text": said}]
+    message = {"id": "m", "model": "<synthetic>", "content": text}
+    data = INIT + line(type="assistant", message=message, error="authentication_failed")
+    data += line(type="result", subtype="success", is_error=True, result=said, terminal_reason="completed")
+    _, result = play(data, 1)
+    assert (result.outcome, result.why, result.unavailable) == (Outcome.FAILED, said, True)
+
+
 def test_an_outage_is_no_fault_of_the_issue() -> None:
     _, result = play(failure("API Error: Repeated 529 Overloaded errors", "overloaded", 529), 1)
     assert (result.outcome, result.unavailable) == (Outcome.FAILED, True)
