@@ -2,33 +2,29 @@
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Protocol, cast, runtime_checkable
+from typing import TYPE_CHECKING, ClassVar
 
-from textual import events, on, work
-from textual.actions import ActionParseResult
+from textual import on, work
 from textual.binding import BindingType
-from textual.dom import DOMNode
 from textual.message import Message
 from textual.worker import Worker, WorkerState
 
-from hive_tui.app import key_hints, keys
+from hive_tui.app import keys
+from hive_tui.app.acting import Acting, ViewScreen
 from hive_tui.app.deck import Deck
 from hive_tui.app.live import Fleet, Live
 from hive_tui.app.looking import Looking
-from hive_tui.app.orders import Orders, words
+from hive_tui.app.orders import Orders
 from hive_tui.app.panes.attention import AttentionPane
 from hive_tui.app.panes.base import ListPane
 from hive_tui.app.run_log import RunLog
 from hive_tui.app.screens.main import MainScreen
 from hive_tui.app.sorting import Order
 from hive_tui.app.tail import following
-from hive_tui.app.telling import Telling
-from hive_tui.app.view import View
-from hive_tui.core import actions
 from hive_tui.core.ids import RunId
 from hive_tui.core.keymap import DEFAULT, Keymap
 from hive_tui.core.sources import Kind
@@ -39,40 +35,11 @@ from widgets.table import Table
 if TYPE_CHECKING:
     from hive_tui.app.commander import Commander, Commands
 
-NOT_HERE = "it cannot be done on this screen"
-
-_OF_TARGETS = frozenset(("describe", "go", "browse", "copy", "copy_line", "full_log", "wall", "budget"))
-"""What the console does by itself with what is selected: nothing where nothing is, as in a log."""
-
-LOOKED_AT = 200
-"""Targets that decide whether a key is dim; of ten thousand marked rows the first ones will do."""
-
 SETTLE_SECONDS = 0.08
 """How long a selection has to rest before its log is opened."""
 
 
-@runtime_checkable
-class ViewScreen(Protocol):
-    """A screen that is given each view."""
-
-    def show(self, view: View, diff: Diff | None) -> None: ...
-
-
-class FleetScreen(ViewScreen, Protocol):
-    """A screen that shows the fleet, and on which orders can be given."""
-
-    @property
-    def targets(self) -> Sequence[Target]: ...
-
-
-@functools.cache
-def _shows_fleet(screen: type[object]) -> bool:
-    """Whether a class of screens is a `FleetScreen`; asked of every key and hint, where asking the
-    protocol itself would take most of the time."""
-    return hasattr(screen, "show") and hasattr(screen, "targets")
-
-
-class HiveApp(Telling):
+class HiveApp(Acting):
     """`hive top` for one fleet."""
 
     TITLE = "hive"
@@ -104,9 +71,7 @@ class HiveApp(Telling):
         """`prepare` is run once in a thread after the first paint; what it returns is shown. `memory` is
         the file that keeps what the person changes on the screen. `start_dispatcher` starts the
         dispatcher, where it belongs on this machine."""
-        super().__init__(now=now, wished_theme=theme, memory=memory)
-        self.keymap = keymap
-        """Which key does what, as the person has it."""
+        super().__init__(now=now, keymap=keymap, wished_theme=theme, memory=memory)
         self.next_fleet: str | None = None
         """The fleet to open when this console has closed."""
         self._commands = commands
@@ -133,7 +98,7 @@ class HiveApp(Telling):
     def on_mount(self) -> None:
         if self.keymap.changed:
             for first in self.keymap.chords.keys() - DEFAULT.chords.keys():
-                self._bindings.bind(first, f"chord('{first}')")
+                self.bind(first, f"chord('{first}')", show=False)
             self.set_keymap(keys.textual_keymap(self.keymap))
         self.call_after_refresh(self._begin)
 
@@ -217,22 +182,11 @@ class HiveApp(Telling):
         super().action_mute()
         self.show_again()
 
-    def action_help_quit(self) -> None:
-        """Ctrl-C is no way out, but whoever tries it wants one."""
-        way = self.keymap.first("quit") or ":q"
-        self.say(f"{way} leaves the console; runs and the dispatcher go on.", "information")
-
-    def action_help(self) -> None:
-        """What each key does, here and now."""
-        from hive_tui.app.screens.help import HelpScreen
-
-        self.push_screen(HelpScreen(key_hints.place(self.screen), self.keymap, self.reasons()))
-
     def action_command(self) -> None:
         """The line behind `:`."""
         self.commander.open()
 
-    @functools.cached_property
+    @cached_property
     def commander(self) -> Commander:
         """Carries out lines; made for the first one."""
         from hive_tui.app.commander import Commander, Commands
@@ -240,53 +194,6 @@ class HiveApp(Telling):
 
         made = Commands(Caller(self.view.name)) if self._commands is None else self._commands()
         return Commander(self, made)
-
-    def action_palette(self) -> None:
-        """Find an action, a thing or a theme by its name."""
-        from hive_tui.app.palette import palette
-
-        self.push_screen(palette(self.reasons()))
-
-    def action_chord(self, first: str) -> None:
-        """The first of two keys; what may follow is shown."""
-        from hive_tui.app.screens.chord import ChordScreen
-
-        reasons = self.reasons()
-        followers = {
-            second: [(name, actions.get(name).title, reasons.get(name, NOT_HERE)) for name in names]
-            for second, names in self.keymap.chords[first].items()
-        }
-        self.push_screen(ChordScreen(first, followers), self._do_if)
-
-    def _do_if(self, name: str | None) -> None:
-        if name is not None:
-            self.do(name)
-
-    def do(self, name: str) -> None:
-        """Do an action of the registry by its id, as its key would where one is."""
-        self.call_after_refresh(self._do, name)
-
-    async def _do(self, name: str) -> None:
-        active = next((a for a in self.screen.active_bindings.values() if a.binding.id == name), None)
-        if active is None or not await self.run_action(active.binding.action, active.node):
-            reason = self.reasons().get(name, NOT_HERE) or NOT_HERE
-            self.say(f"{actions.get(name).title}: {reason}.", "warning")
-
-    def reasons(self) -> dict[str, str | None]:
-        """The actions that the screen on top has, by their ids, and why one cannot be done now."""
-        found: dict[str, str | None] = {}
-        for active in self.screen.active_bindings.values():
-            name = active.binding.id
-            if name is None or name in found or name not in self.keymap.keys:
-                continue
-            action = actions.get(name)
-            why = None if active.enabled else "not now"
-            if name == "browse":
-                why = self.looking.why_no_page()
-            if action.writes and self.targets is not None:
-                why = self.orders.unavailable(action, self.targets)
-            found[name] = why
-        return found
 
     # What is looked at closely
 
@@ -367,61 +274,6 @@ class HiveApp(Telling):
         self.next_fleet = name
         self.exit()
 
-    def on_key(self, event: events.Key) -> None:
-        """Give an input what was typed before it had the focus: several keys may come at once, and an
-        order must not be made of the second one of `/x`."""
-        focused = self.focused
-        if focused is None or not focused.check_consume_key(event.key, event.character):
-            return
-        from textual.widgets import Input
-
-        if isinstance(focused, Input) and event.character is not None:
-            focused.insert_text_at_cursor(event.character)
-            event.stop()
-            event.prevent_default()
-
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """False where an order has no key: its backends cannot do it, or another one on the same key
-        applies. None where it makes no sense now: its key is dim, and says why when it is pressed."""
-        if action == "order":
-            order = actions.get(str(parameters[0]))
-            targets = self.targets
-            if targets is None or self.orders.lacks(order):
-                return False
-            targets = targets[:LOOKED_AT]
-            if not order.applies(self.view.snapshot, targets):
-                return False
-            return None if self.orders.unavailable(order, targets) else True
-        if action in _OF_TARGETS and self.targets is None:
-            return False
-        if action == "browse" and self.looking.why_no_page() is not None:
-            return None
-        if action in ("apply_slots", "reset_slots"):
-            return self.orders.turning and self.targets is not None
-        return True
-
-    async def run_action(
-        self,
-        action: str | ActionParseResult,
-        default_namespace: DOMNode | None = None,
-        namespaces: Mapping[str, DOMNode] | None = None,
-    ) -> bool:
-        """A dim order says why it cannot be given, instead of nothing."""
-        _, name, parameters = self._parse_action(action, default_namespace or self, namespaces)
-        if name == "order" and self.check_action(name, parameters) is None:
-            self.action_order(str(parameters[0]))
-            return True
-        if name == "browse" and self.check_action(name, parameters) is None:
-            self.action_browse()
-            return True
-        return await super().run_action(action, default_namespace, namespaces)
-
-    @property
-    def targets(self) -> Sequence[Target] | None:
-        """What an order is about on the screen on top; None where no orders are given."""
-        screen = self.screen
-        return cast(FleetScreen, screen).targets if _shows_fleet(type(screen)) else None
-
     @property
     def hidden_marks(self) -> int:
         """How many of the targets are marked, but hidden by a filter."""
@@ -434,33 +286,9 @@ class HiveApp(Telling):
         if isinstance(pane, ListPane) and pane.table.marks and len(done) > 1:
             pane.table.clear_marks()
 
-    def action_order(self, name: str) -> None:
-        """Do an action of the registry, whatever it is: an order to the fleet is asked about, carried
-        out and waited for; what the console does by itself is done as by its key."""
-        action = actions.get(name)
-        if action.writes:
-            self.orders.give(action, self.targets or ())
-        else:
-            self.do(name)
-
     @on(AttentionPane.Act)
     def _act(self, message: AttentionPane.Act) -> None:
         self.action_order(message.action)
-
-    def action_apply_slots(self) -> None:
-        self.orders.apply_slots()
-
-    def action_reset_slots(self) -> None:
-        self.orders.reset_slots()
-
-    @property
-    def read_only(self) -> bool:
-        """Whether this console changes nothing."""
-        return self.orders.read_only
-
-    def action_read_only(self) -> None:
-        """Let the console change nothing, and back."""
-        self.orders.toggle_read_only()
 
     def action_budget(self) -> None:
         """Where the money went."""
@@ -481,11 +309,3 @@ class HiveApp(Telling):
             self.say_error(worker.error)
         elif event.state is WorkerState.SUCCESS and isinstance(worker.result, str):
             self.say(worker.result, "information")
-
-    def say(self, words: str, severity: str = "information") -> None:
-        """Tell the person something; `severity` is information, warning or error."""
-        self.notify(words, severity=severity, markup=False)  # type: ignore[arg-type]
-
-    def say_error(self, error: BaseException | None) -> None:
-        """Tell what went wrong, and the next step."""
-        self.say(words(error), "error")

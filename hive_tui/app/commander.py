@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
+from textual.notifications import SeverityLevel
 
 from hive_tui.app.line import child, grammar
 from hive_tui.app.line.child import Caller, Said
@@ -132,8 +133,8 @@ class Commander:
         if not lines:
             lines = [f"{title} failed ({said.code}) and said nothing."] if failed else [f"{title}: done."]
         if short:
-            severity = "warning" if said.code == REFUSED else "error" if failed else "information"
-            self._app.say(" ".join(lines), severity)
+            severity: SeverityLevel = "error" if failed else "information"
+            self._app.say(" ".join(lines), "warning" if said.code == REFUSED else severity)
         else:
             self._app.push_screen(OutputScreen(title, lines, failed=failed))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from textual.command import CommandPalette, DiscoveryHit, Hit, Hits, Provider
@@ -81,7 +82,7 @@ class ActionProvider(OfferProvider):
             reason, keys = reasons[action.id], app.keymap.label(action.id)
             words = f"{action.title}  {keys}" if keys else action.title
             note = f"Not now: {reason}. {action.help}" if reason else action.help
-            yield Offer(words, note, lambda name=action.id: app.do(name))  # type: ignore[misc]
+            yield Offer(words, note, partial(app.do, action.id))
 
 
 class ThingProvider(OfferProvider):
@@ -96,7 +97,7 @@ class ThingProvider(OfferProvider):
         for words, target in _things(app):
             if not all(letter in words.casefold() for letter in letters):
                 continue
-            yield Offer(words, "Look at it closely.", lambda target=target: app.open_detail(target))  # type: ignore[misc]
+            yield Offer(words, "Look at it closely.", partial(app.open_detail, target))
             offered += 1
             if offered >= MOST:
                 return
@@ -125,9 +126,5 @@ class ThemeProvider(OfferProvider):
         if not wanted:
             return
         app = self.console
-
-        def put_on(name: str) -> None:
-            app.choose_theme(name)
-
         for name in sorted(app.available_themes):
-            yield Offer(f"Theme {name}", "Other colours.", lambda name=name: put_on(name))  # type: ignore[misc]
+            yield Offer(f"Theme {name}", "Other colours.", partial(app.choose_theme, name))
