@@ -1,20 +1,21 @@
 """A style sheet that does not look up anew what cannot have changed.
 
-Textual resolves every component class of every widget below a node whose class, focus or hover changed,
-each against all rules. Widgets that draw their own lines have ten such classes, so this was two thirds
-of all styling: 40 ms of the first paint and of every change of focus.
+Textual matches a widget against all rules whenever a class, the focus or the mouse changed somewhere
+above it, and then each of its component classes, of which widgets that draw their own lines have ten.
+That was half of the first paint and of every change of focus.
 """
 
 from __future__ import annotations
 
-from collections.abc import Hashable
-from typing import NamedTuple
+from collections.abc import Collection, Hashable
+from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
 from textual.css.model import RuleSet, Selector, SelectorType
 from textual.css.styles import RulesMap
 from textual.css.stylesheet import Stylesheet
 from textual.dom import DOMNode
+from textual.widget import Widget
 
 _PREFIX = {
     SelectorType.TYPE: "",
@@ -22,9 +23,15 @@ _PREFIX = {
     SelectorType.ID: "#",
 }
 
+_BY_PLACE = frozenset(("first-of-type", "last-of-type", "first-child", "last-child", "odd", "even", "empty"))
+"""Pseudo classes that depend on the widgets beside one, or in it."""
+
+_NOTES = ("_has_hover_style", "_has_focus_within", "_has_order_style", "_has_odd_or_even")
+"""What Textual notes at a widget when it has looked up its rules."""
+
 
 class _Asked(NamedTuple):
-    """What the rules of some components ask for."""
+    """What some rules ask for."""
 
     rules: tuple[RuleSet, ...]
     names: frozenset[str]
@@ -33,42 +40,79 @@ class _Asked(NamedTuple):
     """Pseudo classes of those."""
 
 
-class ComponentStylesheet(Stylesheet):
-    """Remembers the rules of component classes by all that their selectors ask for.
+class _Found(NamedTuple):
+    rules: RulesMap
+    notes: tuple[Any, ...]
+
+
+class RememberingStylesheet(Stylesheet):
+    """Remembers the rules of widgets and components by all that their selectors ask for.
 
     That is which of the names and pseudo classes that stand in them a widget and its ancestors have.
-    Should another Textual style components in another way, this is not called, and only slower.
+    It leans on methods that Textual does not promise: should another version style in another way, they
+    are not called, and it is only slower.
     """
 
     def __init__(self, *, variables: dict[str, str] | None = None) -> None:
         super().__init__(variables=variables)
         self._asked_of: list[RuleSet] | None = None
-        self._asked: dict[type[DOMNode], _Asked] = {}
-        self._resolved: dict[Hashable, dict[str, RulesMap]] = {}
+        self._asked: dict[Hashable, _Asked] = {}
+        self._found: dict[Hashable, _Found] = {}
         self._last: WeakKeyDictionary[DOMNode, Hashable] = WeakKeyDictionary()
+        self._components: dict[Hashable, dict[str, RulesMap]] = {}
+        self._last_components: WeakKeyDictionary[DOMNode, Hashable] = WeakKeyDictionary()
 
     def set_variables(self, variables: dict[str, str]) -> None:
-        self._resolved.clear()
+        self._found.clear()
+        self._components.clear()
+        self._last.clear()
+        self._last_components.clear()
         super().set_variables(variables)
+
+    def apply(
+        self, node: DOMNode, *, animate: bool = False, cache: dict[tuple[Any, ...], RulesMap] | None = None
+    ) -> None:
+        names = node._selector_names & self.rules_map.keys() if isinstance(node, Widget) else frozenset()
+        asked = self._asked_for(frozenset(names))
+        if not names or not asked.states.isdisjoint(_BY_PLACE):
+            super().apply(node, animate=animate, cache=cache)
+            return
+        key = _surroundings(node, asked)
+        if self._last.get(node) == key:
+            node.notify_style_update()  # the colours of what is below it may be others
+            self._process_component_classes(node)
+            return
+        self._last[node] = key
+        found = self._found.get(key)
+        if found is None:
+            super().apply(node, animate=animate)
+            notes = tuple(getattr(node, note) for note in _NOTES)
+            self._found[key] = _Found(node.styles.base.get_rules(), notes)
+            return
+        for note, value in zip(_NOTES, found.notes, strict=True):
+            setattr(node, note, value)
+        self.replace_rules(node, found.rules, animate=animate)
+        self._process_component_classes(node)
 
     def _process_component_classes(self, node: DOMNode) -> None:
         components = node._get_component_classes()
         if not components:
             return
-        key = self._surroundings(node, components)
-        if node._component_styles and self._last.get(node) == key:
+        asked = self._asked_for(frozenset(f".{component}" for component in components), leading=True)
+        key = (components, _surroundings(node, asked))
+        if node._component_styles and self._last_components.get(node) == key:
             return
-        self._last[node] = key
-        resolved = self._resolved.get(key)
-        if resolved is None:
+        self._last_components[node] = key
+        found = self._components.get(key)
+        if found is None:
             super()._process_component_classes(node)
-            self._resolved[key] = {
+            self._components[key] = {
                 name: styles.base.get_rules() for name, styles in node._component_styles.items()
             }
             return
         before = dict(node._component_styles)
         node._component_styles.clear()
-        for name, rules in resolved.items():
+        for name, rules in found.items():
             virtual = DOMNode(classes=name)
             virtual._attach(node)
             virtual.styles.base.merge_rules(rules)
@@ -76,33 +120,37 @@ class ComponentStylesheet(Stylesheet):
         if any(before.get(name) != styles for name, styles in node._component_styles.items()):
             node.refresh()
 
-    def _surroundings(self, node: DOMNode, components: frozenset[str]) -> Hashable:
-        asked = self._asked_for(type(node), components)
-        path: list[Hashable] = [components, asked.rules]
-        for ancestor in node.css_path_nodes:
-            matched = asked.names & ancestor._selector_names
-            of_interest = asked.states if matched else ()
-            path.append((matched, *(ancestor.has_pseudo_classes({state}) for state in of_interest)))
-        return tuple(path)
-
-    def _asked_for(self, kind: type[DOMNode], components: frozenset[str]) -> _Asked:
+    def _asked_for(self, names: frozenset[str], *, leading: bool = False) -> _Asked:
+        """What the rules ask for that end in one of these names; with `leading` only what stands in
+        front of those."""
         # Every class of widgets that is seen for the first time brings rules of its own.
         if self._asked_of is not self.rules:
             self._asked_of = self.rules
             self._asked.clear()
-        found = self._asked.get(kind)
-        if found is None:
-            names = ("*", *(f".{component}" for component in sorted(components)))
-            rules = [rule for name in names for rule in self.rules_map.get(name, ())]
-            leading = [
+        asked = self._asked.get((names, leading))
+        if asked is None:
+            wanted = ("*", *sorted(names - {"*"}))
+            rules = dict.fromkeys(rule for name in wanted for rule in self.rules_map.get(name, ()))
+            selectors = [
                 selector
                 for rule in rules
-                for selectors in rule.selector_set
-                for selector in selectors.selectors[:-1]
+                for each in rule.selector_set
+                for selector in (each.selectors[:-1] if leading else each.selectors)
             ]
-            states = frozenset[str]().union(*(selector.pseudo_classes for selector in leading))
-            found = self._asked[kind] = _Asked(tuple(rules), frozenset(map(_name, leading)), states)
-        return found
+            states = frozenset[str]().union(*(selector.pseudo_classes for selector in selectors))
+            asked = _Asked(tuple(rules), frozenset(map(_name, selectors)), states)
+            self._asked[names, leading] = asked
+        return asked
+
+
+def _surroundings(node: DOMNode, asked: _Asked) -> Hashable:
+    """Everything about a widget and its ancestors that rules ask for."""
+    path: list[Hashable] = [asked.rules]
+    for ancestor in node.css_path_nodes:
+        matched = asked.names & ancestor._selector_names
+        states: Collection[str] = asked.states if matched else ()
+        path.append((matched, *(ancestor.has_pseudo_classes({state}) for state in states)))
+    return tuple(path)
 
 
 def _name(selector: Selector) -> str:

@@ -11,14 +11,17 @@ pytestmark = pytest.mark.timeout(60)
 
 
 def assert_styled_as_by_textual(c: Console) -> None:
-    nodes = [c.app.screen, *c.app.screen.walk_children()]
     compared = 0
-    for node in nodes:
-        remembered = {name: styles.get_rules() for name, styles in node._component_styles.items()}
-        Stylesheet._process_component_classes(c.app.stylesheet, node)
+    for node in (c.app.screen, *c.app.screen.walk_children()):
+        own = node.styles.base.get_rules()
+        components = {name: styles.get_rules() for name, styles in node._component_styles.items()}
+        fresh = Stylesheet(variables=c.app.get_css_variables())
+        fresh._rules = c.app.stylesheet.rules
+        Stylesheet.apply(fresh, node)
+        assert own == node.styles.base.get_rules(), node
         found = {name: styles.get_rules() for name, styles in node._component_styles.items()}
-        assert remembered == found, node
-        compared += len(found)
+        assert components == found, node
+        compared += len(own) + len(found)
     assert compared
 
 
