@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 
 import msgspec
@@ -13,6 +14,8 @@ from widgets.cells import Cell, Line
 from widgets.lines import wrapped
 
 LABEL = 14
+
+_LABELLED = re.compile(r" *(?:\S+ {2,})?")
 
 LOOKING = (Cell("◌ ", Tone.QUIET), Cell("looking …", Tone.QUIET))
 
@@ -75,8 +78,19 @@ def lines(found: Found, choices: Sequence[Choice], doing: Doing | None, width: i
         made.append(())
         tone = Tone.BROKEN if doing.failed else Tone.TITLE
         made += [(Cell(part, tone),) for part in wrapped(doing.words, width, lines=4)]
-        made += [(Cell(f"  {line}"),) for line in doing.lines]
+        made += [part for line in doing.lines for part in _said(line, width)]
     return made
+
+
+def _said(line: str, width: int) -> list[Line]:
+    """A line of a command; what does not fit goes on below, under what stands behind its label."""
+    label = _LABELLED.match(line)
+    lead = label.group() if label is not None else ""
+    parts = wrapped(line[len(lead) :], max(10, width - 2 - text.width(lead)), lines=4)
+    if not parts:
+        return [()]
+    indent = " " * text.width(lead)
+    return [(Cell(f"  {indent if index else lead}{part}"),) for index, part in enumerate(parts)]
 
 
 def _fact(label: str, cells: Line, width: int) -> list[Line]:
