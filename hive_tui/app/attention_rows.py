@@ -31,13 +31,17 @@ MARKS: dict[AttentionKind, Cell] = {
 _ABOUT_PULLS = (AttentionKind.READY_TO_MERGE, AttentionKind.CONFLICT)
 
 
+HELPS = 9
+"""Cells of the word for what helps."""
+
+
 def attention_columns(*, many: bool) -> tuple[Column, ...]:
     return (
         Column("kind", 1, heading=""),
         Column("about", rows.NAMED if many else rows.NUMBER),
         Column("text", 20, flexible=True, heading="what"),
         Column("since", 7, right=True, rank=2),
-        Column("action", 9, rank=1, heading="helps"),
+        Column("action", HELPS, rank=1, heading="helps"),
     )
 
 
@@ -54,7 +58,7 @@ def attention_row(
             Cell(about(item, many=many)),
             Cell(words, Tone.QUIET if item.kind is AttentionKind.KILLED else Tone.PLAIN),
             Cell(text.since(item.since, now) if item.since is not None else "", Tone.QUIET),
-            Cell(f"◌ {pending}", Tone.SOON) if pending is not None else Cell(helps(item), Tone.QUIET),
+            Cell(f"◌ {pending}", Tone.SOON) if pending is not None else Cell(_verb(item), Tone.QUIET),
         ),
     )
 
@@ -74,6 +78,12 @@ def helps(item: AttentionItem) -> str:
     if item.kind is AttentionKind.QUESTION:
         return "answer"
     return actions.get(item.action).hint if item.action is not None else ""
+
+
+def _verb(item: AttentionItem) -> str:
+    """What helps in a narrow column: of `approve the text` the verb is what counts."""
+    words = helps(item)
+    return words if text.width(words) <= HELPS else words.partition(" ")[0]
 
 
 def sentence(item: AttentionItem, *, many: bool) -> str:

@@ -116,7 +116,9 @@ def agent_mark(agent: AgentState, now: datetime) -> Mark:
     if not agent.enabled:
         return Mark("○", "off", Tone.QUIET)
     if gates.limited(agent.quota, now):
-        return glyphs.QUOTAS[agent.quota.state]
+        limited = glyphs.QUOTAS[agent.quota.state]
+        # No limit that passes: not logged in, or not there at all.
+        return limited if agent.quota.until is not None else limited._replace(word="down")
     known = agent.quota.state is not QuotaState.UNKNOWN
     return glyphs.QUOTAS[QuotaState.OK if known else QuotaState.UNKNOWN]
 

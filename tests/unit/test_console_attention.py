@@ -80,6 +80,12 @@ def test_an_item_is_a_sentence_with_what_helps(found: AttentionItem, shown: list
     assert row.key == found.key
 
 
+def test_what_helps_is_cut_after_its_verb() -> None:
+    out = AttentionItem(AttentionKind.AGENT, "claude cannot work", Target(), None, "agent.enable")
+    assert attention_rows.helps(out) == "enable the agent"
+    assert words(attention_rows.attention_row(out, scene.NOW, many=False))[4] == "enable"
+
+
 def test_an_item_of_the_fleet_and_one_that_is_being_helped() -> None:
     dead = AttentionItem(AttentionKind.DISPATCHER, "the dispatcher died", Target(), None, "dispatcher.start")
     row = attention_rows.attention_row(dead, scene.NOW, many=True, pending="starting")

@@ -156,7 +156,9 @@ def test_an_agent_says_why_it_cannot_work() -> None:
     assert "claude     ○ off: `hive agents enable claude`" in shown
     assert "codex      ◷ cannot work: not logged in" in shown
     assert "other      – no limit met yet" in shown
-    assert "other –" in pulse_text(view_of(fleet_with(agents=agents)))
+    pulse = pulse_text(view_of(fleet_with(agents=agents)))
+    assert "other –" in pulse
+    assert "codex ◷ down" in pulse, "a login does not come back by waiting, as a limit does"
 
 
 def test_every_budget_has_its_bar() -> None:
