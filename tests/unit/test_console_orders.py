@@ -18,7 +18,7 @@ from hive_tui.core.actions import ActionPlan, Kill, Planned, StopAll
 from hive_tui.core.actions.fleet import MAX_SLOTS
 from hive_tui.core.errors import UsageError
 from hive_tui.core.estimate import estimate
-from hive_tui.core.model import AgentState, Budget, Mode, Phase, Run, Usage
+from hive_tui.core.model import AgentState, Budget, Claim, Mode, Phase, Run, Usage
 from hive_tui.core.ports import Capability
 from hive_tui.core.sources import Item, Key, Kind
 from hive_tui.core.store import Diff
@@ -223,7 +223,13 @@ def test_the_reasons_are_cheap_and_in_words() -> None:
     assert reason("merge", targets=(merge,)) == "there is no such pull request"
     assert reason("resume") == "the fleet is not paused"
     assert reason("slots.fewer", b.fleet(slots=0)) == "the fleet has no slots already"
-    assert reason("retry", b.issue(1, open=False), targets=(Target(repo=b.REPO, issue=1),)) == "it is closed"
+    on_issue = (Target(repo=b.REPO, issue=1),)
+    assert reason("retry", b.issue(1, open=False), targets=on_issue) == "it is closed"
+    claim = Claim(repo=b.REPO, number=1, version=1, run=RUN.id)
+    assert reason("retry", b.issue(1), RUN, claim, targets=on_issue) == f"{RUN.spec.worker} works on it"
+    pull = b.pull(50, issue=1)
+    assert "!50 is open for it" in (reason("retry", b.issue(1), pull, targets=on_issue) or "")
+    assert reason("retry", b.issue(1), targets=on_issue) is None
 
 
 @pytest.mark.parametrize(

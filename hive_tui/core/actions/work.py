@@ -111,17 +111,23 @@ def _live_run(snapshot: Snapshot, key: IssueKey) -> Run | None:
 
 def _plan_retry(context: ActionContext, snapshot: Snapshot, key: IssueKey) -> Planned:
     issue, run = snapshot.issues.get(key), _live_run(snapshot, key)
-    pull = pull_of_issue(snapshot, key)
-    refusal = None
+    refusal: str | None
     if issue is None:
         refusal = "there is no such issue"
     elif not issue.open:
         refusal = "it is closed"
     elif run is not None:
         refusal = f"{run.spec.worker} works on it"
-    elif pull is not None and pull.state is PullState.OPEN:
-        refusal = f"pull request !{pull.number} is open for it: merge it, or `hive reset {key.number}`"
+    else:
+        refusal = _in_review(snapshot, key)
     return Planned(issue_target(key), issue_label(snapshot, key), refusal=refusal)
+
+
+def _in_review(snapshot: Snapshot, key: IssueKey) -> str | None:
+    pull = pull_of_issue(snapshot, key)
+    if pull is None or pull.state is not PullState.OPEN:
+        return None
+    return f"pull request !{pull.number} is open for it: merge it, or `hive reset {key.number}`"
 
 
 def _draft_retry(context: ActionContext, snapshot: Snapshot, request: Retry) -> Draft:
@@ -170,7 +176,8 @@ def _plan_reset(context: ActionContext, snapshot: Snapshot, key: IssueKey) -> Pl
         lines.append(f"pull request !{pull.number} is closed; its branch {pull.branch} stays")
     claim = snapshot.claims.get(key)
     if claim is not None and claim.attempts_used:
-        lines.append(f"{text.plural(claim.attempts_used, 'attempt')} no longer count")
+        verb = "counts" if claim.attempts_used == 1 else "count"
+        lines.append(f"{text.plural(claim.attempts_used, 'attempt')} no longer {verb}")
     return Planned(target, issue_label(snapshot, key), tuple(lines))
 
 
@@ -242,6 +249,18 @@ def _not_to_be_fired(snapshot: Snapshot, target: Target) -> str | None:
     return f"{claim.fire.by} fired it already" if claim is not None and claim.fire is not None else None
 
 
+def _not_to_be_retried(snapshot: Snapshot, target: Target) -> str | None:
+    against = _not_open(snapshot, target)
+    key = target.issue_key
+    if against is not None or key is None:
+        return against
+    claim = snapshot.claims.get(key)
+    run = snapshot.runs.get(claim.run) if claim is not None and claim.run is not None else None
+    if run is not None and not run.phase.final:
+        return f"{run.spec.worker} works on it"
+    return _in_review(snapshot, key)
+
+
 def _fired(before: Snapshot, after: Snapshot, request: FireIssue, target: Target) -> bool:
     """The wish stands in the claim, or an attempt was made of it already."""
     key = request.issue
@@ -311,7 +330,7 @@ ACTIONS = (
         draft=_draft_retry,
         perform=_retry,
         of=_retry_request,
-        against=_not_open,
+        against=_not_to_be_retried,
         doing="retrying",
         confirmed=_retried,
     ),
