@@ -46,6 +46,13 @@ class FleetScreen(ViewScreen, Protocol):
     def targets(self) -> Sequence[Target]: ...
 
 
+@runtime_checkable
+class DimmingScreen(Protocol):
+    """A screen that says why it dims a key of its own."""
+
+    def why_dim(self, action: str, parameters: tuple[object, ...]) -> str | None: ...
+
+
 @functools.cache
 def _shows_fleet(screen: type[object]) -> bool:
     """Whether a class of screens is a `FleetScreen`; asked of every key and hint, where asking the
@@ -91,13 +98,21 @@ class Acting(Telling):
             if name is None or name in found or name not in self.keymap.keys:
                 continue
             action = actions.get(name)
-            why = None if active.enabled else "not now"
+            why = None if active.enabled else self._why_dim(active.binding.action) or "not now"
             if name == "browse":
                 why = self.looking.why_no_page()
             if action.writes and self.targets is not None:
                 why = self.orders.unavailable(action, self.targets)
             found[name] = why
         return found
+
+    def _why_dim(self, action: str | ActionParseResult) -> str | None:
+        """Why the screen on top dims one of its own keys, where it can tell."""
+        screen = self.screen
+        if not isinstance(screen, DimmingScreen):
+            return None
+        _, name, parameters = parse(action) if isinstance(action, str) else action
+        return screen.why_dim(name, parameters)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """False where an order has no key: its backends cannot do it, or another one on the same key
@@ -141,12 +156,16 @@ class Acting(Telling):
         namespaces: Mapping[str, DOMNode] | None = None,
     ) -> bool:
         """A dim order says why it cannot be given, instead of nothing."""
-        _, name, parameters = parse(action) if isinstance(action, str) else action
+        parsed = parse(action) if isinstance(action, str) else action
+        _, name, parameters = parsed
         if name == "order" and self.check_action(name, parameters) is None:
             self.action_order(str(parameters[0]))
             return True
         if name == "browse" and self.check_action(name, parameters) is None:
             self.looking.browse()
+            return True
+        if (why := self._why_dim(parsed)) is not None:
+            self.say(actions.sentence(why[:1].upper() + why[1:]), "warning")
             return True
         return await super().run_action(action, default_namespace, namespaces)
 

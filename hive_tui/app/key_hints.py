@@ -73,6 +73,10 @@ _SCREENS = {
 }
 
 
+TYPING = (Hint("Enter", "done", "enter"), Hint("Esc", "back", "escape"))
+"""While letters are taken by an input."""
+
+
 class Place(NamedTuple):
     """Where somebody asks for help."""
 
@@ -95,6 +99,9 @@ class KeyHints(KeyBar):
 
     def _changed(self, screen: Screen[Any]) -> None:
         if not self.is_attached or not self.app.is_running or screen is not self.app.screen:
+            return
+        if screen.focused is not None and screen.focused.check_consume_key("a", "a"):
+            self.last, self.hints = None, TYPING
             return
         wanted = place(screen).hints
         found = dict(_hints(screen, {*wanted, "help"}))

@@ -156,6 +156,7 @@ class Orders:
             "Read-only: nothing is changed from here." if self.read_only else "Changes are allowed."
         )
         self._app.show_again()
+        self._app.refresh_bindings()
 
     # Slots
 

@@ -68,6 +68,19 @@ async def test_the_bar_names_what_works_in_the_focused_pane(console: Open) -> No
         assert "+/- slots" in bar(c)
 
 
+async def test_the_bar_is_about_an_input_and_about_read_only(console: Open) -> None:
+    async with console(said=True) as c:
+        await c.until(lambda: "x kill" in bar(c))
+        await c.press("slash")
+        await c.until(lambda: bar(c) == "Enter done  Esc back", "the keys of an input")
+        await c.press("enter")
+        await c.until(lambda: "x kill" in bar(c))
+        c.app.action_read_only()
+        await c.until(lambda: "x kill" not in bar(c) and "/ filter" in bar(c), "no orders")
+        c.app.action_read_only()
+        await c.until(lambda: "x kill" in bar(c))
+
+
 async def test_a_click_in_the_bar_presses_the_key(console: Open) -> None:
     async with console(said=True) as c:
         await c.until(lambda: "? help" in bar(c))

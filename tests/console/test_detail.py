@@ -169,6 +169,8 @@ async def test_attempts_are_chosen(console: Open) -> None:
         await c.until(c.shows("attempt 1 of 2", "● says"))
         await c.press("right_square_bracket")
         await c.until(c.shows("attempt 2 of 2", "claude-a"))
+        await c.press("right_square_bracket")
+        await c.until(lambda: any("the newest attempt" in note.message for note in c.app._notifications))
 
 
 async def test_orders_work_on_it(console: Open) -> None:

@@ -215,8 +215,7 @@ class DetailScreen(GuardedPump, Screen[None]):
         reading = self.tab.reading if self.tab.display else None
         match action:
             case "attempt":
-                at = self.subject.number - 1 + int(str(parameters[0]))
-                return True if 0 <= at < len(self.subject.attempts) else None
+                return True if self.why_dim(action, parameters) is None else None
             case "match":
                 return reading is not None and bool(reading.needle)
             case "find" | "unfold":
@@ -224,6 +223,17 @@ class DetailScreen(GuardedPump, Screen[None]):
             case "part":
                 return reading is not None and reading.has_parts
         return True
+
+    def why_dim(self, action: str, parameters: tuple[object, ...]) -> str | None:
+        """Why a key that is dim would do nothing."""
+        if action != "attempt":
+            return None
+        by, attempts = int(str(parameters[0])), self.subject.attempts
+        if not attempts:
+            return "nobody has worked on it yet"
+        if 0 <= self.subject.number - 1 + by < len(attempts):
+            return None
+        return f"this is the {'newest' if by > 0 else 'first'} attempt"
 
     # Finding
 
