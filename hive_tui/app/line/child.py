@@ -9,7 +9,7 @@ import shlex
 import signal
 import sys
 from asyncio.subprocess import DEVNULL, PIPE
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,6 +18,9 @@ from hive_tui.core.text import Redactor, clean
 
 TIMEOUT = 60.0
 """Seconds after which a command is ended."""
+
+GRACE = 5.0
+"""Seconds that a command which was ended has to be gone."""
 
 LIMIT = 400_000
 """Bytes that a command may print."""
@@ -75,40 +78,48 @@ async def call(argv: Sequence[str], *, columns: int, name: str, seconds: float =
         raise HiveError(
             f"`{name}` cannot be started: {error.strerror}.", "`hive doctor` looks why."
         ) from error
-    assert process.stdout is not None
-    assert process.stderr is not None
+    out, err = process.stdout, process.stderr
+    assert out is not None
+    assert err is not None
+
+    def end() -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+
     try:
         async with asyncio.timeout(seconds):
-            said = await asyncio.gather(_read(process.stdout), _read(process.stderr))
+            said = await asyncio.gather(_read(out, end), _read(err, end))
             code = await process.wait()
     except TimeoutError as error:
         raise HiveError(
             f"`{name}` took longer than {seconds:.0f} s and was ended.", "Call it in another terminal."
         ) from error
-    except _TooMuch as error:
-        raise HiveError(
-            f"`{name}` said more than {LIMIT:,} characters.", "Ask for less, or call it in another terminal."
-        ) from error
     finally:
         if process.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            await process.wait()
+            end()
+            with contextlib.suppress(TimeoutError):  # what it started elsewhere may hold its pipes
+                async with asyncio.timeout(GRACE):
+                    await asyncio.gather(_read(out, end), _read(err, end), process.wait())
+    if any(len(part) > LIMIT for part in said):
+        raise HiveError(
+            f"`{name}` said more than {LIMIT:,} characters.", "Ask for less, or call it in another terminal."
+        )
     redact = Redactor()
     texts = (redact(clean(part.decode("utf-8", "replace"), limit=LIMIT)).rstrip() for part in said)
     return Said(code, "\n".join(filter(None, texts)))
 
 
-class _TooMuch(Exception):
-    """More than `LIMIT` was said."""
+async def _read(stream: asyncio.StreamReader, end: Callable[[], None]) -> bytes:
+    """What is said, as far as it is kept; whoever says more is ended.
 
-
-async def _read(stream: asyncio.StreamReader) -> bytes:
+    It is read to its end all the same: asyncio waits forever for a process of which it holds unread output.
+    """
     said = bytearray()
     while chunk := await stream.read(65_536):
-        said += chunk
-        if len(said) > LIMIT:
-            raise _TooMuch
+        if len(said) <= LIMIT:
+            said += chunk
+            if len(said) > LIMIT:
+                end()
     return bytes(said)
 
 
