@@ -125,7 +125,7 @@ async def test_empty_panes_say_what_comes_next(console: Open) -> None:
     async with console() as c:
         c.fleet.list_all(scene.fleet())
         await c.until(
-            c.shows("No issues yet", "hive issue new", "No agent is at work", "No pull requests yet")
+            c.shows("No repository yet", "hive init", "No agent is at work", "No pull requests yet")
         )
 
 

@@ -376,6 +376,7 @@ async def test_nothing_at_work_leaves_an_empty_wall_that_says_so(console: Open) 
 
 async def test_following_many_logs_fast_leaks_no_thread(console: Open) -> None:
     fleet = ScriptedFleet()
+    others = set(threading.enumerate())
     runs = [scene.run(n, f"claude-{n}", Phase.WORKING) for n in range(1, 41)]
     for run in runs:
         fleet.agents_side.logged[run.id] = said(5, run.spec.worker)
@@ -388,7 +389,7 @@ async def test_following_many_logs_fast_leaks_no_thread(console: Open) -> None:
         await c.until(lambda: fleet.agents_side.followers == 1)
 
         def following() -> list[threading.Thread]:
-            return [thread for thread in threading.enumerate() if thread.name.startswith("log ")]
+            return [one for one in threading.enumerate() if one.name.startswith("log ") and one not in others]
 
         await c.until(lambda: len(following()) == 1)
     await wait_for(lambda: not following())

@@ -51,7 +51,8 @@ class Terminal:
         self.process = subprocess.Popen(
             args,
             cwd=cwd,
-            env={**env, "TERM": term},
+            # These would win against the size of the pty; readline sets them in whoever imports it.
+            env={key: env[key] for key in env.keys() - {"COLUMNS", "LINES"}} | {"TERM": term},
             start_new_session=True,
             preexec_fn=lambda: fcntl.ioctl(self._slave, termios.TIOCSCTTY, 0),
             **streams,

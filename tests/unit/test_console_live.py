@@ -86,7 +86,12 @@ def test_a_backend_that_cannot_be_opened_is_a_failed_source() -> None:
     live = Live(Broken(), notify=told.set, now=lambda: datetime.now(UTC))
     live.start()
     try:
-        until(lambda: live.latest.snapshot.sources[CLUSTER].state is Health.FAILED)
+        until(
+            lambda: (
+                CLUSTER in live.latest.snapshot.sources
+                and live.latest.snapshot.sources[CLUSTER].state is Health.FAILED
+            )
+        )
         assert live.latest.snapshot.sources[CLUSTER].why == "The database is from a newer hive. Update hive."
         assert live.latest.snapshot.sources[FORGE].state is not Health.FAILED
     finally:
