@@ -248,5 +248,6 @@ def _pull(pull: PullRequest, snapshot: Snapshot, settings: FleetSettings) -> Ite
             f"conflicts with {pull.base}: {pull.title}",
             target,
             pull.updated_at,
-            "describe",
+            # A new attempt starts from the base as it is now.
+            "reset" if pull.issue is not None else "describe",
         )

@@ -127,6 +127,12 @@ def test_a_pull_request_is_ready_only_when_a_merge_would_do_it() -> None:
     assert kinds(b.issue(1), b.pull(50)) == []
 
 
+def test_a_conflict_is_helped_by_a_new_attempt() -> None:
+    issue = b.issue(1, labels=("status:in-review",))
+    (found,) = needed(issue, b.pull(50, mergeable=False))
+    assert found.action == "reset"
+
+
 def test_a_changed_text_waits_for_its_approval() -> None:
     old = Approval("me", b.ago(hours=1), "0" * 64)
     assert kinds(b.issue(1, edited_by="mallory", approval=old)) == ["approval"]
