@@ -93,6 +93,9 @@ class HiveApp(Acting):
                 pane.sort(Order(*self.memory.sorting[pane.id]))
 
     def get_default_screen(self) -> MainScreen:
+        # Here and not earlier: the theme has everything parsed anew that is known before it is set.
+        panes = self.main.panes
+        self.stylesheet.foresee((self.main.log_pane.log_view, *(pane.body for pane in panes), *panes))
         return self.main
 
     def on_mount(self) -> None:

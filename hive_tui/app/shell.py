@@ -46,7 +46,7 @@ class Shell(GuardedPump, App[None]):
         # Without a terminal there is nothing that could lack colours: tests, and pictures.
         colors = self.console.color_system if sys.stdout.isatty() else "truecolor"
         self.theme = theme.chosen(wish, self.available_themes, os.environ, colors=colors)
-        self.stylesheet = RememberingStylesheet(variables=self.get_css_variables())
+        self.stylesheet: RememberingStylesheet = RememberingStylesheet(variables=self.get_css_variables())
         self.unknown_theme = wish if wish is not None and wish not in self.available_themes else None
         """A configured theme that there is not."""
         self.survives: bool | None = None
