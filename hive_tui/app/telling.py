@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 
-from textual.notifications import SeverityLevel
+from textual.notifications import Notify, SeverityLevel
 
 from hive_tui.app import attention_rows, bell
 from hive_tui.app.bell import Bell
@@ -25,6 +25,12 @@ KEPT = 500
 
 LONGEST = 2_000
 """Characters kept of a message."""
+
+MOST_SHOWN = 5
+"""Messages that stand over the panes at once; a held key is not to hide them all."""
+
+REPEAT_SECONDS = 1.0
+"""A message that is told again within this time goes on standing there as it is."""
 
 NEEDS_YOU = "attention"
 
@@ -71,6 +77,17 @@ class Telling(Shell):
         """As Textual's, and kept. For any thread."""
         self._keep(f"{title}: {message}" if title else message, severity)
         super().notify(message, title=title, severity=severity, timeout=timeout, markup=markup)
+
+    def on_notify(self, event: Notify) -> None:
+        """Show the same words once, and few at a time; errors stay longest."""
+        new, shown = event.notification, list(self._notifications)
+        same = [old for old in shown if (old.message, old.title) == (new.message, new.title)]
+        if any(old.timeout - old.time_left < REPEAT_SECONDS for old in same):
+            event.prevent_default()
+            return
+        others = sorted((old for old in shown if old not in same), key=lambda old: old.severity == "error")
+        for old in (*same, *others[: max(0, len(others) + 1 - MOST_SHOWN)]):
+            self._unnotify(old, refresh=False)
 
     def _keep(self, words: str, severity: str) -> None:
         words = text.clean(words, limit=LONGEST)

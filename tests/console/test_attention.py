@@ -109,3 +109,21 @@ async def test_a_dispatcher_that_died_is_told_where_nothing_happens(console: Ope
         await c.until(c.shows("No agent is at work", "The dispatcher died"))
         assert "✗ dispatcher dead" in c.lines[0]
         await c.until(lambda: "The dispatcher died" in c.app.main.issues.words)
+
+
+async def test_a_held_key_does_not_cover_the_panes_with_what_it_says(console: Open) -> None:
+    async with console(said=True) as c:
+
+        def shown() -> list[str]:
+            return [each.message for each in c.app._notifications]
+
+        c.app.say("It failed.", "error")
+        for _ in range(20):
+            c.app.say("Kill: no run is selected.", "warning")
+        await c.until(c.shows("Kill: no run is selected."))
+        assert shown() == ["It failed.", "Kill: no run is selected."]
+        assert c.app.told[-1].times == 20
+        for number in range(20):
+            c.app.say(f"Message {number}.")
+        await c.until(c.shows("Message 19."))
+        assert shown() == ["It failed.", *(f"Message {number}." for number in range(16, 20))]
