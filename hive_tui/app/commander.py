@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 from textual.notifications import SeverityLevel
 
-from hive_tui.app.line import child, grammar
+from hive_tui.app.line import child, foreground, grammar
 from hive_tui.app.line.child import Caller, Said
 from hive_tui.app.line.completion import Names
 from hive_tui.app.line.grammar import Call, Do, Meaning, SetTheme, ShowLog, ShowPane, SwitchFleet
@@ -41,6 +41,8 @@ class Commands(msgspec.Struct, frozen=True):
     """Where the lines are kept."""
     call: Callable[..., Awaitable[Said]] = child.call
     """Runs an argument vector to its end, as `child.call` does."""
+    foreground: Callable[..., int] = foreground.run
+    """Runs one that needs the terminal, as `foreground.run` does."""
 
 
 class Commander:
@@ -100,12 +102,21 @@ class Commander:
                 app.switch_fleet(name)
             case SetTheme(name):
                 app.choose_theme(name)
+            case Call() if found.asks and not app.read_only:
+                app.call_later(self._ask, found)  # when the line is gone from the screen
             case Call():
                 app.run_worker(self._call(found), group="commands", exit_on_error=False)
 
     def _run_of(self, words: str) -> Run:
         repos = [repo.name for repo in self._app.view.settings.repos]
         return targets.find_run(self._app.view.snapshot, words, repos=repos)
+
+    def _ask(self, call: Call) -> None:
+        argv = self._commands.caller.argv(call.argv)
+        try:
+            self._commands.foreground(self._app, argv, name=child.shown(call.argv))
+        except HiveError as error:
+            self._app.say_error(error)
 
     async def _call(self, call: Call) -> None:
         if call.danger is None:

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from hive_tui.app import keys
@@ -277,3 +278,22 @@ def test_everything_in_the_registry_is_done_somewhere() -> None:
     }
     missing = {action.id for action in actions.REGISTRY if not action.writes} - bound - elsewhere
     assert missing == {"open"}  # the lists' own, as those for moving
+
+
+async def test_an_issue_is_written_in_the_editor_of_the_person(console: Open) -> None:
+    asked: list[list[str]] = []
+
+    def editor(_: object, argv: Sequence[str], *, name: str) -> int:
+        asked.append([*argv][4:])
+        return 0
+
+    shell = Shell()
+    made = commands(shell)()
+    async with console(said=True, commands=lambda: msgspec.structs.replace(made, foreground=editor)) as c:
+        await write(c, "issue new 'Say hello'")
+        await c.until(lambda: asked == [["--fleet", "trial", "issue", "new", "Say hello"]], "the editor")
+        await write(c, "issue edit 37 --title 'Say goodbye'")
+        await c.until(lambda: len(shell.calls) == 1, "what needs no terminal")
+    async with console(said=True, commands=commands(shell)) as c:
+        await write(c, "issue edit 37")
+        await c.until(c.shows("needs a terminal of its own"), "where there is none")

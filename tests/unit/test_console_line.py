@@ -215,3 +215,21 @@ async def test_a_call_that_says_too_much_is_ended() -> None:
 async def test_a_call_that_cannot_start_says_so() -> None:
     with pytest.raises(HiveError, match="cannot be started"):
         await child.call(["/nonexistent/hive"], columns=80, name="x")
+
+
+@pytest.mark.parametrize(
+    ("line", "asks"),
+    [
+        ("issue new", True),
+        ("issue new 'Say hello' --label bug", True),
+        ("hive issue edit 41", True),
+        ("issue new 'Say hello' --done 'it says hello'", False),
+        ("issue edit 41 --body=none", False),
+        ("issue edit --help", False),
+        ("issue show 41", False),
+    ],
+)
+def test_what_asks_gets_the_terminal(line: str, asks: bool) -> None:
+    call = grammar.meaning(line, COMMANDS)
+    assert isinstance(call, grammar.Call)
+    assert call.asks is asks

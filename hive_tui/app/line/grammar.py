@@ -44,6 +44,15 @@ class Call(NamedTuple):
     argv: tuple[str, ...]
     danger: Action | None = None
 
+    @property
+    def asks(self) -> bool:
+        """Whether it asks the person, or opens their editor: it needs the terminal for itself."""
+        if self.argv[:1] != ("issue",) or _any(self.argv, "-h", "--help"):
+            return False
+        if self.argv[1:2] == ("new",):
+            return not _any(self.argv, *_TEXTS)
+        return self.argv[1:2] == ("edit",) and not _any(self.argv, *_TEXTS, *_CHANGES)
+
 
 Meaning = Do | ShowPane | ShowLog | SwitchFleet | SetTheme | Call
 
@@ -61,6 +70,10 @@ _OWN = ("quit", "q", "help", "theme", "fleet", "read-only", *_PANE_NAMES)
 
 _COMMANDS = {"fleet": ("list", "use", "add", "remove"), "agents": ("list", "enable", "disable")}
 """What stands behind a pane's name where it is a command of `hive` all the same."""
+
+_TEXTS = ("--body", "-F", "--body-file", "--plan", "--done")
+_CHANGES = ("--title", "--add-label", "--remove-label")
+"""Options that say what an issue becomes, so that nobody is asked."""
 
 _YES = ("-y", "--yes")
 _CONSOLE = (Scope.VIEW, Scope.FLEET, Scope.ISSUE, Scope.RUN, Scope.PULL)
