@@ -77,7 +77,7 @@ def watch(
 
             delay = ceiling * uniform(0.5, 1.0)
             failures = min(failures + 1, 16)
-            why = f"{error.message} {error.hint or ''}".strip()
+            why = error.words
             emit(SourceFailed(source.name, why, datetime.now(UTC) + timedelta(seconds=delay)))
             stop.wait(delay)
 

@@ -251,7 +251,7 @@ class Dispatcher:
         try:
             changed = self._load().fleet(self._fleet.name) != self._fleet.settings
         except HiveError as error:
-            changed, complaint = False, f"{error.message} {error.hint or ''}".strip()
+            changed, complaint = False, error.words
         if complaint is not None and complaint != self._complaint:
             self._record(datetime.now(UTC), "error", f"the configuration is not taken in: {complaint}", None)
         self._complaint = complaint

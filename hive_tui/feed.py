@@ -100,7 +100,7 @@ class Feed:
                 watch(self._emit, self.stop)
                 why = "the watch ended"
             except HiveError as error:
-                why = f"{error.message} {error.hint or ''}".strip()
+                why = error.words
             # The thread's edge: a bug in a backend must show as a failed source, not as silence.
             except Exception as error:
                 traceback.print_exc()

@@ -100,7 +100,7 @@ def _collect(name: str, read: _Read) -> list[SourceEvent]:
     try:
         events.extend(read())
     except HiveError as error:
-        events.append(SourceFailed(name, f"{error.message} {error.hint or ''}".strip()))
+        events.append(SourceFailed(name, error.words))
     return events
 
 

@@ -65,7 +65,7 @@ def main(argv: list[str] | None = None) -> int:
     except Interrupted as signalled:
         return signalled.leave(stage)
     except HiveError as error:
-        stage.emit(AgentError(text=f"{error.message} {error.hint or ''}".strip()))
+        stage.emit(AgentError(text=error.words))
         return UNAVAILABLE
     try:
         return _perform(stage, memory, scenario, options)

@@ -15,10 +15,12 @@ from textual.notifications import SeverityLevel
 
 from hive_tui.app import key_hints
 from hive_tui.app.looking import Looking
-from hive_tui.app.orders import Orders, words
+from hive_tui.app.orders import Orders
+from hive_tui.app.screens.main import MainScreen
 from hive_tui.app.telling import Telling
 from hive_tui.app.view import View
 from hive_tui.core import actions
+from hive_tui.core.errors import words_of
 from hive_tui.core.keymap import Keymap
 from hive_tui.core.store import Diff
 from hive_tui.core.targets import Target
@@ -65,6 +67,8 @@ class Acting(Telling):
 
     orders: Orders
     """What is ordered from the fleet."""
+    main: MainScreen
+    """The screen of panes."""
     looking: Looking
     """What is done with what is selected without changing it."""
     view: View
@@ -184,6 +188,7 @@ class Acting(Telling):
         out and waited for; what the console does by itself is done as by its key."""
         action = actions.get(name)
         if action.writes:
+            self.main.hold()
             self.orders.give(action, self.targets or ())
         else:
             self.do(name)
@@ -192,6 +197,7 @@ class Acting(Telling):
         """The first of two keys; what may follow is shown."""
         from hive_tui.app.screens.chord import ChordScreen
 
+        self.main.hold()
         reasons = self.reasons()
         followers = {
             second: [(name, actions.get(name).title, reasons.get(name, NOT_HERE)) for name in names]
@@ -245,4 +251,4 @@ class Acting(Telling):
 
     def say_error(self, error: BaseException | None) -> None:
         """Tell what went wrong, and the next step."""
-        self.say(words(error), "error")
+        self.say(words_of(error), "error")

@@ -150,7 +150,7 @@ class HiveApp(Acting):
     def _show(self, diff: Diff) -> None:
         """Show the view on every screen that shows one, also those below the top."""
         self.main.muted = self.muted
-        self.main.show(self.view, diff, pending=self.view.pending_of(Target()) or "")
+        self.main.show(self.view, diff)
         for screen in self.screen_stack:
             if screen is not self.main and isinstance(screen, ViewScreen):
                 screen.show(self.view, diff)
@@ -254,6 +254,7 @@ class HiveApp(Acting):
             self.push_screen(LogScreen(self.logs, run, self.view, self._saved_logs))
 
     def action_full_log(self) -> None:
+        self.main.hold()
         self.show_log(None)
 
     def action_wall(self) -> None:

@@ -221,7 +221,7 @@ class FirstContact(Shell):
         try:
             said = await self._call(words, columns=max(40, self.size.width - 12))
         except HiveError as error:
-            self._say(Doing(text.clean_line(f"{error.message} {error.hint or ''}"), failed=True))
+            self._say(Doing(text.clean_line(error.words), failed=True))
             return
         finally:
             self._busy = False

@@ -39,6 +39,7 @@ class Looking:
         """The same for what is selected; which tab comes first depends on where one comes from."""
         from hive_tui.app import things
 
+        self._app.main.hold()
         target = self._target()
         if target is None:
             self._app.say("Nothing is selected.", "warning")
@@ -57,7 +58,7 @@ class Looking:
             return
         key = things.related(view, target, kind)
         if key is None:
-            self._app.say(things.no_such(view, target, kind), "warning")
+            self._app.say(things.no_such(target, kind), "warning")
             return
         self._app.show_pane(things.PANES[kind], None)
         self._app.main.go(things.PANES[kind], key)

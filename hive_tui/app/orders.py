@@ -8,13 +8,13 @@ Whatever takes time runs in threads; this object itself belongs to the screen's 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from hive_tui.app import questions
+from hive_tui.app import order_words, questions
 from hive_tui.app.live import Fleet
 from hive_tui.app.pending import CONFIRM_WITHIN, Pending, Wish
 from hive_tui.app.slots import SlotsDial
@@ -30,7 +30,7 @@ from hive_tui.core.actions import (
     Scope,
     SetSlots,
 )
-from hive_tui.core.errors import HiveError, Refused
+from hive_tui.core.errors import HiveError, Refused, words_of
 from hive_tui.core.model import Actor, ActorKind
 from hive_tui.core.ports import Capability
 from hive_tui.core.sources import Kind
@@ -48,9 +48,6 @@ TURNS = {"slots.more": 1, "slots.fewer": -1}
 
 ASKS_ALWAYS = frozenset({"issue.approve"})
 """Ends nothing, but is a consent: what is consented to has to be on the screen."""
-
-SAID = 3
-"""Messages of one order that are told in full."""
 
 
 class Orders:
@@ -117,7 +114,7 @@ class Orders:
             if broken
             else "Look at it (d) and at what happened (8), then give the order again."
         )
-        what = text.truncate(", ".join(dict.fromkeys(map(_wish_words, late))), 200)
+        what = text.truncate(", ".join(dict.fromkeys(map(order_words.wish_words, late))), 200)
         self._app.say(f"The fleet did not confirm {what} within {text.age(CONFIRM_WITHIN)}. {step}", "error")
 
     # What may be ordered
@@ -233,7 +230,7 @@ class Orders:
             try:
                 await order
             except HiveError as error:
-                self._app.say(words(error), "error")
+                self._app.say(words_of(error), "error")
             finally:
                 after()
                 self._app.show_again()
@@ -250,7 +247,7 @@ class Orders:
         if not requests:
             return
         asks = action.danger is not Danger.NONE or action.id in ASKS_ALWAYS
-        early = {} if asks else _subjects(action, targets, requests)
+        early = {} if asks else order_words.subjects(action, targets, requests)
         self._begin(action, early, requests[0])
         try:
             plans = await asyncio.to_thread(self._plan_all, requests)
@@ -316,7 +313,7 @@ class Orders:
     async def _carry_out(self, action: Action, plans: Sequence[ActionPlan], *, looked_again: bool) -> None:
         labels: dict[Target, str] = {}
         for plan in plans:
-            mine = _labels(action, plan) if plan.refusal is None else {}
+            mine = order_words.labels_of(action, plan) if plan.refusal is None else {}
             self._begin(action, mine, plan.request)
             labels |= mine
         await self._execute_all(action, plans, labels, looked_again=looked_again)
@@ -378,12 +375,12 @@ class Orders:
     def _report(self, result: ActionResult) -> None:
         done, errors = result.messages, result.errors
         if not errors:
-            self._app.say(_several(done) if done else "There was nothing to do.")
+            self._app.say(order_words.several(done) if done else "There was nothing to do.")
             return
-        why = _several([words(error) for error in errors])
+        why = order_words.several([words_of(error) for error in errors])
         if done:
             total = len(done) + len(errors)
-            why = f"{len(done)} of {total} done: {_several(done)} Not done: {why}"
+            why = f"{len(done)} of {total} done: {order_words.several(done)} Not done: {why}"
         self._app.say(why, "error")
 
     async def _begin_dispatcher(self, action: Action) -> None:
@@ -416,43 +413,3 @@ _LOOKED_AT = (Kind.RUN, Kind.ISSUE, Kind.PULL, Kind.CLAIM, Kind.FLEET)
 def _load_dialog() -> None:
     """Import what a dialog is made of, which takes long the first time, in a thread."""
     import hive_tui.app.screens.confirm  # noqa: F401
-
-
-def _subjects(action: Action, targets: Iterable[Target], requests: Sequence[Request]) -> dict[Target, str]:
-    """What is pending while the order is planned, and how it is called."""
-    if action.scope is Scope.FLEET:
-        agent = getattr(requests[0], "agent", None)
-        return {Target(agent=agent): agent or "the fleet"}
-    return {found: _name(found) for found in action.subjects(tuple(targets))}
-
-
-def _labels(action: Action, plan: ActionPlan) -> dict[Target, str]:
-    if plan.action.scope is Scope.FLEET:
-        runs = {
-            found: "" for planned in plan.targets if (found := action.subject(planned.target)) is not None
-        }
-        return {**_subjects(action, (), [plan.request]), **{target: _name(target) for target in runs}}
-    return {found: _name(found) for found in questions.subjects(plan)}
-
-
-def _name(target: Target) -> str:
-    if target.run is not None:
-        return target.run
-    return str(target.issue_key or target.pull_key or target.agent or "the fleet")
-
-
-def _wish_words(wish: Wish) -> str:
-    doing = wish.action.doing or "the new number of slots"
-    return doing if wish.target == Target() else f"{doing} {wish.label}"
-
-
-def _several(said: Sequence[str]) -> str:
-    rest = len(said) - SAID
-    return " ".join([*said[:SAID], *([f"And {rest} more."] if rest > 0 else [])])
-
-
-def words(error: BaseException | None) -> str:
-    """An error for a person: what happened, and the next step."""
-    if isinstance(error, HiveError):
-        return f"{error.message} {error.hint or ''}".strip()
-    return f"{type(error).__name__}: {error}"

@@ -134,7 +134,7 @@ class _Follower(threading.Thread, Generic[T]):
                     self._add(line)
                 return self._tell(ended=True, error=None)
             except HiveError as error:
-                self._tell(ended=False, error=f"{error.message} {error.hint or ''}".strip())
+                self._tell(ended=False, error=error.words)
             except Exception as error:  # a thread's edge: shown in the log pane
                 self._tell(ended=False, error=f"{type(error).__name__}: {error}")
             self.stopped.wait(RETRY_SECONDS)

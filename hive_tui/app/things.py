@@ -74,7 +74,7 @@ def related(view: View, target: Target, kind: str) -> Hashable | None:
     return None if subject.run is None else subject.run.id
 
 
-def no_such(view: View, target: Target, kind: str) -> str:
+def no_such(target: Target, kind: str) -> str:
     """Why there is nothing to go to."""
     name = name_of(target, kind_of(target)) or "This"
     if kind == PULL:

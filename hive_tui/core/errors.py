@@ -15,6 +15,11 @@ class HiveError(Exception):
         self.message = message
         self.hint = hint
 
+    @property
+    def words(self) -> str:
+        """What happened, and the next step."""
+        return f"{self.message} {self.hint or ''}".strip()
+
 
 class UsageError(HiveError):
     """The call itself is wrong: an unknown name, a malformed value."""
@@ -58,6 +63,11 @@ class GitError(HiveError):
 
 class WorkRejected(HiveError):
     """What the agent handed over is not acceptable as a pack of ordinary commits."""
+
+
+def words_of(error: BaseException | None) -> str:
+    """Any error for a person; one that is not ours is a bug, or the system's."""
+    return error.words if isinstance(error, HiveError) else f"{type(error).__name__}: {error}"
 
 
 def unknown(kind: str, name: str, known: Iterable[str], *, listing: str | None = None) -> UsageError:

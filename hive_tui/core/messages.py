@@ -53,7 +53,7 @@ def end_comment(run: Run, *, gives_up: bool) -> str:
 def no_pull_comment(run: Run, error: HiveError) -> str:
     """Why finished work got no pull request, and where it is."""
     spec = run.spec
-    why = f"{error.message} {error.hint or ''}".strip()
+    why = error.words
     return (
         f"Attempt {spec.attempt} by {spec.worker} finished, but no pull request can be opened: {why}\n\n"
         f"Its work is on `{spec.branch}`. Cost: {_cost(run)}.\n"

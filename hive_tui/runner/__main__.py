@@ -54,7 +54,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(error.message, file=sys.stderr)
         return error.exit_code
     except HiveError as error:
-        print(f"{error.message} {error.hint or ''}".strip(), file=sys.stderr)
+        print(error.words, file=sys.stderr)
         return error.exit_code
     except Exception:
         traceback.print_exc()

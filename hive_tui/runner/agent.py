@@ -64,7 +64,7 @@ def work(ctx: Context, text: str, *, afresh: bool) -> AgentResult:
             stdin=bool(launch.stdin) or launch.keep_stdin,
         )
     except HiveError as error:
-        why = f"{error.message} {error.hint or ''}".strip()
+        why = error.words
         return AgentResult(Outcome.FAILED, why, session=state.id, unavailable=True)
     if launch.stdin:
         process.write(launch.stdin)

@@ -43,7 +43,7 @@ def implement(ctx: Context, position: Position) -> StepResult:
     try:
         ctx.tip = takeover.commit_all(ctx.sandbox, LEFT, ctx.identity, move=True)
     except WorkRejected as error:
-        return Rejected(f"{error.message} {error.hint or ''}".strip(), error.message.rstrip("."))
+        return Rejected(error.words, error.message.rstrip("."))
     if ctx.tip == ctx.base:
         return Over(Phase.FAILED, "the agent changed nothing", said)
     return Passed()

@@ -105,7 +105,7 @@ class TestSubject:
         whole = target(22, run=scene.RUNS[5].id, pull_request=52)
         assert things.related(view, whole, things.PULL) == PullKey(scene.REPO, 52)
         assert things.related(view, target(44), things.RUN) is None
-        assert things.no_such(view, target(44), things.RUN) == "Nobody has worked on acme/parser#44 yet."
+        assert things.no_such(target(44), things.RUN) == "Nobody has worked on acme/parser#44 yet."
         kinds = [things.kind_of(whole, pane) for pane in ("agents", "pulls", "issues", "attention", None)]
         assert [things.name_of(whole, kind) for kind in kinds] == [
             *(scene.RUNS[5].id, "acme/parser!52"),

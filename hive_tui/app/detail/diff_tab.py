@@ -9,11 +9,11 @@ from textual.worker import Worker, WorkerState
 
 from hive_tui.app.detail import changes
 from hive_tui.app.detail.subject import Subject
-from hive_tui.app.detail.tabs import TextTab, words_of
+from hive_tui.app.detail.tabs import TextTab
 from hive_tui.app.live import Fleet
 from hive_tui.app.view import View
 from hive_tui.core import text
-from hive_tui.core.errors import HiveError
+from hive_tui.core.errors import HiveError, words_of
 from hive_tui.core.glyphs import Tone
 from hive_tui.core.ids import PullKey, RunId
 from hive_tui.core.ports import Capability, DiffOf, RunDiff

@@ -16,7 +16,7 @@ from hive_tui.app.live import Fleet
 from hive_tui.app.run_log import RunLog
 from hive_tui.app.tail import Logs
 from hive_tui.app.view import View
-from hive_tui.core.errors import HiveError
+from hive_tui.core.errors import words_of
 from hive_tui.core.glyphs import Tone
 from hive_tui.core.ids import IssueKey
 from hive_tui.core.model import Comment
@@ -199,10 +199,3 @@ class DescribeTab(TextTab):
     def present(self, view: View, subject: Subject) -> None:
         width = max(40, self.size.width - 6)
         self.reading.show(described.described(view, subject, width=width))
-
-
-def words_of(error: BaseException | None) -> str:
-    """An error in a sentence, with the next step."""
-    if isinstance(error, HiveError):
-        return f"{error.message} {error.hint or ''}".strip()
-    return f"{type(error).__name__}: {error}"

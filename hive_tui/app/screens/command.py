@@ -116,7 +116,7 @@ class CommandScreen(GuardedPump, ModalScreen[str | None]):
         try:
             self._check(message.value)
         except UsageError as error:
-            words = text.clean_line(f"{error.message} {error.hint or ''}")
+            words = text.clean_line(error.words)
             self._say(Content.styled(words, "$error"))
             return
         self.dismiss(message.value)

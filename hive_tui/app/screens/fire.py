@@ -127,7 +127,7 @@ class FireScreen(GuardedPump, ModalScreen[tuple[FireIssue, ...] | None]):
         try:
             held = await asyncio.to_thread(self._gates, wishes)
         except HiveError as error:
-            held = [f"{error.message} {error.hint or ''}"]
+            held = [error.words]
         self._tell(tuple(held))
 
     def _tell(self, held: tuple[str, ...]) -> None:

@@ -18,7 +18,7 @@ from hive_tui.app.run_log import RunLog
 from hive_tui.app.tail import Logs
 from hive_tui.app.view import View
 from hive_tui.core import text
-from hive_tui.core.errors import HiveError
+from hive_tui.core.errors import words_of
 from hive_tui.core.glyphs import Tone
 from hive_tui.core.ids import RunId
 from hive_tui.core.store import Diff
@@ -139,5 +139,4 @@ class LogScreen(GuardedPump, Screen[None]):
             saved = event.worker.result
             self.notify(f"Saved {text.plural(saved.lines, 'line')} to {saved.path}", markup=False)
         elif event.state is WorkerState.ERROR:
-            words = f"{error.message} {error.hint or ''}" if isinstance(error, HiveError) else str(error)
-            self.notify(words.strip(), severity="error", markup=False)
+            self.notify(words_of(error), severity="error", markup=False)
