@@ -136,11 +136,6 @@ class Reading(LineView):
 
     # Going about
 
-    def go_to_block(self, index: int) -> None:
-        """Bring a block to the top."""
-        if 0 <= index < len(self._prose.blocks):
-            self._scroll(self._prose.row_of(index))
-
     def part(self, by: int) -> None:
         """To the next part, or the one before."""
         top = self.scroll_offset.y

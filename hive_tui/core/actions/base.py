@@ -5,7 +5,6 @@ from __future__ import annotations
 import enum
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
-from typing import Any
 
 import msgspec
 
@@ -290,11 +289,6 @@ def for_each(plan: ActionPlan, act: Callable[[Planned], str]) -> ActionResult:
             failed.append(planned.target)
     errors += [Refused(sentence(f"{planned.label}: {planned.refusal}")) for planned in plan.skipped]
     return ActionResult(tuple(messages), tuple(errors), tuple(failed))
-
-
-def change_claim(context: ActionContext, key: IssueKey, **fields: Any) -> Claim:
-    """Set fields of an issue's claim by compare-and-swap, again when somebody else was faster."""
-    return swap_claim(context, key, lambda claim: msgspec.structs.replace(claim, **fields))
 
 
 def swap_claim(context: ActionContext, key: IssueKey, change: Callable[[Claim], Claim]) -> Claim:
