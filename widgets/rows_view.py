@@ -243,6 +243,11 @@ class RowsView(LineView):
         if index is not None:
             self._set_cursor(index)
 
+    def hold(self) -> None:
+        """Somebody acts on what is selected: from now on that is what they chose."""
+        if self._keys and not self._touched:
+            self._touched, self._wanted = True, self._selected
+
     def announce(self, selected: Hashable | None) -> None:
         """Called when another key is selected."""
 
@@ -329,8 +334,7 @@ class RowsView(LineView):
 
     def on_focus(self) -> None:
         # The focus that a screen begins with is nobody's choice: there is nothing to choose from yet.
-        if self._keys and not self._touched:
-            self._touched, self._wanted = True, self._selected
+        self.hold()
         self._refresh_row(self._cursor)
         self.refresh_lines(self.scroll_offset.y)
 

@@ -68,6 +68,22 @@ async def test_a_list_that_nobody_touched_shows_its_first_row_selected(console: 
         assert table.selected == table.keys[0]
 
 
+@pytest.mark.parametrize("key", ["x", "enter", "l", "g"])
+async def test_what_was_acted_on_stays_selected(console: Open, key: str) -> None:
+    async with console(said=True) as c:
+        table = c.app.main.agents.table
+        chosen = table.selected
+        await c.press(key)
+        await c.until(lambda: c.app.screen is not c.app.main)
+        await c.press("escape")
+        await c.until(lambda: c.app.screen is c.app.main)
+        urgent = scene.run(60, "a-a", Phase.STALLED, why="nothing moves")
+        c.fleet.change(urgent)
+        await c.until(lambda: urgent.id in table.keys)
+        assert table.keys[0] != chosen
+        assert table.selected == chosen
+
+
 async def test_the_selection_moves_on_when_its_row_goes(console: Open) -> None:
     async with console(said=True) as c:
         await c.press("2", "down")

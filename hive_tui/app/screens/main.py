@@ -81,7 +81,7 @@ class MainScreen(GuardedPump, Screen[None]):
     muted = False
     """Nobody is called while the terminal is not looked at."""
 
-    def show(self, view: View, diff: Diff | None, *, pending: str = "") -> None:
+    def show(self, view: View, diff: Diff | None) -> None:
         """Show a view; `diff` as in `ViewPane.show`."""
         self.pulse.parts = pulse_lines.pulse(view, muted=self.muted)
         for pane in self.panes:
@@ -109,6 +109,11 @@ class MainScreen(GuardedPump, Screen[None]):
     def targets(self) -> Sequence[Target]:
         """What an action is about now."""
         return self.current.targets
+
+    def hold(self) -> None:
+        """Somebody acts on the targets: they stay selected, whatever comes above them."""
+        if isinstance(self.current, ListPane):
+            self.current.table.hold()
 
     @property
     def line(self) -> str:
