@@ -26,3 +26,20 @@ def why(view: View) -> str | None:
     if not any(gates.available(agent, view.now) for agent in fleet.agents):
         return "No agent can work now: see the fleet (1)" if fleet.agents else "The fleet has no agent"
     return None
+
+
+def idle(view: View) -> str | None:
+    """Why no agent is at work: what holds the fleet, else what has become of its issues; None where one
+    is, or where there is nothing to work on."""
+    tally = view.tally
+    if tally.phases:
+        return None
+    held = why(view)
+    if held is not None:
+        return held
+    if tally.ready:
+        return f"{text.plural(tally.ready, 'issue')} ready: `n` starts what can be started now"
+    parts = [f"{tally.held:,} held (2)"] if tally.held else []
+    if tally.pulls:
+        parts.append(f"{text.plural(tally.pulls, 'pull request')} open (5)")
+    return f"No issue is ready: {', '.join(parts)}" if parts else None

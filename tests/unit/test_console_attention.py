@@ -5,12 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from typing import Any
 
 import msgspec
 import pytest
 
 from hive_tui.app import attention_rows, bell, event_rows, standstill
 from hive_tui.app.bell import AGAIN, COOLDOWN, Bell
+from hive_tui.app.lists import Tally
 from hive_tui.app.panes.events import _newest_first
 from hive_tui.app.screens.notifications import told_lines
 from hive_tui.app.telling import NEEDS_YOU, Told
@@ -114,6 +116,19 @@ def test_why_nothing_is_started() -> None:
     assert standstill.why(view_of(stopped)) == "The dispatcher is stopped: `hive dispatcher start`"
     assert "no slots" in (standstill.why(view_of(fleet_with(slots=0))) or "")
     assert "no agent" in (standstill.why(view_of(fleet_with(agents=()))) or "")
+
+
+def test_why_no_agent_is_at_work() -> None:
+    assert standstill.idle(view_of()) is None, "some are"
+    nobody = derive(Snapshot())
+    assert standstill.idle(nobody) is None, "there is nothing to work on"
+
+    def with_tally(**numbers: Any) -> str | None:
+        return standstill.idle(msgspec.structs.replace(nobody, tally=Tally(**numbers)))
+
+    assert with_tally(ready=2, held=3) == "2 issues ready: `n` starts what can be started now"
+    assert with_tally(held=6, pulls=1) == "No issue is ready: 6 held (2), 1 pull request open (5)"
+    assert with_tally(issues=1) is None
 
 
 # What is on it

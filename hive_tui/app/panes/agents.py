@@ -53,7 +53,7 @@ class AgentsPane(ListPane):
         return view.target_of_run(cast(RunId, key))
 
     def nothing(self, view: View) -> Sequence[str]:
-        return ("No agent is at work", standstill.why(view) or self.empty[1])
+        return ("No agent is at work", standstill.idle(view) or self.empty[1])
 
     def details(self, view: View, key: Hashable) -> Sequence[Cell]:
         """The issue's title, why it is in its state, and the whole of what it said last."""
@@ -70,3 +70,10 @@ class AgentsPane(ListPane):
     def counts(self, view: View) -> Iterable[Cell]:
         for phase, number in view.tally.phases:
             yield Cell(f"{number} {phase.value}", PHASES[phase].tone)
+        if view.runs and not view.tally.phases:
+            yield Cell("none at work", Tone.QUIET)
+
+    def hint(self, view: View) -> Cell | None:
+        """Why nothing happens, while all that is listed has ended."""
+        idle = standstill.idle(view) if view.runs else None
+        return None if idle is None else Cell(idle, Tone.SOON)
