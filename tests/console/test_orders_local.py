@@ -17,9 +17,13 @@ from hive_tui.app.app import HiveApp
 from hive_tui.app.screens.confirm import ConfirmScreen
 from hive_tui.app.screens.fire import FireScreen
 from hive_tui.app.screens.message import MessageScreen
+from hive_tui.core import actions
+from hive_tui.core.actions import ActionContext, Kill
 from hive_tui.core.ids import IssueKey, RunId, WorkerName, branch_name, run_id
 from hive_tui.core.model import (
     DISPATCHER,
+    Actor,
+    ActorKind,
     Check,
     CheckState,
     Claim,
@@ -211,10 +215,6 @@ async def test_two_consoles_act_on_the_same_run(fleet: OpenFleet) -> None:
             await select(app, 3, name)
             await app.press("x")  # type: ignore[attr-defined]
             await wait_for(lambda: isinstance(app.screen, ConfirmScreen))
-            from hive_tui.core import actions
-            from hive_tui.core.actions import ActionContext, Kill
-            from hive_tui.core.model import Actor, ActorKind
-
             bob = Actor(ActorKind.PERSON, "bob")
             context = ActionContext(
                 other.cluster, other.forge, other.settings, bob, lambda: datetime.now(UTC)
@@ -223,7 +223,7 @@ async def test_two_consoles_act_on_the_same_run(fleet: OpenFleet) -> None:
             await app.press("y")  # type: ignore[attr-defined]
             await wait_for(
                 lambda: (
-                    any("has ended (killed)" in note.message for note in app._notifications)
+                    any("has ended: killed" in note.message for note in app._notifications)
                     or (isinstance(app.screen, ConfirmScreen) and app.screen.question.refusal is not None)
                 )
             )

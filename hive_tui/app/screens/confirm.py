@@ -66,6 +66,7 @@ class ConfirmScreen(GuardedPump, ModalScreen[bool]):
                 yield Button(Content(question.accept), id="accept", compact=True, classes=danger)
 
     def on_mount(self) -> None:
+        self.on_resize()
         self.ask(self._question)
         if self._question.number is not None:
             self.query_one(Input).focus()
@@ -73,7 +74,8 @@ class ConfirmScreen(GuardedPump, ModalScreen[bool]):
     def on_resize(self) -> None:
         # The buttons stay in sight, however much there is to read.
         room = int(self.app.size.height * 0.9) - AROUND
-        self.query_one(VerticalScroll).styles.max_height = max(2, room)
+        for scroll in self.query(VerticalScroll):  # a size can arrive before what is in the dialog
+            scroll.styles.max_height = max(2, room)
 
     def action_page(self, by: int) -> None:
         scroll = self.query_one(VerticalScroll)
