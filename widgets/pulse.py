@@ -8,6 +8,7 @@ from typing import ClassVar, NamedTuple
 from rich.cells import cell_len
 from rich.segment import Segment
 from textual.app import ComposeResult
+from textual.geometry import Region
 from textual.reactive import reactive
 from textual.strip import Strip
 from textual.widget import Widget
@@ -68,9 +69,15 @@ class _End(Guarded, Widget):
         super().__init__()
         self._pulse = pulse
 
+    def draw_lines(self, crop: Region) -> list[Strip]:
+        # Of another width of the pulse Textual knows nothing here: it would paint what it remembers.
+        self._styles_cache.clear()
+        return super().draw_lines(crop)
+
     def render_line(self, y: int) -> Strip:
         whole = self._pulse.draw()
-        return whole.crop(whole.cell_length - END)
+        hidden = max(0, END - whole.cell_length)
+        return Strip.join([Strip.blank(hidden), whole.crop(whole.cell_length + hidden - END)])
 
 
 class Pulse(Guarded, Widget):
@@ -90,10 +97,6 @@ class Pulse(Guarded, Widget):
 
     def compose(self) -> ComposeResult:
         yield self._end
-
-    def on_resize(self) -> None:
-        # The end keeps its own size, for which Textual would paint it as it was.
-        self._end.refresh()
 
     def watch_parts(self) -> None:
         """Paint what reads differently: mostly that is the clock."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from textual.geometry import Region
@@ -59,11 +60,26 @@ async def test_every_pane_is_reachable_at_a_normal_size(console: Open) -> None:
         await c.until(lambda: c.app.main.agents.body.has_focus, "the focus it had")
 
 
-async def test_the_end_of_the_pulse_is_that_of_the_new_width(console: Open) -> None:
+async def test_the_pulse_is_whole_in_every_picture_of_another_width(
+    console: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torn: list[str] = []
+    display = HiveApp._display
+
+    def displayed(app: HiveApp, screen: Any, picture: Any) -> None:
+        display(app, screen, picture)
+        pulse = app.main.pulse
+        if screen is app.main and pulse.size.width:
+            shown = screen._compositor.render_strips(app.size)[0].text
+            if shown != pulse.draw().text:
+                torn.append(shown)
+
     async with console(said=True) as c:
-        for width, height in ((20, 5), (80, 24), (59, 15), (160, 48)):
+        monkeypatch.setattr(HiveApp, "_display", displayed)
+        for width, height in ((20, 5), (80, 24), (59, 15), (5, 3), (160, 48)):
             await c.pilot.resize_terminal(width, height)
             await c.until(lambda: c.lines[0] == c.app.main.pulse.draw().text, "one whole line")
+    assert torn == []
 
 
 def settled(app: HiveApp) -> bool:
