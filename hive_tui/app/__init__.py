@@ -79,7 +79,7 @@ def _show(
 ) -> tuple[str | None, int]:
     """One console, until it is quit. Returns the fleet to open next, and the exit code."""
     from hive_tui.app.app import HiveApp
-    from hive_tui.app.terminal import TerminalWatch
+    from hive_tui.app.terminal import TerminalWatch, drawn_on_standard_output
     from hive_tui.core import keymap
 
     local = fleet.settings.cluster == LOCAL
@@ -111,7 +111,7 @@ def _show(
         theme=settings.theme,
         memory=fleet.home / "console.json",
     )
-    with TerminalWatch(sys.stdin, lambda: app.call_later(app.exit)):
+    with drawn_on_standard_output(), TerminalWatch(sys.stdin, lambda: app.call_later(app.exit)):
         app.run()
     return app.next_fleet, app.return_code or 0
 
@@ -132,7 +132,7 @@ def _first_contact(
     from hive_tui.app.contact_lines import Found
     from hive_tui.app.first_contact import DEMO_FLEET, FirstContact, Probes
     from hive_tui.app.line import child
-    from hive_tui.app.terminal import TerminalWatch
+    from hive_tui.app.terminal import TerminalWatch, drawn_on_standard_output
 
     settings, caller = configuration.fleet(name), child.Caller(name, config)
     agents: dict[str, tuple[str, str | None]] = {
@@ -159,7 +159,7 @@ def _first_contact(
         read_only=read_only,
         theme=configuration.settings.theme,
     )
-    with TerminalWatch(sys.stdin, lambda: app.call_later(app.exit)):
+    with drawn_on_standard_output(), TerminalWatch(sys.stdin, lambda: app.call_later(app.exit)):
         app.run()
     return app.next_fleet, app.return_code or 0
 

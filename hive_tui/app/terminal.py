@@ -1,15 +1,18 @@
-"""Ends a console whose terminal is gone: a closed window, a lost ssh connection, a killed tmux.
+"""The terminal that a console is drawn on, and the end of a console whose terminal is gone: a closed
+window, a lost ssh connection, a killed tmux.
 
 Textual cannot do that by itself: its writing thread dies of the first write that fails, after which the
-event loop waits for it for ever, and with it the handler of SIGHUP.
+event loop waits for it for ever, and with it the handlers of signals.
 """
 
 from __future__ import annotations
 
 import os
+import sys
 import termios
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TextIO
 
 LOOK_SECONDS = 1.0
@@ -19,6 +22,19 @@ GRACE_SECONDS = 2.0
 
 HUNG_UP = 129
 """What a shell shows for a program that SIGHUP ended."""
+
+
+@contextmanager
+def drawn_on_standard_output() -> Iterator[None]:
+    """Textual draws on standard error; where that goes elsewhere (`2>errors.txt`) or is closed, it draws
+    on standard output meanwhile."""
+    before = sys.__stderr__
+    if before is None or not before.isatty():
+        sys.__stderr__ = sys.__stdout__  # type: ignore[misc]
+    try:
+        yield
+    finally:
+        sys.__stderr__ = before  # type: ignore[misc]
 
 
 class TerminalWatch:

@@ -185,6 +185,15 @@ def test_without_a_terminal(shop: Workshop, tmp_path: Path) -> None:
         assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize("away", ["2>/dev/null", "2>&-"])
+def test_messages_that_go_elsewhere_take_no_picture_with_them(shop: Workshop, away: str) -> None:
+    with console(shop, "sh", "-c", f'exec "$@" {away}', "sh", *TOP) as terminal:
+        terminal.shows("Sell bread")
+        terminal.type("q")
+        assert terminal.wait() == 0
+        assert not terminal.left_behind
+
+
 @pytest.mark.parametrize("term", ["linux", "screen", "dumb", "vt100"])
 def test_poor_terminals(shop: Workshop, term: str) -> None:
     with console(shop, term=term, size=(80, 24)) as terminal:
