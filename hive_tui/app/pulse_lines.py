@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from hive_tui.app import fleet_lines
@@ -10,6 +11,7 @@ from hive_tui.app.view import View
 from hive_tui.core import glyphs, text
 from hive_tui.core.glyphs import Tone
 from hive_tui.core.model import AgentState, DispatcherState, Fleet
+from hive_tui.core.sources import CLUSTER, Freshness, Health
 from hive_tui.core.targets import Target
 from widgets.bars import spark
 from widgets.cells import Cell, Line
@@ -42,7 +44,7 @@ def pulse(view: View, *, muted: bool = False) -> tuple[Part, ...]:
         return (head, (Form((Cell(fleet_lines.unknown(snapshot), Tone.QUIET),)),), *badges, clock)
     return (
         head,
-        _dispatcher(fleet, now),
+        *_health(view, fleet),
         _slots(view, fleet),
         _switch(view, fleet),
         *_attention(view),
@@ -50,6 +52,29 @@ def pulse(view: View, *, muted: bool = False) -> tuple[Part, ...]:
         *_money(view),
         *badges,
         clock,
+    )
+
+
+def _health(view: View, fleet: Fleet) -> Iterator[Part]:
+    """The dispatcher, and sources that do not answer any more; without the cluster nobody knows what
+    became of the dispatcher."""
+    # A source that was never read is being read: its panes say so.
+    silent = [source for source in view.snapshot.sources.values() if not source.ok and source.heard_at]
+    if not any(source.name == CLUSTER for source in silent):
+        yield _dispatcher(fleet, view.now)
+    if silent:
+        yield _silent(silent, view.now)
+
+
+def _silent(sources: Sequence[Freshness], now: datetime) -> Part:
+    state = Health.FAILED if any(source.state is Health.FAILED for source in sources) else Health.STALE
+    mark = glyphs.HEALTHS[state]
+    names = ", ".join(source.name for source in sources)
+    since = text.since(min(source.heard_at for source in sources if source.heard_at is not None), now)
+    return (
+        Form((Cell(f"{mark.glyph} {names} {mark.word} {since}", mark.tone),), 8),
+        Form((Cell(f"{mark} {since}", mark.tone),), 3),
+        Form((Cell(str(mark), mark.tone),)),
     )
 
 

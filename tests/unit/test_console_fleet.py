@@ -230,6 +230,26 @@ def test_the_pulse_at_every_width(width: int, shown: str) -> None:
     assert pulse_text(view_of(), width) == shown
 
 
+def test_what_cannot_be_read_any_more_is_not_shown_as_so() -> None:
+    def text_with(width: int, *sources: Freshness) -> str:
+        view = view_of()
+        found = {**view.snapshot.sources, **{source.name: source for source in sources}}
+        snapshot = msgspec.structs.replace(view.snapshot, sources=found)
+        return pulse_text(msgspec.structs.replace(view, snapshot=snapshot), width)
+
+    cluster = Freshness(CLUSTER, Health.FAILED, scene.ago(seconds=34), "locked")
+    forge = Freshness(FORGE, Health.FAILED, scene.ago(minutes=3), "403")
+    assert text_with(158, cluster).startswith("hive  trial · local  ✗ cluster failed 34s  slots")
+    assert "✗ cluster, forge failed 3m" in text_with(158, cluster, forge)
+    assert "●  ✗ forge failed 3m  slots" in text_with(158, forge)
+    stale = msgspec.structs.replace(cluster, state=Health.STALE)
+    assert "! cluster stale 34s" in text_with(158, stale)
+    assert text_with(NARROWEST_PULSE, cluster) == "hive trial  ✗ failed  5/6  ▶  4 need you"
+    assert text_with(NARROWEST_PULSE, forge) == "hive  ●  ✗ failed  5/6  ▶  4 need you"
+    reading = Freshness(FORGE, Health.STALE, None)
+    assert text_with(158, reading) == text_with(158)
+
+
 def test_badges_outlive_the_clock() -> None:
     view = msgspec.structs.replace(view_of(), read_only=True)
     assert "[RO]" in pulse_text(view, NARROWEST_PULSE)
