@@ -11,7 +11,9 @@ from pathlib import Path
 
 import msgspec
 from textual import events
+from textual._styles_cache import StylesCache
 from textual.app import App, ScreenStackError
+from textual.await_complete import AwaitComplete
 
 from hive_tui.app import theme
 from hive_tui.app.memory import Memory, MemoryFile
@@ -73,6 +75,13 @@ class Shell(GuardedPump, App[None]):
 
     def on_mount(self) -> None:
         self.app_resume_signal.subscribe(self, self._repaint)
+
+    def pop_screen(self) -> AwaitComplete:
+        """Leave the top screen, with nothing of what was painted on it kept."""
+        left = super().pop_screen()
+        # Textual keeps the colours of a widget by the lines painted for it, of 1,024 widgets.
+        StylesCache.get_inner_outer.cache_clear()
+        return left
 
     def _repaint(self, _: object) -> None:
         """Back from the shell, the terminal shows nothing, of which Textual knows nothing."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from datetime import timedelta
 
 import msgspec
@@ -150,3 +152,15 @@ async def test_a_paused_fleet_names_who_and_why(console: Open) -> None:
         paused = Paused(Actor(ActorKind.PERSON, "bob"), scene.ago(minutes=4), "release day")
         c.fleet.change(msgspec.structs.replace(scene.fleet(*scene.RUNS), paused=paused))
         await c.until(c.shows("paused by bob 4m: release day"))
+
+
+async def test_a_closed_screen_leaves_nothing_painted_behind(console: Open) -> None:
+    async with console(said=True) as c:
+        await c.press("question_mark")
+        assert c.app.screen is not c.app.main
+        painted = [weakref.ref(node._styles_cache) for node in c.app.screen.walk_children()]
+        await c.press("escape")
+        assert c.app.screen is c.app.main
+        await c.press("j")
+        gc.collect()
+        assert [kept() for kept in painted if kept() is not None] == []
