@@ -91,12 +91,14 @@ class Live:
             return None if diff is None else Update(self._latest, diff)
 
     def _own_store(self) -> None:
+        untold = Diff({})  # what no view was made of yet
         while not self._feed.stop.is_set():
             batch = self._feed.take(AGEING_SECONDS, settle=BATCH_SECONDS)
             now = self._now()
             try:
-                diff = self._store.apply(batch, now)
-                view = self._deriver.derive(self._store.snapshot, diff, now)
+                untold = merged(untold, self._store.apply(batch, now))
+                view = self._deriver.derive(self._store.snapshot, untold, now)
+                diff, untold = untold, Diff({})
             except Exception as error:  # a thread's edge: every source is marked with it
                 diff, view = _broken(self._latest, f"{type(error).__name__}: {error}")
             self._deliver(view, diff)

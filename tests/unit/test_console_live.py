@@ -112,6 +112,31 @@ def test_a_store_that_breaks_marks_every_source_and_goes_on(
     until(lambda: len(watched.live.latest.snapshot.runs) == len(scene.RUNS) + 1)
 
 
+def test_what_a_view_could_not_be_made_of_is_in_the_next_one(
+    watched: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def sources() -> set[Health]:
+        return {source.state for source in watched.live.latest.snapshot.sources.values()}
+
+    watched.fleet.list_all()
+    until(lambda: sources() == {Health.FRESH})
+    with monkeypatch.context() as patch:
+        patch.setattr(watched.live._deriver, "derive", lambda snapshot, diff, now: 1 / 0)
+        watched.fleet.list_all(*scene.ITEMS)
+        until(lambda: sources() == {Health.FAILED})
+        watched.fleet.change(scene.issue(99, "One more"))
+        until(lambda: len(watched.live._store.snapshot.issues) == len(scene.ISSUES) + 1)
+        watched.live.take()
+    watched.fleet.change(scene.issue(99, "Another title"))
+    until(lambda: sources() == {Health.FRESH})
+    view = watched.live.latest
+    assert len(view.issues) == len(scene.ISSUES) + 1
+    assert len(view.runs) == len(scene.RUNS)
+    update = watched.live.take()
+    assert update is not None
+    assert update.diff.keys(Kind.RUN) == {run.id for run in scene.RUNS}
+
+
 def test_closing_ends_the_threads(watched: Watched) -> None:
     watched.live.close()
     until(lambda: not watched.live._owner.is_alive())
