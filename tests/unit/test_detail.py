@@ -9,6 +9,7 @@ from hive_tui.app import things
 from hive_tui.app.detail import changes, cost, described, issue_text, subject, transcript
 from hive_tui.app.detail.subject import subject_of
 from hive_tui.app.view import Deriver, View
+from hive_tui.core import text
 from hive_tui.core.events import (
     AnyEvent,
     LogLine,
@@ -22,7 +23,7 @@ from hive_tui.core.events import (
 )
 from hive_tui.core.glyphs import Tone
 from hive_tui.core.ids import IssueKey, PullKey
-from hive_tui.core.model import Comment, Phase, Tokens, Usage
+from hive_tui.core.model import Budget, Comment, Phase, Tokens, Usage
 from hive_tui.core.settings import FleetSettings
 from hive_tui.core.sources import CLUSTER, FORGE, Item, Kind, Listed
 from hive_tui.core.store import Store
@@ -301,6 +302,18 @@ class TestCost:
         assert "together                   $4.00" in shown
         assert "of $50.00" in shown
         assert "an hour over 7m" in shown
+
+    def test_what_runs_may_still_spend_is_not_left(self) -> None:
+        run = scene.run(44, "claude-a", Phase.WORKING, micros=200_000)
+        run = msgspec.structs.replace(run, spec=msgspec.structs.replace(run.spec, budget_micros=1_200_000))
+        limit = 50_000_000
+        budget = Budget(day_micros=limit)
+        view = view_of(msgspec.structs.replace(scene.fleet(run), budget=budget), run, *scene.ISSUES)
+        shown = words(cost.cost_blocks(view, subject_of(view, target(44)), None))
+        day = view.plan.spending("day")
+        assert day.reserved
+        assert text.money(limit - day.micros - day.reserved) in shown
+        assert f"{text.money(day.reserved)} of it kept for runs" in shown
 
 
 def test_the_description_comes_in_parts(view: View) -> None:

@@ -169,21 +169,26 @@ def _limits(view: View, subject: Subject, run: Run, budget: Budget) -> Iterator[
     spent = run.status.usage.cost_micros
     issue_spent = sum(other.status.usage.cost_micros or 0 for other in subject.attempts)
     own = run.spec.budget_micros if run.spec.budget_micros is not None else budget.run_micros
+    day, fleet = view.plan.spending("day"), view.plan.spending("fleet")
     known = (
-        ("this attempt", own, spent),
-        ("this issue", budget.issue_micros, issue_spent),
-        ("today", budget.day_micros, view.costs.today_micros),
-        ("the fleet", budget.fleet_micros, view.costs.all_micros),
+        ("this attempt", own, spent, 0),
+        ("this issue", budget.issue_micros, issue_spent, 0),
+        ("today", budget.day_micros, day.micros, day.reserved),
+        ("the fleet", budget.fleet_micros, fleet.micros, fleet.reserved),
     )
     found = False
-    for name, limit, used in known:
+    for name, limit, paid, kept in known:
         if limit is None:
             continue
         found = True
-        left = limit - (used or 0)
+        # What runs at work may still spend is spoken for: the gates count it, as the fleet's pane does.
+        used = (paid or 0) + kept
+        left = limit - used
         tone = Tone.BROKEN if left <= 0 else Tone.SOON if limit and left / limit < 0.2 else Tone.PLAIN
-        share = min(1.0, (used or 0) / limit) if limit else 1.0
-        note = f"of {text.money(limit)}   {_bar(share)} used"
+        share = min(1.0, used / limit) if limit else 1.0
+        note = f"of {text.money(limit)}   {_bar(share)} used" + (
+            f", {text.money(kept)} of it kept for runs" if kept else ""
+        )
         yield _pair(name, text.money(max(0, left)), note, tone)
     if not found:
         words = "  no limit is set; `hive config set fleets.NAME.budget.issue DOLLARS` sets one"
