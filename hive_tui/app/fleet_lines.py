@@ -119,8 +119,9 @@ def agent_mark(agent: AgentState, now: datetime) -> Mark:
         limited = glyphs.QUOTAS[agent.quota.state]
         # No limit that passes: not logged in, or not there at all.
         return limited if agent.quota.until is not None else limited._replace(word="down")
-    known = agent.quota.state is not QuotaState.UNKNOWN
-    return glyphs.QUOTAS[QuotaState.OK if known else QuotaState.UNKNOWN]
+    if agent.quota.state is QuotaState.UNKNOWN:
+        return glyphs.QUOTAS[QuotaState.UNKNOWN]._replace(word="no limit met yet")
+    return glyphs.QUOTAS[QuotaState.OK]
 
 
 def _agent(view: View, agent: AgentState, room: int) -> Line:
@@ -132,9 +133,8 @@ def _agent(view: View, agent: AgentState, room: int) -> Line:
         enable = f"off: `hive agents enable {agent.name}`"
         return _line(agent.name, Cell(f"{mark.glyph} {first_fitting(room - 2, enable, 'off')}", mark.tone))
     if mark.tone is not Tone.SOON:
-        word = mark.word if mark.word != "unknown" else "no limit met yet"
         tone = Tone.PLAIN if mark.tone is Tone.GOOD else Tone.QUIET
-        return _line(agent.name, Cell(f"{mark.glyph} ", mark.tone), Cell(word, tone))
+        return _line(agent.name, Cell(f"{mark.glyph} ", mark.tone), Cell(mark.word, tone))
     why = text.clean_line(quota.why or "")
     if quota.until is None:
         words = f"cannot work{f': {why}' if why else ''}"

@@ -264,7 +264,7 @@ def test_the_form_knows_the_agents_and_what_the_labels_say() -> None:
     shown = view(fleet, one, b.issue(2))
     form = firing.form(shown, [one.key])
     assert (form.mode, form.agent, form.run_limit) == (Mode.BUG_FIX, b.CLAUDE, 2_500_000)
-    assert [agent.name for agent in form.agents] == [b.CLAUDE]
+    assert [(agent.name, agent.mark.word) for agent in form.agents] == [(b.CLAUDE, "no limit met yet")]
     assert firing.budget_text(form.run_limit) == "2.50"
     both = firing.form(shown, [one.key, b.issue(2).key])
     assert both.mode is None
