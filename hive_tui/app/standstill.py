@@ -24,7 +24,7 @@ def why(view: View) -> str | None:
     if not fleet.slots:
         return "The fleet has no slots: `hive slots +1` adds one"
     if not any(gates.available(agent, view.now) for agent in fleet.agents):
-        return "No agent can work now: see the fleet (1)" if fleet.agents else "The fleet has no agent"
+        return "No agent can work now: `1` shows why" if fleet.agents else "The fleet has no agent"
     return None
 
 
@@ -39,7 +39,7 @@ def idle(view: View) -> str | None:
         return held
     if tally.ready:
         return f"{text.plural(tally.ready, 'issue')} ready: `n` starts what can be started now"
-    parts = [f"{tally.held:,} held (2)"] if tally.held else []
+    parts = [f"`2` shows {tally.held:,} held"] if tally.held else []
     if tally.pulls:
-        parts.append(f"{text.plural(tally.pulls, 'pull request')} open (5)")
+        parts.append(f"`5` shows {text.plural(tally.pulls, 'open pull request')}")
     return f"No issue is ready: {', '.join(parts)}" if parts else None

@@ -127,7 +127,7 @@ def test_why_no_agent_is_at_work() -> None:
         return standstill.idle(msgspec.structs.replace(nobody, tally=Tally(**numbers)))
 
     assert with_tally(ready=2, held=3) == "2 issues ready: `n` starts what can be started now"
-    assert with_tally(held=6, pulls=1) == "No issue is ready: 6 held (2), 1 pull request open (5)"
+    assert with_tally(held=6, pulls=1) == "No issue is ready: `2` shows 6 held, `5` shows 1 open pull request"
     assert with_tally(issues=1) is None
 
 
