@@ -53,8 +53,9 @@ class Clash(msgspec.Struct, frozen=True):
 
     @property
     def fix(self) -> str:
-        name = f"[{self.loser}]" if "." in self.loser else f".{self.loser}"
-        return f"`hive config set keys{name} KEY` gives it another."
+        # Quoted, since some shells take brackets for a pattern.
+        name = f"'keys[{self.loser}]'" if "." in self.loser else f"keys.{self.loser}"
+        return f"`hive config set {name} KEY` gives it another."
 
     def __str__(self) -> str:
         return f"{self.problem} {self.fix}"

@@ -56,7 +56,7 @@ def test_what_is_configured_goes_before_a_default_and_the_loser_is_named() -> No
     ]
     assert "'Pause' has no key" in str(keys.clashes[0])
     assert "`hive config set keys.pause KEY`" in str(keys.clashes[0])
-    assert "keys[pane.next] KEY" in str(keymap.build({"kill": "tab"}).clashes[0])
+    assert "set 'keys[pane.next]' KEY" in str(keymap.build({"kill": "tab"}).clashes[0])
 
 
 def test_of_two_configured_the_first_wins_and_the_other_keeps_its_own() -> None:
