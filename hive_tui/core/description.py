@@ -110,7 +110,8 @@ def _issue(found: Description, now: datetime) -> Iterator[Line]:
         yield from _pair("url", issue.url)
         yield from _needs(found)
     if claim is not None:
-        counted = f"{claim.attempt}, of which {claim.attempts_used} count"
+        verb = "counts" if claim.attempts_used == 1 else "count"
+        counted = f"{claim.attempt}, of which {claim.attempts_used} {verb}"
         yield from _pair("attempts", counted if claim.attempt else None)
         if claim.not_before is not None and now < claim.not_before:
             yield from _pair("not before", text.clock(claim.not_before, now))

@@ -339,6 +339,18 @@ def test_in_bulk_what_cannot_be_killed_is_left_out(world: World) -> None:
     assert [error.exit_code for error in done.errors] == [3]
 
 
+def test_one_that_can_be_killed_is_spoken_of_as_one(world: World) -> None:
+    planned = world.plan(actions.Kill((world.run(world.issue()), RunId("no-such-run"))))
+    assert planned.consequences == ("The issue is not started again until you retry.",)
+
+
+def test_dispatching_a_paused_fleet_says_that_nothing_is_started(world: World) -> None:
+    assert world.do(actions.Wake()).messages == ("The dispatcher looks at the tracker now.",)
+    world.do(actions.Pause())
+    (said,) = world.do(actions.Wake()).messages
+    assert said.endswith("It is paused: nothing is started until `hive resume`.")
+
+
 def test_many_targets_ask_for_their_number(world: World) -> None:
     pulls = tuple(PullKey(b.REPO, number) for number in range(5))
     planned = ActionPlan(actions.get("merge"), actions.Merge(pulls))

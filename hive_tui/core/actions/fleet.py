@@ -71,12 +71,13 @@ class Collect(Request, frozen=True):
 
 
 def _draft_wake(context: ActionContext, snapshot: Snapshot, request: Wake) -> Draft:
-    return Draft()
+    paused = snapshot.fleet is not None and snapshot.fleet.paused is not None
+    return Draft(consequences=("It is paused: nothing is started until `hive resume`.",) if paused else ())
 
 
 def _wake(context: ActionContext, plan: ActionPlan, request: Wake) -> ActionResult:
     record(context, "wake", "asked to dispatch now")
-    return ActionResult(("The dispatcher looks at the tracker now.",))
+    return ActionResult((" ".join(("The dispatcher looks at the tracker now.", *plan.consequences)),))
 
 
 def _draft_pause(context: ActionContext, snapshot: Snapshot, request: Pause) -> Draft:
@@ -360,7 +361,7 @@ ACTIONS = (
         id="slots.fewer",
         title="One slot fewer",
         short="slots",
-        help="Let one agent less work at once; nobody at work is ended.",
+        help="Let one agent fewer work at once; nobody at work is ended.",
         scope=Scope.FLEET,
         keys=("minus",),
         command="slots N|+1|-1",

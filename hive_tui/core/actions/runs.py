@@ -73,7 +73,7 @@ def _draft_kill(context: ActionContext, snapshot: Snapshot, request: Kill) -> Dr
             targets.append(Planned(Target(run=name), str(name), refusal="there is no such run"))
         else:
             targets.append(describe_run(run, now))
-    words = "The issue is" if len(targets) == 1 else "The issues are"
+    words = "The issue is" if sum(planned.refusal is None for planned in targets) <= 1 else "The issues are"
     return Draft(tuple(targets), (f"{words} not started again until you retry.",))
 
 
