@@ -26,7 +26,7 @@ class IssuesPane(ListPane):
     source = FORGE
     noun = "issue"
     sorts = findable.ISSUES
-    empty = ("No issues yet", "`:issue new` writes the first one, in your editor")
+    empty = ("No issues yet", "`:issue new` writes the first one")
 
     def __init__(self, *, many: bool) -> None:
         super().__init__(2, "Issues", rows.issue_columns(many=many), id="issues")

@@ -24,7 +24,7 @@ class PullsPane(ListPane):
     source = FORGE
     noun = "pull request"
     sorts = findable.PULLS
-    empty = ("No pull requests yet", "They appear here when a run has pushed its work")
+    empty = ("No pull requests yet", "A run that succeeds opens one")
 
     def __init__(self, *, many: bool) -> None:
         super().__init__(5, "Pull requests", rows.pull_columns(many=many), id="pulls")
