@@ -130,8 +130,11 @@ async def test_the_palette_finds_actions_and_things(console: Open) -> None:
 
 async def test_chords_show_what_may_follow(console: Open) -> None:
     async with console(said=True) as c:
+        c.app.say("It is said above what may follow, but must not hide it. " * 3)
+        await c.until(c.shows("It is said above"))
         await c.press("g")
-        await c.until(c.shows("g i", "Go to the issue", "g p", "Esc leaves"))
+        await c.until(lambda: c.app.screen.query("Toast"), "what was said, on this screen too")
+        assert c.shows("g i", "Go to the issue", "g p", "Esc leaves")()
         await c.press("escape")
         await c.until(lambda: c.app.screen is c.app.main)
         selected = c.app.main.agents.table.selected
