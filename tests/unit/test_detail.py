@@ -313,7 +313,7 @@ class TestCost:
         day = view.plan.spending("day")
         assert day.reserved
         assert text.money(limit - day.micros - day.reserved) in shown
-        assert f"{text.money(day.reserved)} of it kept for runs" in shown
+        assert f"{text.money(day.reserved)} reserved" in shown
 
 
 def test_the_description_comes_in_parts(view: View) -> None:

@@ -187,7 +187,7 @@ def _limits(view: View, subject: Subject, run: Run, budget: Budget) -> Iterator[
         tone = Tone.BROKEN if left <= 0 else Tone.SOON if limit and left / limit < 0.2 else Tone.PLAIN
         share = min(1.0, used / limit) if limit else 1.0
         note = f"of {text.money(limit)}   {_bar(share)} used" + (
-            f", {text.money(kept)} of it kept for runs" if kept else ""
+            f", {text.money(kept)} reserved" if kept else ""
         )
         yield _pair(name, text.money(max(0, left)), note, tone)
     if not found:
