@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import gc
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Hashable, Iterator
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from textual import strip
+from textual.css.model import RuleSet
+from textual.css.stylesheet import Stylesheet
 from textual.pilot import Pilot
 
 from hive_tui.app import live
@@ -20,6 +23,28 @@ from tests.fakes.sources import ScriptedFleet
 
 WITHIN = 10.0
 """Seconds within which something has to come true."""
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _made_once() -> Iterator[None]:
+    """What every app makes anew, and hundreds of apps in one process need not.
+
+    That is the parsed style sheets, by all that they are parsed from, and seven bounded caches in
+    each line that is painted.
+    """
+    parsed: dict[Hashable, list[RuleSet]] = {}
+    parse = Stylesheet._parse_rules
+
+    def parse_once(sheet: Stylesheet, css: str, *given: Any, **named: Any) -> list[RuleSet]:
+        key = (css, given, tuple(named.items()), frozenset(sheet._variables.items()))
+        if key not in parsed:
+            parsed[key] = parse(sheet, css, *given, **named)
+        return parsed[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Stylesheet, "_parse_rules", parse_once)
+        patch.setattr(strip, "FIFOCache", lambda _size: {})
+        yield
 
 
 @pytest.fixture(autouse=True)

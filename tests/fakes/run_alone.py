@@ -1,7 +1,7 @@
 """A runner in a process of its own, over the fake host, that can be made to die at a chosen call.
 
-`python -m tests.fakes.run_alone HOME SCRIPT_FILE PLACE`: PLACE is `name:count`, the n-th call of a function
-in `PLACES` (or `name:count:after`), or `never`. Dying is SIGKILL to itself, as from outside.
+A place is `name:count`, the n-th call of a function in `PLACES` (or `name:count:after`), or `never`. Dying
+is SIGKILL to itself, as from outside.
 """
 
 from __future__ import annotations
@@ -9,8 +9,7 @@ from __future__ import annotations
 import importlib
 import os
 import signal
-import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -62,16 +61,14 @@ def _deadly(function: Callable[..., Any], count: int, after: bool) -> Callable[.
     return call
 
 
-def main() -> None:
-    home, script, place = sys.argv[1:]
-    job = msgspec.json.decode((Path(home) / "job.json").read_bytes(), type=Job)
-    agent = ToyAgent(Path(script).read_text(encoding="utf-8"))
+def play(home: Path, script: str, place: str, environment: Mapping[str, str]) -> None:
+    """The whole life of such a process."""
+    os.environ.clear()
+    os.environ.update(environment)
+    job = msgspec.json.decode((home / "job.json").read_bytes(), type=Job)
+    agent = ToyAgent(script)
     if place != "never":
         die_at(place)
     signals = Signals()
     signals.install()
-    run.execute(FakeHost(Path(home), job), signals, load_agent=lambda name: agent)
-
-
-if __name__ == "__main__":
-    main()
+    run.execute(FakeHost(home, job), signals, load_agent=lambda name: agent)

@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from backends.agents.claude_stream import ClaudeStream
@@ -98,7 +98,6 @@ def test_chunks_do_not_matter(variant: Variant) -> None:
 
 
 @given(st.sampled_from(VARIANTS), st.lists(st.integers(0, 40_000), max_size=30))
-@settings(deadline=None, max_examples=60)
 def test_random_splits_do_not_matter(variant: Variant, cuts: list[int]) -> None:
     whole = play(variant.stdout, variant.exit_code, variant.stderr)
     stream = ClaudeStream()
@@ -484,7 +483,6 @@ def test_junk_is_never_fatal(junk: bytes) -> None:
 
 
 @given(st.data())
-@settings(deadline=None, max_examples=300)
 def test_mutated_streams_are_never_fatal(data: st.DataObject) -> None:
     stdout = bytearray(data.draw(st.sampled_from(VARIANTS)).stdout)
     for _ in range(data.draw(st.integers(1, 12))):
@@ -521,7 +519,6 @@ def twisted(value: Any, chance: random.Random) -> Any:
 
 
 @given(st.lists(st.sampled_from(LINES), min_size=1, max_size=20), st.randoms(use_true_random=False))
-@settings(deadline=None, max_examples=150)
 def test_wrong_types_anywhere_are_never_fatal(lines: list[Any], chance: random.Random) -> None:
     data = "\n".join(json.dumps(twisted(line, chance)) for line in lines).encode()
     _, result = play(data, before=AgentResult(Outcome.UNKNOWN, "", Usage(Tokens(9))))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from backends.agents.codex_stream import CodexStream
@@ -83,7 +83,6 @@ def test_totals_in_another_corpus() -> None:
 
 
 @given(st.sampled_from(VARIANTS), st.lists(st.integers(0, 5_000), max_size=20))
-@settings(deadline=None)
 def test_splits_do_not_matter(variant: Variant, cuts: list[int]) -> None:
     stream = CodexStream(clock=lambda: NOW)
     edges = [0, *sorted(cut % (len(variant.stdout) + 1) for cut in cuts), len(variant.stdout)]
@@ -207,7 +206,6 @@ def test_other_items() -> None:
 
 
 @given(st.data())
-@settings(deadline=None, max_examples=200)
 def test_mutated_streams_are_never_fatal(data: st.DataObject) -> None:
     stdout = bytearray(data.draw(st.sampled_from(VARIANTS)).stdout)
     for _ in range(data.draw(st.integers(1, 12))):

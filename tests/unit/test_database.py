@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import queue
 import shutil
@@ -26,6 +25,7 @@ from hive_tui.core.model import DISPATCHER, Event
 from hive_tui.core.ports import BackendContext
 from hive_tui.core.settings import FleetSettings
 from hive_tui.core.sources import Changed, Listed, SourceEvent, SourceFailed
+from tests.fakes.offspring import offspring
 
 EVENT = Event(0, datetime(2026, 3, 1, tzinfo=UTC), DISPATCHER, "start", "hello")
 
@@ -76,7 +76,7 @@ class TestMaking:
 
     def test_what_was_committed_survives_the_process(self, database: Database, path: Path) -> None:
         write(database)
-        context = multiprocessing.get_context("spawn")
+        context = offspring()
         child = context.Process(target=_write_and_die, args=(path,))
         child.start()
         child.join()
@@ -89,7 +89,7 @@ class TestMaking:
         assert repos(database) == []
 
     def test_eight_processes_make_it_together(self, database: Database, path: Path) -> None:
-        context = multiprocessing.get_context("spawn")
+        context = offspring()
         children = [context.Process(target=_write_name, args=(path, str(n))) for n in range(8)]
         for child in children:
             child.start()
@@ -283,7 +283,7 @@ class TestWatching:
         cluster.record(EVENT)
         with watching(cluster) as events:
             assert isinstance(events.get(timeout=10), Listed)
-            context = multiprocessing.get_context("spawn")
+            context = offspring()
             child = context.Process(target=_record, args=(path,))
             child.start()
             changed = events.get(timeout=10)

@@ -43,6 +43,7 @@ from hive_tui.core.settings import AgentSettings, FleetSettings
 from hive_tui.core.sources import Changed, Item
 from hive_tui.system import flock, processes
 from tests.contract.conftest import REPO, fleet_of, get_run, job, key, start
+from tests.fakes.offspring import offspring
 from tests.waiting import until
 
 ANNA = Actor(ActorKind.PERSON, "anna")
@@ -114,7 +115,7 @@ class TestStarting:
     def test_somebody_looking_at_the_lock_does_not_stop_a_start(self, tmp_path: Path) -> None:
         path = tmp_path / "lock"
         path.touch()
-        with multiprocessing.get_context("spawn").Pool(2) as pool:
+        with offspring().Pool(2) as pool:
             looking = pool.map_async(_look, [path] * 2)
             for _ in range(200):
                 fd = flock.hold(path)
@@ -611,7 +612,7 @@ def locked(context: BackendContext, run: RunId) -> Iterator[None]:
 
 def race(home: Path, what: str, *, processes_count: int = 5) -> list[tuple[int, int]]:
     """Let processes compete; returns (process, number) of each win."""
-    context = multiprocessing.get_context("spawn")
+    context = offspring()
     ready = context.Barrier(processes_count)
     wins: multiprocessing.queues.Queue[tuple[int, int] | None] = context.Queue()
     racers = [

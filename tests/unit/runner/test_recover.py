@@ -5,10 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import subprocess
-import sys
 from collections.abc import Callable
-from pathlib import Path
+from multiprocessing.process import BaseProcess
 
 import msgspec
 import pytest
@@ -20,23 +18,29 @@ from hive_tui.core.model import ControlKind, Phase
 from hive_tui.runner.flow import Over
 from hive_tui.runner.recover import recover
 from hive_tui.system import git, processes
+from tests.fakes.offspring import offspring
+from tests.fakes.run_alone import play
 from tests.fakes.run_host import ToyAgent, running, until
 from tests.unit.runner.conftest import Stage
 
 BRANCH, WIP = branch_name(7, 1), wip_branch_name(7, 1)
-ROOT = Path(__file__).parents[3]
 FILES = {"a.txt": "1\n", ".hive/config.yaml": "test: grep 2 a.txt\n"}
 WORK = 'commit("a.txt", "2\\n"); write("left.txt", "x"); use(500); emit("said", text="worked"); done()'
 
 Make = Callable[..., Stage]
 
 
-def start(stage: Stage, script: str, place: str) -> subprocess.Popen[bytes]:
+def start(stage: Stage, script: str, place: str) -> BaseProcess:
     (stage.host.home / "job.json").write_bytes(msgspec.json.encode(stage.host.job))
-    file = stage.host.home / "script.py"
-    file.write_text(script, encoding="utf-8")
-    argv = [sys.executable, "-m", "tests.fakes.run_alone", str(stage.host.home), str(file), place]
-    return subprocess.Popen(argv, cwd=ROOT)
+    runner = offspring().Process(target=play, args=(stage.host.home, script, place, dict(os.environ)))
+    runner.start()
+    return runner
+
+
+def ended(runner: BaseProcess) -> int | None:
+    """Its exit code, when it has ended by itself."""
+    runner.join(60)
+    return runner.exitcode
 
 
 def mend(stage: Stage, script: str = "") -> Over:
@@ -67,7 +71,7 @@ POINTS = [
 @pytest.mark.parametrize("point", POINTS)
 def test_a_killed_runner_is_made_good_for(stage: Make, point: str) -> None:
     run = stage(FILES)
-    code = start(run, WORK, point).wait(60)
+    code = ended(start(run, WORK, point))
     assert code in (0, -signal.SIGKILL)
     killed = code != 0
     if killed and not run.host.status.phase.final:
@@ -106,7 +110,7 @@ use(250); commit("a.txt", "2\\n"); emit("said", text="after"); write("flag2", ""
     runner = start(run, script, "never")
     until(lambda: "before" in run.host.log)
     runner.kill()
-    runner.wait()
+    runner.join()
     (run.host.home / "work" / "go").touch()
     until((run.host.home / "work" / "flag2").exists)
     over = mend(run)
@@ -124,7 +128,7 @@ def test_a_pending_stop_order_is_what_ended_it(stage: Make) -> None:
     runner = start(run, 'write("b.txt", "x"); emit("said", text="up"); time.sleep(4721)', "never")
     until(lambda: "up" in run.host.log)
     runner.kill()
-    runner.wait()
+    runner.join()
     run.host.order(ControlKind.STOP)
     assert mend(run).phase is Phase.KILLED
     assert run.host.status.why == "by anna"
@@ -134,7 +138,7 @@ def test_a_pending_stop_order_is_what_ended_it(stage: Make) -> None:
 def test_usage_of_finished_processes_is_not_counted_again(stage: Make) -> None:
     run = stage(FILES)
     runner = start(run, 'use(300); commit("a.txt", "x" if NEW else "y"); done()', "start:4")
-    runner.wait(60)
+    ended(runner)
     mend(run)
     assert run.host.status.usage.cost_micros == 600
 
@@ -145,7 +149,7 @@ def test_usage_of_finished_processes_is_not_counted_again(stage: Make) -> None:
 def test_ruins_are_no_error(stage: Make, ruin: str) -> None:
     run = stage(FILES)
     if ruin != "nothing":
-        start(run, WORK, "start:1:after").wait(60)
+        ended(start(run, WORK, "start:1:after"))
     home = run.host.home
     match ruin:
         case "no clone":
@@ -174,6 +178,6 @@ def test_recovery_of_an_unknown_agent_still_saves_the_work(stage: Make) -> None:
     runner = start(run, 'write("b.txt", "x"); emit("said", text="up"); time.sleep(4722)', "never")
     until(lambda: "up" in run.host.log)
     runner.kill()
-    runner.wait()
+    runner.join()
     assert recover(run.host, run.signals).phase is Phase.LOST
     assert git.text("show", f"{WIP}:b.txt", cwd=run.source) == "x"
