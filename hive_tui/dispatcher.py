@@ -12,6 +12,7 @@ import argparse
 import signal
 import sys
 import threading
+import time
 import traceback
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -34,8 +35,11 @@ from hive_tui.system import processes, streams
 TICK = 1.0
 """Seconds after which time alone may change a decision (back-off, quotas)."""
 
-REFRESH = 5.0
-"""Seconds between looks at what people did to branches behind hive's back."""
+LOOK = 5.0
+"""Seconds between looks at the configuration."""
+
+AFTER_BUG = 30.0
+"""Seconds until the tracker is polled again after an unforeseen error."""
 
 BEAT = timedelta(seconds=5)
 
@@ -72,6 +76,8 @@ class Dispatcher:
             credentials=lambda backend: plugins.agent(backend).credentials,
         )
         self._stop = threading.Event()
+        self._poll_now = threading.Event()
+        self._active = False
         self._failed: dict[str, tuple[int, datetime]] = {}
         self._gates: dict[IssueKey, str] = {}
         self._gates_known = False
@@ -81,6 +87,7 @@ class Dispatcher:
     def stop(self) -> None:
         """End after the current decision."""
         self._stop.set()
+        self._poll_now.set()
         self._feed.stop.set()
 
     def run(self) -> None:
@@ -88,11 +95,10 @@ class Dispatcher:
         lease = self._fleet.cluster.hold_dispatch(__version__)
         try:
             self._feed.start()
-            refresher = threading.Thread(target=self._keep_refreshing, name="refresh", daemon=True)
-            refresher.start()
+            threading.Thread(target=self._keep_polling, name="poll", daemon=True).start()
             self._loop(lease)
         finally:
-            self._stop.set()
+            self.stop()
             self._feed.close()
             lease.release()
 
@@ -122,6 +128,7 @@ class Dispatcher:
     def _decide(self, diff: Diff, now: datetime) -> bool:
         """One round; True if something was done."""
         snapshot = self._store.snapshot
+        self._active = any(run.live for run in snapshot.runs.values())
         self._wake(snapshot)
         plan = self._planner.decide(snapshot, now)
         decisions = self._possible(plan.decisions, now)
@@ -209,6 +216,7 @@ class Dispatcher:
         latest = max((event.seq for event in snapshot.events if event.kind == "wake"), default=0)
         if self._woken is not None and latest > self._woken:
             self._feed.wake.set()
+            self._poll_now.set()
             self._failed.clear()
         self._woken = latest
 
@@ -233,15 +241,21 @@ class Dispatcher:
                 self._record(now, "hold", gate.detail, key)
                 logged += 1
 
-    def _keep_refreshing(self) -> None:
-        while not self._stop.wait(REFRESH):
-            try:
-                self._fleet.forge.refresh()
-            # The thread's edge: said in the log, and tried again at the next turn.
-            except Exception as error:
-                self._record(datetime.now(UTC), "error", f"reading branches failed: {error}", None)
-                self._stop.wait(30.0)
+    def _keep_polling(self) -> None:
+        due = time.monotonic()
+        while not self._stop.is_set():
+            wanted = self._poll_now.is_set()
+            self._poll_now.clear()
+            if wanted or time.monotonic() >= due:
+                try:
+                    pause = self._fleet.forge.poll(active=self._active, wanted=wanted)
+                # The thread's edge: said in the log, and tried again at the next turn.
+                except Exception as error:
+                    self._record(datetime.now(UTC), "error", f"reading the tracker failed: {error}", None)
+                    pause = AFTER_BUG
+                due = time.monotonic() + pause
             self._look_at_configuration()
+            self._poll_now.wait(min(LOOK, max(0.0, due - time.monotonic())))
 
     def _look_at_configuration(self) -> None:
         """Stop when the fleet's settings have changed. With a mistake in them, what held before holds on."""

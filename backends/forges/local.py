@@ -15,11 +15,12 @@ from backends import local_feed
 from backends.database import Database
 from backends.forges import local_rows as rows
 from hive_tui.core.errors import Refused, UsageError, unknown
-from hive_tui.core.ids import IssueKey, PullKey, RepoName, WorkerName
+from hive_tui.core.ids import IssueKey, PullKey, RepoName, RunId, WorkerName
 from hive_tui.core.model import (
     Approval,
     Check,
     Comment,
+    FleetClaim,
     Issue,
     Lease,
     PullRequest,
@@ -27,7 +28,7 @@ from hive_tui.core.model import (
     Verdict,
     body_sha,
 )
-from hive_tui.core.ports import BackendContext, Capability, Emit, NewPull
+from hive_tui.core.ports import BackendContext, Capability, Emit, NewPull, Remote
 from hive_tui.core.sources import FORGE, Item, Key, Kind, SourceEvent
 from hive_tui.core.text import clean, clean_line
 from hive_tui.system import flock
@@ -37,6 +38,9 @@ if TYPE_CHECKING:
 
 MAX_DIFF = 4_000_000
 """Characters kept of a diff."""
+
+POLL_SECONDS = 5.0
+"""Between looks at what people did to branches behind hive's back."""
 
 MERGE_SECONDS = 30.0
 """How long a merge waits for another one of the same fleet."""
@@ -70,10 +74,26 @@ class LocalForge:
     def watch(self, emit: Emit, stop: ThreadEvent, wake: ThreadEvent) -> None:
         local_feed.watch(self._database, self._source, emit, stop, wake)
 
-    def refresh(self) -> None:
+    def poll(self, *, active: bool, wanted: bool) -> float:
         from backends.forges import local_pulls  # git and its subprocesses are for the dispatcher
 
         local_pulls.refresh(self._database, self._repository)
+        return POLL_SECONDS
+
+    def remote(self, repo: RepoName) -> Remote:
+        self._known(repo)
+        settings = self._settings.repo(repo)
+        assert settings is not None, "known repositories are those of the settings"
+        return Remote(settings.path or "", settings.base or "main")
+
+    def hold_issue(self, key: IssueKey, claim: FleetClaim) -> None:
+        """One fleet has these issues alone, and its own claim is the lock."""
+
+    def held(self, key: IssueKey) -> FleetClaim | None:
+        return None
+
+    def let_go(self, key: IssueKey, run: RunId) -> None:
+        """Nothing was taken."""
 
     def _items(self, connection: sqlite3.Connection | None) -> tuple[Item, ...]:
         if connection is None:

@@ -120,6 +120,10 @@ class Issue(msgspec.Struct, frozen=True):
     approval: Approval | None = None
     comments: int = 0
     url: str | None = None
+    author_role: str | None = None
+    """What the author is to the repository, in the tracker's word (`OWNER`, `MEMBER`, `COLLABORATOR`,
+    `CONTRIBUTOR`, `NONE` …); None where the tracker knows none."""
+    author_is_bot: bool = False
 
     @property
     def key(self) -> IssueKey:
@@ -216,6 +220,60 @@ class PullRequest(msgspec.Struct, frozen=True):
     @property
     def issue_key(self) -> IssueKey | None:
         return None if self.issue is None else IssueKey(self.repo, self.issue)
+
+
+# The tracker itself
+
+
+class RepoState(msgspec.Struct, frozen=True):
+    """How far one repository of a tracker can be read and worked on now.
+
+    A repository that fails says so here, and the others go on; its issues and pull requests stay as they
+    were heard last.
+    """
+
+    name: RepoName
+    heard_at: datetime | None = None
+    """When it last answered."""
+    why: str | None = None
+    """Why it cannot be read, with the next step; None while it can."""
+    since: datetime | None = None
+    """Since when it cannot be read."""
+    retry_at: datetime | None = None
+    """When it is tried again; None where only a person can mend it."""
+    closed_to_work: str | None = None
+    """Why nothing may be started or written (archived, disabled, no right to push); None where it may."""
+    base: str | None = None
+    """Its default branch."""
+    url: str | None = None
+    """Its page."""
+
+
+class ApiUse(msgspec.Struct, frozen=True):
+    """One of the budgets of a tracker's API, as its last answer said."""
+
+    name: str
+    """`graphql` or `core`, in GitHub's words."""
+    limit: int
+    """Points an hour."""
+    remaining: int
+    reset_at: datetime
+    used_hour: int = 0
+    """Points that this fleet spent in the last hour."""
+    reserve: int = 0
+    """Points kept back for writes."""
+
+
+class FleetClaim(msgspec.Struct, frozen=True):
+    """The right of one fleet, among all that serve the same repository, to work on an issue."""
+
+    fleet: str
+    """The fleet's name and what tells it from others of the same name."""
+    run: RunId
+    attempt: int
+    """Counted over all fleets, never lower than before."""
+    until: datetime
+    """It may be taken over after this, unless it was renewed."""
 
 
 # Runs

@@ -26,6 +26,7 @@ from hive_tui.core.model import (
     Control,
     ControlKind,
     Event,
+    FleetClaim,
     Issue,
     Paused,
     PullRequest,
@@ -82,6 +83,8 @@ class RepoJob(msgspec.Struct, frozen=True):
     base: str
     test: str | None = None
     """The fleet's test command, for a repository whose own settings name none."""
+    credential: tuple[str, ...] = ()
+    """Argv of the git credential helper that hands git the right to fetch and push; holds no secret."""
 
 
 class AgentJob(msgspec.Struct, frozen=True):
@@ -294,6 +297,17 @@ class NewPull(msgspec.Struct, frozen=True):
     run: RunId | None
 
 
+class Remote(msgspec.Struct, frozen=True):
+    """How git reaches a repository of a forge."""
+
+    source: str
+    """A path, or a URL without any credential."""
+    base: str
+    """The branch that work starts from and is merged into."""
+    credential: tuple[str, ...] = ()
+    """Argv of a git credential helper, without a secret in it; empty where none is needed."""
+
+
 class Forge(Protocol):
     """Where issues and pull requests live. Thread-safe."""
 
@@ -310,9 +324,34 @@ class Forge(Protocol):
         """Full state, then changes, until `stop`. A set `wake` asks for a read at once (and is cleared)."""
         ...
 
-    def refresh(self) -> None:
-        """Bring what people may have changed behind hive's back (heads, mergeability) up to date.
-        Only the dispatcher calls it."""
+    def poll(self, *, active: bool, wanted: bool) -> float:
+        """Bring what is published of the tracker up to date, as far as it is due; returns the seconds
+        after which to call again. Only the dispatcher calls it, from one thread.
+
+        `active`: runs are at work, so changes are to be seen soon. `wanted`: a person asked for it, so
+        it is due now. What cannot be read is said through `watch` and `read`, never raised.
+        """
+        ...
+
+    def remote(self, repo: RepoName) -> Remote:
+        """Where git fetches and pushes `repo`. Raises UsageError for one that the fleet does not serve."""
+        ...
+
+    # The right to work on an issue, among all fleets that serve the repository
+    def hold_issue(self, key: IssueKey, claim: FleetClaim) -> None:
+        """Take the right, or renew it for the same run; repeating it is no change.
+
+        Raises ClaimLost, with who holds it until when, when another run holds it or an attempt of at
+        least this number was made already.
+        """
+        ...
+
+    def held(self, key: IssueKey) -> FleetClaim | None:
+        """The last claim that was ever taken, also when it is over; None when there was none."""
+        ...
+
+    def let_go(self, key: IssueKey, run: RunId) -> None:
+        """Give the right back; no change unless `run` holds it. The attempts stay counted."""
         ...
 
     # Issues

@@ -112,6 +112,43 @@ class AgentSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return self.backend or self.name
 
 
+class AppSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A GitHub App that hive acts as."""
+
+    id: str
+    """Its id or client id."""
+    key_file: str
+    """Path of its private key (PEM), readable by you alone."""
+    installation: int | None = None
+    """Of the account whose repositories are served; default: found by the repository."""
+
+
+class GitHubSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How a GitHub tracker is reached, and as whom; tokens by reference, never by value.
+
+    Without `token_env`, `token_file` or `app`: GITHUB_TOKEN, GH_TOKEN, then `gh auth token`.
+    """
+
+    url: str = "https://github.com"
+    """Of the site; an Enterprise server has its own."""
+    api: str | None = None
+    """Base URL of the REST API; default: by the site."""
+    token_env: str | None = None
+    """Environment variable that holds the token."""
+    token_file: str | None = None
+    """File that holds the token, readable by you alone."""
+    app: AppSettings | None = None
+    """Act as a GitHub App instead of a person."""
+    ca_file: str | None = None
+    """Certificate authority of an Enterprise server."""
+    reserve: Count = 500
+    """Points an hour that reads leave for writes."""
+    active_seconds: Duration = 20.0
+    """Between looks while something moves."""
+    idle_seconds: Duration = 120.0
+    """Between looks when nothing has moved for long; at most an hour."""
+
+
 class BudgetSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Limits in dollars; absent is no limit."""
 
@@ -151,6 +188,9 @@ class FleetSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Those that are enabled and have quota alternate."""
     allowed_authors: tuple[str, ...] = ()
     """Whose issues are started; empty means nobody's."""
+    allowed_roles: tuple[str, ...] = ()
+    """Issues of authors with one of these roles in the repository are started too: OWNER, MEMBER,
+    COLLABORATOR, in GitHub's words; never a bot's."""
     labels: Preset = Preset.STATUS
     """How an issue's state is written: `status:ready` and so on, or plain `ready`."""
     plan: PlanRule = PlanRule.ISSUE
@@ -173,6 +213,8 @@ class FleetSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How long a failed issue rests before the next attempt."""
     stalled_after_minutes: Duration = 10.0
     """No progress for this long is `stalled`."""
+    github: GitHubSettings = GitHubSettings()
+    """For a forge `github`."""
 
     def __post_init__(self) -> None:
         _unique("repository", [str(repo.name) for repo in self.repos])

@@ -8,13 +8,13 @@ from datetime import datetime
 import msgspec
 
 from hive_tui.core.ids import IssueKey, PullKey, RunId
-from hive_tui.core.model import Claim, Event, Fleet, Issue, PullRequest, Run
+from hive_tui.core.model import ApiUse, Claim, Event, Fleet, Issue, PullRequest, RepoState, Run
 
 CLUSTER = "cluster"
 FORGE = "forge"
 """The names of a fleet's two sources, whatever backends they are."""
 
-Item = Fleet | Run | Claim | Event | Issue | PullRequest
+Item = Fleet | Run | Claim | Event | Issue | PullRequest | RepoState | ApiUse
 
 
 class Kind(enum.Enum):
@@ -26,6 +26,8 @@ class Kind(enum.Enum):
     EVENT = "event"
     ISSUE = "issue"
     PULL = "pull"
+    REPO = "repo"
+    API = "api"
 
 
 KIND_OF: dict[type, Kind] = {
@@ -35,10 +37,13 @@ KIND_OF: dict[type, Kind] = {
     Event: Kind.EVENT,
     Issue: Kind.ISSUE,
     PullRequest: Kind.PULL,
+    RepoState: Kind.REPO,
+    ApiUse: Kind.API,
 }
 
 Key = IssueKey | PullKey | RunId | int | str
-"""Of an issue or claim, a pull request, a run, an event (its seq), a fleet (its name)."""
+"""Of an issue or claim, a pull request, a run, an event (its seq), a fleet, repository or API budget (its
+name)."""
 
 
 class Listed(msgspec.Struct, frozen=True):

@@ -14,7 +14,7 @@ from typing import Any, cast
 import msgspec
 
 from hive_tui.core.ids import IssueKey, PullKey, RepoName, RunId
-from hive_tui.core.model import Claim, Event, Fleet, Issue, PullRequest, Run
+from hive_tui.core.model import ApiUse, Claim, Event, Fleet, Issue, PullRequest, RepoState, Run
 from hive_tui.core.sources import (
     KIND_OF,
     Alive,
@@ -47,6 +47,10 @@ class Snapshot(msgspec.Struct, frozen=True, eq=False):
     runs: Mapping[RunId, Run] = _EMPTY
     claims: Mapping[IssueKey, Claim] = _EMPTY
     pulls: Mapping[PullKey, PullRequest] = _EMPTY
+    repos: Mapping[RepoName, RepoState] = _EMPTY
+    """What the tracker says of its repositories; one that is not in here has nothing against it."""
+    api: Mapping[str, ApiUse] = _EMPTY
+    """The budgets of the tracker's API; empty where it has none."""
     events: tuple[Event, ...] = ()
     sources: Mapping[str, Freshness] = _EMPTY
 
@@ -65,6 +69,7 @@ class Snapshot(msgspec.Struct, frozen=True, eq=False):
             runs={name: run for name, run in self.runs.items() if run.spec.repo == repo},
             claims={key: claim for key, claim in self.claims.items() if key.repo == repo},
             pulls={key: pull for key, pull in self.pulls.items() if key.repo == repo},
+            repos={name: state for name, state in self.repos.items() if name == repo},
             events=tuple(event for event in self.events if event.repo in (None, repo)),
         )
 
@@ -203,6 +208,8 @@ class Store:
             runs=table(Kind.RUN, old.runs),
             claims=table(Kind.CLAIM, old.claims),
             pulls=table(Kind.PULL, old.pulls),
+            repos=table(Kind.REPO, old.repos),
+            api=table(Kind.API, old.api),
             events=events,
             sources=MappingProxyType(dict(self._sources)),
         )
@@ -211,7 +218,7 @@ class Store:
 def key_of(item: Item) -> Key:
     """The key under which a snapshot keeps an item."""
     match item:
-        case Fleet():
+        case Fleet() | RepoState() | ApiUse():
             return item.name
         case Run():
             return item.id

@@ -250,7 +250,7 @@ class TestReview:
         verdict = Verdict(VerdictValue.PASS, pull.head, "judge", now())
         assert forge.set_verdict(pull.key, verdict).verdict == verdict
         head = tracker.branch(BRANCH, {"c.txt": "more\n"})
-        forge.refresh()
+        forge.poll(active=False, wanted=True)
         seen = forge.get_pull(pull.key)
         assert (seen.head, seen.verdict) == (head, None)
         assert forge.set_verdict(pull.key, verdict).verdict is None, "it is of the older commit"
@@ -269,19 +269,19 @@ class TestReview:
     def test_mergeability_follows_both_branches(self, tracker: ForgeFixture, forge: Forge) -> None:
         tracker.branch(BRANCH, {"a.txt": "one\nTWO\nthree\n"})
         pull = forge.open_pull(new_pull())
-        forge.refresh()
+        forge.poll(active=False, wanted=True)
         assert forge.get_pull(pull.key).mergeable is True
         tracker.branch("main", {"a.txt": "one\nzwei\nthree\n"})
-        forge.refresh()
+        forge.poll(active=False, wanted=True)
         assert forge.get_pull(pull.key).mergeable is False
         tracker.branch("main", {"a.txt": "one\ntwo\nthree\n"})
-        forge.refresh()
+        forge.poll(active=False, wanted=True)
         assert forge.get_pull(pull.key).mergeable is True
 
     def test_a_deleted_branch_closes_it(self, tracker: ForgeFixture, forge: Forge) -> None:
         pull = forge.open_pull(prepared(tracker))
         tracker.delete_branch(BRANCH)
-        forge.refresh()
+        forge.poll(active=False, wanted=True)
         assert forge.get_pull(pull.key).state is PullState.CLOSED
 
     def test_closing_is_idempotent(self, tracker: ForgeFixture, forge: Forge) -> None:

@@ -194,7 +194,7 @@ class TestCommit:
         forge = place.forge()
         lie = f"Fine\n\nHive-Pull: {second.key}\nHive-Head: {second.head}\nHive-By: anna\n"
         forge.merge(first.key, head=first.head, by="anna", message=lie)
-        forge.refresh()
+        forge.poll(active=False, wanted=True)
         assert forge.get_pull(second.key).state is PullState.OPEN
 
     def test_only_hives_branches_are_deleted(self, place: Place) -> None:
@@ -217,7 +217,7 @@ class TestByHand:
         tip = place.repository.head()
         place.repository.commit({"later.txt": "x"}, "Later")
         forge = place.forge()
-        forge.refresh()
+        forge.poll(active=False, wanted=True)
         merged = forge.get_pull(pull.key)
         assert (merged.state, merged.merged_as) == (PullState.MERGED, tip)
         assert forge.merge(pull.key, head=pull.head, by="anna", message="m") == merged
@@ -227,14 +227,14 @@ class TestByHand:
         place.repository.git("merge", "--quiet", "--no-ff", "-m", "By hand", BRANCH)
         place.repository.git("branch", "-D", BRANCH)
         forge = place.forge()
-        forge.refresh()
+        forge.poll(active=False, wanted=True)
         assert forge.get_pull(pull.key).state is PullState.MERGED
 
     def test_a_branch_set_back_to_its_base_is_closed_not_merged(self, place: Place) -> None:
         pull = place.pull()
         place.repository.git("branch", "--force", BRANCH, "main")
         forge = place.forge()
-        forge.refresh()
+        forge.poll(active=False, wanted=True)
         assert forge.get_pull(pull.key).state is PullState.CLOSED
 
     def test_a_branch_with_newer_commits_stays_open(self, place: Place) -> None:
@@ -242,7 +242,7 @@ class TestByHand:
         place.repository.git("merge", "--quiet", "--no-ff", "-m", "By hand", BRANCH)
         place.repository.branch(BRANCH, {"c.txt": "more\n"})
         forge = place.forge()
-        forge.refresh()
+        forge.poll(active=False, wanted=True)
         assert forge.get_pull(pull.key).state is PullState.OPEN
 
     def test_an_unreadable_repository_is_reported_and_the_others_are_read(
@@ -260,16 +260,16 @@ class TestByHand:
         pull = place.pull()
         other.path.rename(tmp_path / "moved")
         with pytest.raises(SourceError, match="a-gone"):
-            forge.refresh()
+            forge.poll(active=False, wanted=True)
         assert forge.get_pull(pull.key).mergeable is True
 
     def test_nothing_moved_costs_one_call(self, place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
         for number in range(5):
             place.pull({f"{number}.txt": "x\n"}, f"hive/issue-{number}-a1")
         forge = place.forge()
-        forge.refresh()
+        forge.poll(active=False, wanted=True)
         calls = count_git(monkeypatch)
-        forge.refresh()
+        forge.poll(active=False, wanted=True)
         assert len(calls) == 1
 
 
@@ -297,7 +297,7 @@ class TestKilled:
             if then == "merge":
                 place.merge(pull)
             else:
-                place.forge().refresh()
+                place.forge().poll(active=False, wanted=True)
             merged = place.forge().get_pull(pull.key)
             landed = place.subjects().count("Mend it (#1)")
             assert landed == (merged.state is PullState.MERGED), f"killed at {point}"
