@@ -128,7 +128,7 @@ class RunLog(Vertical):
             self._take()
 
     def on_unmount(self) -> None:
-        self._tail.stop()
+        self._tail.close()
 
     @on(Grew)
     def _grew(self) -> None:

@@ -73,11 +73,12 @@ class TailOf(Generic[T]):
         self._telling = telling
         self._backlog = backlog
         self._current: _Follower[T] | None = None
+        self._closed = False
 
     def follow(self, run: RunId | None) -> None:
         """Switch to another run's log; its first lines come as soon as they are read."""
         self.stop()
-        if run is not None:
+        if run is not None and not self._closed:
             self._current = _Follower(run, self._logs, self._notify, self._telling(), self._backlog)
             self._current.start()
 
@@ -90,6 +91,11 @@ class TailOf(Generic[T]):
         if self._current is not None:
             self._current.stopped.set()
             self._current = None
+
+    def close(self) -> None:
+        """Follow nothing any more, whoever still asks."""
+        self._closed = True
+        self.stop()
 
 
 class Tail(TailOf[LogLine]):

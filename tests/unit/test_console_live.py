@@ -248,3 +248,18 @@ def test_a_screen_that_does_not_look_costs_bounded_memory() -> None:
     assert tailed.dropped == 500
     assert tailed.lines[-1].n == LARGEST_BACKLOG + 500
     assert told == 1
+
+
+def test_a_closed_tail_follows_nothing_more() -> None:
+    """As when a selection comes to rest while the console closes."""
+    asked: list[RunId] = []
+
+    def logs(run: RunId, after: int, stop: threading.Event) -> Iterator[LogLine]:
+        asked.append(run)
+        return iter(())
+
+    tail = Tail(logs, notify=lambda: None)
+    tail.close()
+    tail.follow(RunId("r"))
+    assert tail.take() is None
+    assert asked == []
