@@ -79,6 +79,8 @@ class RestoreAgent(msgspec.Struct, frozen=True, tag=True):
     """The limit's time has passed."""
 
     agent: AgentName
+    over: Quota
+    """The limit that is over."""
 
 
 class CloseIssue(msgspec.Struct, frozen=True, tag=True):

@@ -45,8 +45,16 @@ from hive_tui.core.ports import AgentJob, Cluster, Forge, Job, NewPull, RepoJob
 from hive_tui.core.settings import FleetSettings
 from hive_tui.core.workflow import IssueState
 
+REMEMBERED = 256
+"""Decisions that were carried out of late; a snapshot is older than what was just done for a moment only."""
+
 AUTHOR = "hive"
 """The author of what hive itself writes into a tracker."""
+
+
+_FINAL = (Settle, CloseIssue, LimitAgent, RestoreAgent)
+"""Decisions that are done for good once they are done. The word of one source may come before that of the
+other, and the same is then decided on the same old facts: what was done would be logged twice."""
 
 
 class Executor:
@@ -72,12 +80,25 @@ class Executor:
         self._settings = settings
         self._holder = holder
         self._credentials = credentials
+        self._drawn: dict[Decision, None] = {}
 
     def execute(self, decision: Decision, now: datetime) -> bool:
         """Carry one decision out; False if somebody or something else came first.
 
         Raises SourceError when a backend cannot be reached: the decision stays to be made.
         """
+        if not isinstance(decision, _FINAL):
+            return self._carry_out(decision, now)
+        if decision in self._drawn:
+            return False
+        done = self._carry_out(decision, now)
+        if done:
+            self._drawn[decision] = None
+            if len(self._drawn) > REMEMBERED:
+                del self._drawn[next(iter(self._drawn))]
+        return done
+
+    def _carry_out(self, decision: Decision, now: datetime) -> bool:
         match decision:
             case Start():
                 return self._start(decision, now)

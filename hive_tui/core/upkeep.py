@@ -127,7 +127,7 @@ def quotas(snapshot: Snapshot, current: World, now: datetime) -> list[Decision]:
     for agent in current.agents.values():
         past = agent.quota.until is not None and agent.quota.until <= now
         if agent.quota.state is QuotaState.LIMITED and past and agent.name not in met:
-            decisions.append(RestoreAgent(agent.name))
+            decisions.append(RestoreAgent(agent.name, agent.quota))
     return decisions
 
 
