@@ -4,7 +4,7 @@ BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo top test lint check bench screenshots docs constraints clean
+.PHONY: help setup demo top published test lint check bench screenshots docs constraints clean
 
 help: ## what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -18,7 +18,10 @@ demo: setup ## a fleet of scripted agents at work, in the console
 top: setup ## the console on your own fleet
 	@$(BIN)/hive top
 
-test: setup ## all tests
+published: setup ## fetch what GitHub publishes of its API, which tests of the forge need (npm)
+	@$(BIN)/python -m tests.fakes.github.published
+
+test: setup published ## all tests
 	$(PYTEST) -n 3 --dist worksteal
 
 lint: setup ## format, lint, types, import contracts
