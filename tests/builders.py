@@ -11,6 +11,7 @@ from hive_tui.core.ids import AgentName, RepoName, RunId, WorkerName, branch_nam
 from hive_tui.core.model import (
     DISPATCHER,
     AgentState,
+    ApiUse,
     Claim,
     Fleet,
     Issue,
@@ -19,6 +20,7 @@ from hive_tui.core.model import (
     Process,
     PullRequest,
     PullState,
+    RepoState,
     Run,
     RunSpec,
     RunStatus,
@@ -147,14 +149,14 @@ def snapshot(*items: Item, at: datetime = NOW) -> Snapshot:
 
 def store(*items: Item, at: datetime = NOW) -> Store:
     made = Store((CLUSTER, FORGE))
-    ours = [item for item in items if not isinstance(item, Issue | PullRequest)]
-    theirs = tuple(item for item in items if isinstance(item, Issue | PullRequest))
+    ours = [item for item in items if not isinstance(item, Issue | PullRequest | RepoState | ApiUse)]
+    theirs = tuple(item for item in items if isinstance(item, Issue | PullRequest | RepoState | ApiUse))
     if not any(isinstance(item, Fleet) for item in ours):
         ours.append(fleet())
     made.apply(
         [
             Listed(CLUSTER, (Kind.FLEET, Kind.RUN, Kind.CLAIM, Kind.EVENT), tuple(ours)),
-            Listed(FORGE, (Kind.ISSUE, Kind.PULL), theirs),
+            Listed(FORGE, (Kind.ISSUE, Kind.PULL, Kind.REPO, Kind.API), theirs),
         ],
         at,
     )

@@ -19,7 +19,7 @@ def why(view: View) -> str | None:
     if fleet.paused is not None:
         reason = f" ({text.clean_line(fleet.paused.why)})" if fleet.paused.why else ""
         return f"{fleet.paused.by} paused the fleet{reason}: `hive resume`"
-    if not settings.allowed_authors:
+    if not settings.allowed_authors and not settings.allowed_roles:
         return "Nobody's issues are started: list yourself in allowed_authors"
     if not fleet.slots:
         return "The fleet has no slots: `hive slots +1` adds one"

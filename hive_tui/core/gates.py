@@ -13,11 +13,14 @@ from datetime import datetime
 import msgspec
 
 from hive_tui.core import text, workflow
-from hive_tui.core.ids import AgentName, IssueKey
-from hive_tui.core.model import AgentState, Issue, IssueType, Quota, QuotaState, body_sha
+from hive_tui.core.ids import AgentName, IssueKey, RepoName
+from hive_tui.core.model import AgentState, Issue, IssueType, Quota, QuotaState, RepoState, body_sha
 from hive_tui.core.settings import FleetSettings, PlanRule
 from hive_tui.core.workflow import IssueState
 from hive_tui.core.world import World
+
+API_OF_A_RUN = 30
+"""Points of the tracker's API that a run takes at most, from its claim to its pull request."""
 
 
 class Gate(msgspec.Struct, frozen=True):
@@ -37,15 +40,8 @@ def text_gate(issue: Issue, settings: FleetSettings) -> Gate | None:
         return Gate("closed", "the issue is closed")
     if (gate := _state_gate(issue, settings)) is not None:
         return gate
-    allowed = settings.allowed_authors
-    if not allowed:
-        return Gate("author", "nobody's issues are started: list yourself in allowed_authors")
-    approve = f"read it, then `hive issue approve {issue.number}`"
-    if issue.author not in allowed and not _approved(issue, settings):
-        return Gate("author", f"{issue.author} is not in allowed_authors: {approve}")
-    editor = issue.edited_by
-    if editor is not None and editor not in allowed and not _approved(issue, settings):
-        return Gate("edited", f"{editor} changed the text since it was approved: {approve}")
+    if (gate := _author_gate(issue, settings)) is not None:
+        return gate
     kind = workflow.issue_type(issue.labels)
     needs_done = kind is not IssueType.RESEARCH or settings.definition_of_done_for_research
     if needs_done and not has_definition_of_done(issue.body):
@@ -53,6 +49,39 @@ def text_gate(issue: Issue, settings: FleetSettings) -> Gate | None:
     if settings.plan is PlanRule.ISSUE and kind is not IssueType.QA_FEEDBACK and not has_plan(issue.body):
         return Gate("plan", "add a `## Plan`")
     return None
+
+
+def _author_gate(issue: Issue, settings: FleetSettings) -> Gate | None:
+    """Whose word counts: authors by login, or by role, which never lets a bot in; and editors by login,
+    since nobody says what role an editor has."""
+    if not settings.allowed_authors and not settings.allowed_roles:
+        return Gate("author", "nobody's issues are started: list yourself in allowed_authors")
+    approve = f"read it, then `hive issue approve {issue.number}`"
+    if not _named(issue.author, settings):
+        by_role = not issue.author_is_bot and issue.author_role in settings.allowed_roles
+        if not by_role and not _approved(issue, settings):
+            return Gate("author", f"{_stranger(issue, settings)}: {approve}")
+    editor = issue.edited_by
+    if editor is not None and not _named(editor, settings) and not _approved(issue, settings):
+        return Gate("edited", f"{editor} changed the text since it was approved: {approve}")
+    return None
+
+
+def _stranger(issue: Issue, settings: FleetSettings) -> str:
+    """Why an author's word does not count."""
+    if issue.author_is_bot:
+        return f"{issue.author} is a bot that allowed_authors does not name"
+    if settings.allowed_roles:
+        role = issue.author_role or "no known role"
+        return f"{issue.author} ({role}) is neither in allowed_authors nor of allowed_roles"
+    return f"{issue.author} is not in allowed_authors"
+
+
+def _named(login: str, settings: FleetSettings) -> bool:
+    """Whether allowed_authors names a login; trackers do not tell `Ann` from `ann`."""
+    if login in settings.allowed_authors:
+        return True
+    return login.isascii() and login.lower() in map(str.lower, settings.allowed_authors)
 
 
 def _state_gate(issue: Issue, settings: FleetSettings) -> Gate | None:
@@ -80,7 +109,7 @@ _STATE_WORDS = {
 def _approved(issue: Issue, settings: FleetSettings) -> bool:
     """Somebody who may has consented to exactly this text."""
     approval = issue.approval
-    if approval is None or approval.by not in settings.allowed_authors:
+    if approval is None or not _named(approval.by, settings):
         return False
     return approval.body_sha == body_sha(issue.body)
 
@@ -146,11 +175,42 @@ def unreadable_gate(world: World) -> Gate | None:
     return Gate("source", f"{source.name} is {source.state.value}{why}; see `hive doctor`")
 
 
+def tracker_gate(world: World, now: datetime) -> Gate | None:
+    """Nothing is begun that the tracker's API would not let end: a start and its end write to it."""
+    for use in world.api.values():
+        if use.remaining < API_OF_A_RUN and now < use.reset_at:
+            until = text.clock(use.reset_at, now)
+            return Gate("api", f"{use.remaining:,} of {use.limit:,} {use.name} points are left until {until}")
+    return None
+
+
+def repository_gate(repo: RepoName, world: World, now: datetime) -> Gate | None:
+    """Fail closed for this repository alone: what holds one that cannot be read, or not be written."""
+    state = world.repos.get(repo)
+    if state is None:
+        return None
+    if state.why is not None:
+        since = f" since {text.clock(state.since, now)}" if state.since is not None else ""
+        return Gate("repository", f"{repo} cannot be read{since}: {state.why} ({next_try(state, now)})")
+    if state.closed_to_work is not None:
+        return Gate("repository", f"nothing may be done in {repo}: {state.closed_to_work}")
+    return None
+
+
+def next_try(state: RepoState, now: datetime) -> str:
+    """When a repository that cannot be read is tried again."""
+    if state.retry_at is None:
+        return "not tried again by itself"
+    return f"next try in {text.age(state.retry_at - now)}" if state.retry_at > now else "trying now"
+
+
 def world_gate(issue: Issue, world: World, settings: FleetSettings, now: datetime) -> Gate | None:
     """The gates that depend on this issue's runs, claim, repository and agent."""
     key = issue.key
     return (
         _work_gate(key, world)
+        or repository_gate(key.repo, world, now)
+        or tracker_gate(world, now)
         or _claim_gate(key, world, settings, now)
         or budget_gate(key, world)
         or _agent_gate(issue, world, now)
@@ -179,6 +239,10 @@ def _claim_gate(key: IssueKey, world: World, settings: FleetSettings, now: datet
     if claim.attempts_used >= settings.max_attempts:
         detail = f"{claim.attempts_used} attempts failed: `hive retry {key.number}` allows more"
         return Gate("attempts", detail)
+    other = claim.elsewhere
+    if other is not None and now < other.until:
+        until = text.clock(other.until, now)
+        return Gate("claimed", f"claimed by fleet {other.fleet} until {until} (attempt {other.attempt})")
     # A clock that was set back must not stretch a wait: before `failed_at` there was nothing to wait for.
     waits = claim.not_before is not None and now < claim.not_before
     if waits and claim.fire is None and not (claim.failed_at is not None and now < claim.failed_at):

@@ -464,6 +464,8 @@ class Claim(msgspec.Struct, frozen=True):
     """Back-off: the next attempt starts no earlier."""
     hold: Hold | None = None
     fire: Fire | None = None
+    elsewhere: FleetClaim | None = None
+    """Another fleet that was found to hold the issue; nothing is tried before its time is over."""
 
     @property
     def key(self) -> IssueKey:

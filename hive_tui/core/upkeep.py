@@ -43,6 +43,8 @@ def upkeep(snapshot: Snapshot, current: World, settings: FleetSettings, now: dat
             needs_slot = run.id not in slots
             if fleet.paused is not None or (needs_slot and free <= 0):
                 continue
+            if gates.repository_gate(run.spec.repo, current, now) is not None:
+                continue
             free -= needs_slot
         if decision is not None:
             decisions.append(decision)

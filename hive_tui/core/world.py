@@ -9,7 +9,7 @@ from datetime import datetime
 import msgspec
 
 from hive_tui.core.ids import AgentName, IssueKey, RepoName, RunId
-from hive_tui.core.model import AgentState, Claim, Fleet, PullRequest, PullState, Run
+from hive_tui.core.model import AgentState, ApiUse, Claim, Fleet, PullRequest, PullState, RepoState, Run
 from hive_tui.core.sources import Freshness
 from hive_tui.core.store import Snapshot
 
@@ -40,6 +40,8 @@ class World(msgspec.Struct, frozen=True, eq=False):
     spending: dict[Scope, Spending]
     """Grows while starts are decided: each one reserves its own budget."""
     broken_sources: tuple[Freshness, ...]
+    repos: Mapping[RepoName, RepoState]
+    api: Mapping[str, ApiUse]
 
     def limit(self, scope: str) -> int | None:
         """The budget of `issue`, `repo`, `day` or `fleet` in micro-dollars, None for no limit."""
@@ -68,6 +70,8 @@ def build(snapshot: Snapshot, now: datetime) -> World:
         agents={agent.name: agent for agent in fleet.agents} if fleet else {},
         spending=_spending(snapshot, now),
         broken_sources=tuple(source for source in snapshot.sources.values() if not source.ok),
+        repos=snapshot.repos,
+        api=snapshot.api,
     )
 
 

@@ -15,6 +15,7 @@ from hive_tui.core.events import LogLine
 from hive_tui.core.ids import AgentName, IssueKey, PullKey, RunId, WorkerName
 from hive_tui.core.model import (
     Actor,
+    ApiUse,
     Approval,
     Claim,
     Comment,
@@ -27,6 +28,7 @@ from hive_tui.core.model import (
     PullRequest,
     PullState,
     Quota,
+    RepoState,
     Run,
     body_sha,
 )
@@ -36,7 +38,8 @@ from hive_tui.core.sources import CLUSTER, FORGE, KIND_OF, Changed, Item, Key, K
 from hive_tui.core.store import key_of
 
 _CLUSTER_KINDS = (Kind.FLEET, Kind.RUN, Kind.CLAIM, Kind.EVENT)
-_FORGE_KINDS = (Kind.ISSUE, Kind.PULL)
+_TheirItem = Issue | PullRequest | RepoState | ApiUse
+_FORGE_KINDS = (Kind.ISSUE, Kind.PULL, Kind.REPO, Kind.API)
 
 
 def _by_key(items: Iterable[Item]) -> dict[tuple[Kind, Key], Item]:
@@ -297,14 +300,14 @@ class ScriptedFleet:
     def list_all(self, *items: Item) -> None:
         """Both sources say their full state."""
         mine = tuple(item for item in items if isinstance(item, Fleet | Run | Claim | Event))
-        theirs = tuple(item for item in items if isinstance(item, Issue | PullRequest))
+        theirs = tuple(item for item in items if isinstance(item, _TheirItem))
         self.agents_side.say(Listed(CLUSTER, _CLUSTER_KINDS, mine))
         self.tracker.say(Listed(FORGE, _FORGE_KINDS, theirs))
 
     def change(self, *items: Item) -> None:
         """Items that are new or different."""
         for item in items:
-            if isinstance(item, Issue | PullRequest):
+            if isinstance(item, _TheirItem):
                 self.tracker.say(Changed(FORGE, (item,)))
             else:
                 self.agents_side.say(Changed(CLUSTER, (item,)))

@@ -5,26 +5,32 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+import msgspec
 import pytest
 
+from hive_tui.core.decisions import Launch
 from hive_tui.core.dispatch import decide
 from hive_tui.core.gates import Gate, has_definition_of_done, has_plan, text_gate
+from hive_tui.core.ids import RepoName, RunId
 from hive_tui.core.model import (
     DISPATCHER,
     AgentState,
+    ApiUse,
     Approval,
     Budget,
     Fire,
+    FleetClaim,
     Hold,
     Paused,
     Phase,
     PullState,
     Quota,
     QuotaState,
+    RepoState,
     Usage,
     body_sha,
 )
-from hive_tui.core.settings import PlanRule, Preset
+from hive_tui.core.settings import PlanRule, Preset, RepoSettings
 from hive_tui.core.sources import CLUSTER, Item, SourceFailed
 from tests import builders as b
 from tests.builders import BODY, CLAUDE, CODEX, NOW, ago
@@ -73,6 +79,106 @@ def test_an_empty_list_of_authors_means_nobody() -> None:
     assert gate is not None
     assert gate.name == "author"
     assert "allowed_authors" in gate.detail
+
+
+@pytest.mark.parametrize(
+    ("changes", "lets_in"),
+    [
+        ({"author_role": "MEMBER"}, True),
+        ({"author_role": "OWNER"}, True),
+        ({"author_role": "CONTRIBUTOR"}, False),
+        ({"author_role": None}, False),
+        ({"author_role": "MEMBER", "author_is_bot": True}, False),
+        ({"author_role": "MEMBER", "edited_by": "mallory"}, False),
+        ({"author_role": "MEMBER", "edited_by": "me"}, True),
+        ({"author": "Me"}, True),
+        ({"author": "\u212ae"}, False),
+    ],
+)
+def test_a_role_lets_people_in_and_no_bot(changes: dict[str, Any], lets_in: bool) -> None:
+    issue = b.issue(**{"author": "somebody", **changes})
+    gate = gate_of(issue, allowed_authors=("me", "ke"), allowed_roles=("OWNER", "MEMBER"))
+    assert (gate is None) is lets_in, gate
+
+
+def test_a_bot_is_let_in_by_name_alone() -> None:
+    bot = b.issue(author="renovate[bot]", author_role="MEMBER", author_is_bot=True)
+    gate = gate_of(bot, allowed_roles=("MEMBER",))
+    assert gate is not None
+    assert "renovate[bot] is a bot that allowed_authors does not name" in gate.detail
+    assert gate_of(bot, allowed_authors=("renovate[bot]",)) is None
+
+
+def test_roles_alone_let_somebody_in() -> None:
+    issue = b.issue(author="somebody", author_role="OWNER")
+    assert gate_of(issue, allowed_authors=(), allowed_roles=("OWNER",)) is None
+    refused = gate_of(b.issue(), allowed_authors=(), allowed_roles=("OWNER",))
+    assert refused is not None
+    assert "me (no known role) is neither in allowed_authors nor of allowed_roles" in refused.detail
+
+
+class TestRepositories:
+    OTHER = RepoName("me/other")
+
+    def gates(self, *items: Item) -> tuple[Gate | None, Gate | None]:
+        """Of the same issue in both repositories."""
+        there = b.issue(repo=self.OTHER)
+        settings = b.settings(repos=(RepoSettings(b.REPO), RepoSettings(self.OTHER)))
+        plan = decide(b.snapshot(b.issue(), there, *items), settings, NOW)
+        return plan.gate(b.issue().key), plan.gate(there.key)
+
+    def test_one_that_cannot_be_read_starts_nothing_and_holds_no_other(self) -> None:
+        here, there = self.gates(
+            RepoState(
+                b.REPO, why="502 Bad Gateway", since=ago(minutes=4), retry_at=NOW + timedelta(seconds=30)
+            ),
+            RepoState(self.OTHER),
+        )
+        assert there is None
+        assert here is not None
+        assert here.name == "repository"
+        assert here.detail.startswith(f"{b.REPO} cannot be read since ")
+        assert here.detail.endswith(": 502 Bad Gateway (next try in 30s)")
+
+    def test_one_that_nobody_tries_again_says_so(self) -> None:
+        here, _ = self.gates(RepoState(b.REPO, why="no access", since=ago(minutes=4)))
+        assert here is not None
+        assert "not tried again by itself" in here.detail
+
+    def test_one_that_may_not_be_written_starts_nothing(self) -> None:
+        here, there = self.gates(RepoState(b.REPO, closed_to_work="it is archived"))
+        assert there is None
+        assert here is not None
+        assert here.detail == f"nothing may be done in {b.REPO}: it is archived"
+
+    def test_its_waiting_run_does_not_go_on(self) -> None:
+        run = b.run(phase=Phase.WAITING, agent_problem="limit", until=ago(minutes=1))
+        broken = RepoState(b.REPO, why="no access", since=ago(minutes=4))
+        found = [
+            [type(decision) for decision in decide(b.snapshot(run, *state), b.settings(), NOW).decisions]
+            for state in ((), (broken,))
+        ]
+        assert found == [[Launch], []]
+
+
+def test_nothing_is_begun_that_the_tracker_would_not_let_end() -> None:
+    soon = NOW + timedelta(minutes=10)
+    gate = gate_of(b.issue(), ApiUse("core", 5000, 3, soon))
+    assert gate is not None
+    assert gate.name == "api"
+    assert gate.detail.startswith("3 of 5,000 core points are left until ")
+    assert gate_of(b.issue(), ApiUse("core", 5000, 3, NOW)) is None
+    assert gate_of(b.issue(), ApiUse("core", 5000, 400, soon)) is None
+
+
+def test_an_issue_of_another_fleet_waits_until_that_is_over() -> None:
+    other = FleetClaim("elsewhere-1234", RunId("r"), 3, NOW + timedelta(minutes=5))
+    gate = gate_of(b.issue(), b.claim(attempt=3, forgiven=3, elsewhere=other))
+    assert gate is not None
+    assert gate.name == "claimed"
+    assert "claimed by fleet elsewhere-1234 until" in gate.detail
+    over = msgspec.structs.replace(other, until=NOW)
+    assert gate_of(b.issue(), b.claim(attempt=3, forgiven=3, elsewhere=over)) is None
 
 
 @pytest.mark.parametrize("changes", [{"author": "mallory"}, {"edited_by": "mallory"}])

@@ -149,7 +149,12 @@ def _retry(context: ActionContext, plan: ActionPlan, request: Retry) -> ActionRe
 def _afresh(claim: Claim) -> Claim:
     """No hold, no back-off, every attempt so far forgiven; the number of the last attempt stays."""
     return msgspec.structs.replace(
-        claim, hold=None, failed_at=None, not_before=None, forgiven=max(claim.forgiven, claim.attempt)
+        claim,
+        hold=None,
+        failed_at=None,
+        not_before=None,
+        forgiven=max(claim.forgiven, claim.attempt),
+        elsewhere=None,
     )
 
 
