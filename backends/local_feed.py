@@ -47,6 +47,10 @@ class Source(NamedTuple):
     tick: Callable[[], tuple[SourceEvent, ...]] = tuple
     """What changed outside of the file; called about once in `tick_seconds`."""
     tick_seconds: float = 0.5
+    health: Callable[[sqlite3.Connection | None], SourceFailed | None] = lambda _: None
+    """Why what the file mirrors cannot be read now, though the file can; asked with every tick."""
+    woken: Callable[[], None] = lambda: None
+    """Somebody asked for a read at once."""
 
 
 def read(database: Database, source: Source) -> Listed:
@@ -85,10 +89,14 @@ def watch(
 def _follow(feed: _Feed, source: Source, emit: Emit, stop: ThreadEvent, wake: ThreadEvent | None) -> None:
     """Emit changes until `stop`, or until everything has to be read again."""
     said = ticked = monotonic()
+    failed = feed.health(source)
+    if failed is not None:
+        emit(failed)
     while not stop.wait(POLL_SECONDS):
         now = monotonic()
         if wake is not None and wake.is_set():
             wake.clear()
+            source.woken()
             return
         changes = feed.changes()
         if changes is None:
@@ -97,8 +105,16 @@ def _follow(feed: _Feed, source: Source, emit: Emit, stop: ThreadEvent, wake: Th
         if now - ticked >= source.tick_seconds:
             ticked = now
             events += source.tick()
+            before, failed = failed, feed.health(source)
+            if failed is None and before is not None:
+                events += (Alive(source.name),)
+            elif failed != before and failed is not None:
+                events += (failed,)
         if not events and now - said >= ALIVE_SECONDS:
-            events = (Alive(source.name),)
+            events = (failed or Alive(source.name),)
+        if failed is not None and events and events[-1] is not failed:
+            # What is new in the mirror does not mean that the tracker answers.
+            events += (failed,)
         for event in events:
             emit(event)
             said = now
@@ -139,6 +155,13 @@ class _Feed:
                 return Listed(source.name, source.kinds, source.items(connection))
             finally:
                 connection.execute("ROLLBACK")
+        except (sqlite3.Error, msgspec.DecodeError) as error:
+            raise failure(self._database.path, error) from error
+
+    def health(self, source: Source) -> SourceFailed | None:
+        """What is behind the file, in the source's own words."""
+        try:
+            return source.health(self._connection)
         except (sqlite3.Error, msgspec.DecodeError) as error:
             raise failure(self._database.path, error) from error
 

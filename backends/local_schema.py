@@ -16,13 +16,19 @@ EVENTS_KEPT = 10_000
 """Lines kept of the fleet's log."""
 
 
-def _noted(table: str, kind: str, repo: str, number: str, name: str) -> tuple[str, ...]:
-    """Triggers that note each insert, update and delete of `table`; columns as SQL of the row."""
+def _noted(
+    table: str, kind: str, repo: str, number: str, name: str, *, only: str | None = None
+) -> tuple[str, ...]:
+    """Triggers that note each insert, update and delete of `table`; columns as SQL of the row.
+
+    `only`: the one column that others are shown, where the rest is private to who writes it.
+    """
 
     def trigger(verb: str, row: str) -> str:
         values = ", ".join(part.format(row=row) for part in (repo, number, name))
+        differs = f" WHEN NEW.{only} IS NOT OLD.{only}" if only and verb == "UPDATE" else ""
         return (
-            f"CREATE TRIGGER {table}_{verb} AFTER {verb} ON {table} BEGIN"
+            f"CREATE TRIGGER {table}_{verb} AFTER {verb} ON {table}{differs} BEGIN"
             f" INSERT INTO changes (kind, repo, number, name) VALUES ('{kind}', {values}); END"
         )
 
@@ -78,5 +84,19 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         *_noted("runs", "run", "''", "0", "{row}.id"),
         *_noted("issues", "issue", "{row}.repo", "{row}.number", "''"),
         *_noted("pulls", "pull", "{row}.repo", "{row}.number", "''"),
+    ),
+    (
+        # A tracker on a network: what it was heard to say, and how far.
+        """CREATE TABLE repos (
+            repo TEXT PRIMARY KEY, doc BLOB NOT NULL, sync BLOB) WITHOUT ROWID""",
+        "CREATE TABLE api (name TEXT PRIMARY KEY, doc BLOB NOT NULL) WITHOUT ROWID",
+        """CREATE TABLE tracker (
+            id INTEGER PRIMARY KEY CHECK (id = 1), doc BLOB NOT NULL, wanted INTEGER NOT NULL DEFAULT 0)""",
+        # Which revision of an issue's text its row holds; NULL where it holds none.
+        "ALTER TABLE issues ADD COLUMN body_of TEXT",
+        *_noted("repos", "repo", "{row}.repo", "0", "''", only="doc"),
+        *_noted("api", "api", "''", "0", "{row}.name"),
+        "DROP TRIGGER issues_UPDATE",
+        _noted("issues", "issue", "{row}.repo", "{row}.number", "''", only="doc")[1],
     ),
 )

@@ -74,6 +74,8 @@ class SourceFailed(msgspec.Struct, frozen=True):
     source: str
     why: str
     retry_at: datetime | None = None
+    heard_at: datetime | None = None
+    """When it answered last, where the source itself knows that better than whoever listens to it."""
 
 
 SourceEvent = Listed | Changed | Alive | SourceFailed

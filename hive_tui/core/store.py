@@ -171,7 +171,7 @@ class Store:
         heard_at = known.heard_at if known else None
         if isinstance(event, SourceFailed):
             self._sources[event.source] = Freshness(
-                event.source, Health.FAILED, heard_at, event.why, event.retry_at
+                event.source, Health.FAILED, event.heard_at or heard_at, event.why, event.retry_at
             )
         elif isinstance(event, Alive) and known is not None and heard_at is None:
             return  # it lives, but has not said anything that could be shown as the full state
