@@ -85,6 +85,12 @@ class RepoJob(msgspec.Struct, frozen=True):
     """The fleet's test command, for a repository whose own settings name none."""
     credential: tuple[str, ...] = ()
     """Argv of the git credential helper that hands git the right to fetch and push; holds no secret."""
+    variables: tuple[str, ...] = ()
+    """Names of the environment variables that the helper needs; the runner gets them, the agent never."""
+    certificates: str | None = None
+    """File of the server's certificate authority; None for the system's."""
+    large: bool = False
+    """What files were before is not worth fetching: old versions of them are left on the server."""
 
 
 class AgentJob(msgspec.Struct, frozen=True):
@@ -202,10 +208,14 @@ class Cluster(Protocol):
         ...
 
     # Runs
-    def check_ready(self, source: str = "") -> None:
+    def check_ready(self, source: str = "", remote: Remote | None = None) -> None:
         """Raises HiveError, with the next step, when no run could work here now: git is missing, the
         disk is full, or the repository `source` (as in RepoJob) is gone. Asked before each round of
-        starts, so that no issue's attempt is spent on it."""
+        starts, so that no issue's attempt is spent on it.
+
+        For a URL, `remote` says how to get in: whether git does is tried when nothing was fetched from
+        there lately, seldom while it fails.
+        """
         ...
 
     def create_run(self, job: Job) -> None:
@@ -306,6 +316,12 @@ class Remote(msgspec.Struct, frozen=True):
     """The branch that work starts from and is merged into."""
     credential: tuple[str, ...] = ()
     """Argv of a git credential helper, without a secret in it; empty where none is needed."""
+    variables: tuple[str, ...] = ()
+    """Names of the environment variables that the helper needs; the runner gets them, the agent never."""
+    certificates: str | None = None
+    """File of the server's certificate authority; None for the system's."""
+    large: bool = False
+    """What files were before is not worth fetching: old versions of them are left on the server."""
 
 
 class Forge(Protocol):

@@ -36,6 +36,7 @@ from hive_tui.core.ports import (
     DispatchLease,
     Emit,
     Job,
+    Remote,
     RunDiff,
     RunHost,
 )
@@ -124,10 +125,10 @@ class LocalCluster:
 
     # Runs
 
-    def check_ready(self, source: str = "") -> None:
+    def check_ready(self, source: str = "", remote: Remote | None = None) -> None:
         from backends.clusters.local import readiness  # only a dispatcher asks
 
-        readiness.check(self._home, source)
+        readiness.check(self._home, source, remote)
 
     def create_run(self, job: Job) -> None:
         with self._database.writing() as connection:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from hive_tui.core.errors import GitError, SourceError
+from hive_tui.core.ports import Remote
 from hive_tui.system import disk, git
 
 
-def check(home: Path, source: str) -> None:
+def check(home: Path, source: str, remote: Remote | None = None) -> None:
     """Raises HiveError with the next step when git is missing or too old, the disk is full, or the
     repository `source` is not there."""
     git.version()
