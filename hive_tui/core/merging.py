@@ -18,6 +18,8 @@ def obstacles(pull: PullRequest, issue: Issue | None, settings: FleetSettings) -
     return (
         *_base_obstacles(pull, settings),
         *_issue_obstacles(pull, issue, settings),
+        *(("it is a draft",) if pull.draft else ()),
+        *_people_obstacles(pull),
         *_verdict_obstacles(pull, settings),
         *_check_obstacles(pull),
         *(("it conflicts with its base branch",) if pull.mergeable is False else ()),
@@ -42,6 +44,13 @@ def _issue_obstacles(pull: PullRequest, issue: Issue | None, settings: FleetSett
     found = workflow.states(issue.labels, settings.labels)
     has = " and ".join(workflow.label(state, settings.labels) for state in found) or "no status"
     return [f"issue #{issue.number} has {has}, not {wanted}"]
+
+
+def _people_obstacles(pull: PullRequest) -> list[str]:
+    """What the people who review it say, where the tracker knows."""
+    if pull.review == "CHANGES_REQUESTED":
+        return ["a reviewer asked for changes"]
+    return ["its base branch wants an approving review"] if pull.review == "REVIEW_REQUIRED" else []
 
 
 def _verdict_obstacles(pull: PullRequest, settings: FleetSettings) -> list[str]:

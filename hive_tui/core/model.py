@@ -212,6 +212,12 @@ class PullRequest(msgspec.Struct, frozen=True):
     merged_as: str | None = None
     """SHA of the commit on the base branch."""
     url: str | None = None
+    labels: tuple[str, ...] = ()
+    draft: bool = False
+    """Its author says that it is not ready."""
+    review: str | None = None
+    """What its people's reviews come to, in the tracker's word: `APPROVED`, `CHANGES_REQUESTED`, or
+    `REVIEW_REQUIRED` where the base branch wants one; None where nobody has to say anything."""
 
     @property
     def key(self) -> PullKey:

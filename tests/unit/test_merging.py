@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from hive_tui.core.merging import obstacles
@@ -104,3 +105,21 @@ def test_every_check_has_passed_on_the_head(checks: tuple[Check, ...], words: tu
 def test_all_reasons_are_named_at_once() -> None:
     found = against(base="x", checks=(check(CheckState.FAILED),), mergeable=False, issue=b.issue(1))
     assert len(found) == 4
+
+
+def test_a_draft_waits_for_its_author() -> None:
+    assert against(draft=True) == ("it is a draft",)
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        ("CHANGES_REQUESTED", ("a reviewer asked for changes",)),
+        ("REVIEW_REQUIRED", ("its base branch wants an approving review",)),
+        ("APPROVED", ()),
+        (None, ()),
+    ],
+)
+def test_people_who_review_are_heard(said: str | None, words: tuple[str, ...]) -> None:
+    pull = msgspec.structs.replace(b.pull(50), review=said)
+    assert obstacles(pull, REVIEWED, b.settings()) == words
