@@ -38,7 +38,7 @@ def schema() -> GraphQLSchema:
     built = build_schema(text, assume_valid=True, assume_valid_sdl=True, no_location=True)
     moment = built.type_map["DateTime"]
     assert isinstance(moment, GraphQLScalarType)
-    moment.parse_value = _moment  # type: ignore[method-assign]
+    moment.coerce_input_value = _moment
     return built
 
 
@@ -48,7 +48,7 @@ def problems(query: str) -> tuple[dict[str, Any], ...]:
     try:
         document = parse(query)
     except GraphQLSyntaxError as error:
-        return ({"message": error.message, "locations": _locations(error)},)
+        return ({"message": error.message, "locations": locations(error)},)
     found = validate(schema(), document, _rules())
     return tuple(_said(error) for error in found)
 
@@ -73,10 +73,10 @@ def _moment(value: Any) -> datetime:
 
 def _said(error: GraphQLError) -> dict[str, Any]:
     said: dict[str, Any] = {"extensions": error.extensions} if error.extensions else {}
-    return said | {"locations": _locations(error), "message": error.message}
+    return said | {"locations": locations(error), "message": error.message}
 
 
-def _locations(error: GraphQLError) -> list[dict[str, int]]:
+def locations(error: GraphQLError) -> list[dict[str, int]]:
     return [{"line": place.line, "column": place.column} for place in error.locations or ()]
 
 
