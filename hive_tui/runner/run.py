@@ -63,7 +63,7 @@ def context(host: RunHost, job: Job, signals: Signals, load_agent: LoadAgent, cl
         agent = load_agent(job.agent.backend)
     except HiveError as error:
         agent = NoAgent(error)
-    secrets = secret_values(os.environ, agent.credentials)
+    secrets = secret_values(os.environ, (*agent.credentials, *job.repo.variables))
     journal = Journal(host, status, clock, Redactor(secrets))
     return Context(host, job, agent, journal, Orders(host, signals, job.deadline_seconds), secrets)
 

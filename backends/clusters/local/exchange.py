@@ -1,6 +1,6 @@
-"""Between the user's repository and a runner's own: objects are borrowed one way and pushed the other.
+"""Between a repository and a runner's own: objects are borrowed one way and pushed the other.
 
-No URL is involved, nothing of the user's checkout is touched, and no hook of theirs runs.
+Of a user's checkout nothing is touched, and no hook of theirs runs. What has a URL is `remote`'s.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import os
 import shutil
 from pathlib import Path
 
+from backends.clusters.local import remote
 from hive_tui.core.errors import GitError, Refused
 from hive_tui.core.ids import wip_branch_name
 from hive_tui.core.model import RunSpec
@@ -21,8 +22,13 @@ _RECEIVE = (
 )
 
 
-def fetch(bare: Path, repo: RepoJob) -> str:
-    """Make `bare` if need be, borrowing every object of the source; returns the base branch's SHA."""
+def fetch(home: Path, bare: Path, repo: RepoJob) -> str:
+    """Make `bare` if need be, borrowing every object of the source; returns the base branch's SHA.
+
+    `home` is the fleet's folder, which keeps what was fetched from a URL.
+    """
+    if remote.is_remote(repo.source):
+        return remote.fetch(home, bare, repo)
     source = Path(repo.source)
     common = Path(git.text("rev-parse", "--path-format=absolute", "--git-common-dir", cwd=source))
     sha = _sha(source, repo.base)
@@ -38,7 +44,7 @@ def fetch(bare: Path, repo: RepoJob) -> str:
     return sha
 
 
-def push(bare: Path, repo: RepoJob, sha: str, branch: str, spec: RunSpec) -> None:
+def push(home: Path, bare: Path, repo: RepoJob, sha: str, branch: str, spec: RunSpec) -> None:
     """Push a commit to one of the attempt's two branches; only the one of unfinished work is forced.
 
     Raises Refused for any other branch, GitError when the source does not take it.
@@ -49,8 +55,10 @@ def push(bare: Path, repo: RepoJob, sha: str, branch: str, spec: RunSpec) -> Non
     if not git.SHA.fullmatch(sha):
         raise GitError(f"{sha!r} is not a commit.")
     mark = "+" if branch == wip else ""
-    target = str(Path(repo.source).absolute())
     refspec = f"{mark}{sha}:refs/heads/{branch}"
+    if remote.is_remote(repo.source):
+        return remote.push(home, bare, repo, refspec)
+    target = str(Path(repo.source).absolute())
     git.run("push", "--quiet", "--no-verify", f"--receive-pack={_RECEIVE}", target, refspec, cwd=bare)
 
 

@@ -108,7 +108,7 @@ class LocalHost:
         return [msgspec.structs.replace(_control.decode(doc), seq=seq) for seq, doc in found]
 
     def fetch(self, bare: Path, repo: RepoJob) -> str:
-        return exchange.fetch(bare, repo)
+        return exchange.fetch(self._context.home, bare, repo)
 
     def push(self, bare: Path, repo: RepoJob, sha: str, branch: str) -> None:
         """Raises Refused for a branch that is not this attempt's. Needs no database: finished work must
@@ -116,7 +116,7 @@ class LocalHost:
         if self._spec is None:
             with self._database.reading() as connection:
                 self._spec = rows.get_run(connection, self._run).spec
-        exchange.push(bare, repo, sha, branch, self._spec)
+        exchange.push(self._context.home, bare, repo, sha, branch, self._spec)
 
     def _write(self, status: RunStatus) -> bool:
         try:

@@ -42,7 +42,7 @@ PASSED_ON = frozenset(
     }
 )
 """Variables that a runner gets besides LC_*: where things are and how to reach the network. None of
-them is a token; those come only through `AgentJob.credentials`."""
+them is a token; those come only through `AgentJob.credentials`, and `RepoJob.variables` for git."""
 
 _started: list[subprocess.Popen[bytes]] = []
 """Children that were not yet seen to have ended; kept until they are reaped."""
@@ -111,7 +111,7 @@ def _start(
             if not allowed(connection, row.status):
                 return False
             job = rows.read_job(connection, run)
-        environment = runner_environment(os.environ, job.agent.credentials)
+        environment = runner_environment(os.environ, (*job.agent.credentials, *job.repo.variables))
         identity = _spawn(context, where, run, lock, environment, options)
         with database.writing() as connection:
             rows.write_process(connection, run, identity)

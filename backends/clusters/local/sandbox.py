@@ -31,7 +31,12 @@ _KEPT = frozenset(
 RUN_HOME = "HIVE_RUN_HOME"
 """The run's folder: two fleets that serve a repository of the same name give their runs the same names."""
 
-_NEVER = frozenset({"GITHUB_TOKEN", "GH_TOKEN", "GH_ENTERPRISE_TOKEN", "SSH_AUTH_SOCK", "KUBECONFIG"})
+_NEVER = frozenset(
+    {
+        *("GITHUB_TOKEN", "GH_TOKEN", "GH_ENTERPRISE_TOKEN", "GITHUB_ENTERPRISE_TOKEN"),
+        *("SSH_AUTH_SOCK", "KUBECONFIG"),
+    }
+)
 
 BY_PRODUCTS = ("__pycache__/", "*.py[co]", ".pytest_cache/", ".mypy_cache/", "node_modules/", ".DS_Store")
 """What running code leaves behind and nobody means to commit, also where a repository forgot to say so."""
@@ -126,8 +131,9 @@ class LocalSandbox:
         """What a process on this side sees: no variable of the runner's but the named ones."""
         names = {name for name in os.environ if name in _KEPT or name.startswith("LC_") or name in inherit}
         kept = {name: os.environ[name] for name in names - _NEVER}
-        # Nobody is there to answer a password prompt or to close an editor.
-        quiet = {"GIT_TERMINAL_PROMPT": "0", "GIT_EDITOR": "true"}
+        # Nobody is there to answer a password prompt or to close an editor, and no remote to fetch large
+        # files from.
+        quiet = {"GIT_TERMINAL_PROMPT": "0", "GIT_EDITOR": "true", "GIT_LFS_SKIP_SMUDGE": "1"}
         return {**kept, **quiet, **env, "HIVE_RUN": self._run, RUN_HOME: str(self.workdir.parent)}
 
     def start(
@@ -198,6 +204,8 @@ class LocalSandbox:
             if path:
                 name = key.removeprefix("submodule.").removesuffix(".path")
                 try:
+                    if "://" in source:
+                        raise GitError("submodules of a remote repository are not fetched.")
                     self._submodule(bare, sha, Path(source), name, path)
                 except GitError as error:
                     missing.append(f"submodule {name}: {error.message}")
