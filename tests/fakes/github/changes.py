@@ -230,8 +230,15 @@ def add_check(
 
 
 def rename(world: World, repo: Repository, full_name: str) -> None:
-    """The former name redirects from now on."""
-    world.renames[repo.full_name.lower()] = repo.id
-    world.renames.pop(full_name.lower(), None)
+    """The former name redirects from now on; tokens and installations follow the repository."""
+    old, new = repo.full_name.lower(), full_name.lower()
+    world.renames[old] = repo.id
+    world.renames.pop(new, None)
     repo.owner, repo.name = full_name.split("/")
     repo.updated_at = world.now()
+    for token in world.tokens.values():
+        if token.repositories is not None and old in token.repositories:
+            token.repositories = token.repositories - {old} | {new}
+    for installation in world.installations.values():
+        if installation.repositories is not None and old in installation.repositories:
+            installation.repositories = installation.repositories - {old} | {new}
