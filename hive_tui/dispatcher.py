@@ -14,7 +14,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -25,9 +25,10 @@ from hive_tui.core.errors import HiveError, SourceError
 from hive_tui.core.execution import Executor
 from hive_tui.core.ids import IssueKey
 from hive_tui.core.model import DISPATCHER, Event
-from hive_tui.core.ports import DispatchLease
+from hive_tui.core.ports import DispatchLease, Remote
 from hive_tui.core.sources import CLUSTER, FORGE, Kind
 from hive_tui.core.store import Diff, Snapshot, Store
+from hive_tui.core.targets import runs_of_issue
 from hive_tui.feed import Feed
 from hive_tui.fleet import OpenFleet, open_fleet
 from hive_tui.system import processes, streams
@@ -49,6 +50,8 @@ LOGGED_GATES = frozenset({"author", "edited", "definition-of-done", "plan", "att
 MAX_HOLDS = 20
 """Lines about held issues per decision."""
 
+
+_NO_REPOSITORY = Remote("", "")
 
 LoadConfiguration = Callable[[], config.Configuration]
 
@@ -74,6 +77,7 @@ class Dispatcher:
             settings=fleet.settings,
             holder=f"{me.pid}@{me.boot[:8]}" if me is not None else "unknown",
             credentials=lambda backend: plugins.agent(backend).credentials,
+            attempts=lambda key: runs_of_issue(self._store.snapshot, key),
         )
         self._stop = threading.Event()
         self._poll_now = threading.Event()
@@ -131,22 +135,23 @@ class Dispatcher:
         self._active = any(run.live for run in snapshot.runs.values())
         self._wake(snapshot)
         plan = self._planner.decide(snapshot, now)
-        decisions = self._possible(plan.decisions, now)
+        renewals = self._executor.renewals(snapshot.runs.values(), now) if snapshot.readable else ()
+        decisions = self._possible((*renewals, *plan.decisions), now)
         done = [decision for decision in decisions if self._try(decision, now)]
         if diff:
             self._log_gates(snapshot, plan, diff, now)
         return bool(done)
 
-    def _possible(self, decisions: tuple[Decision, ...], now: datetime) -> list[Decision]:
+    def _possible(self, decisions: Sequence[Decision], now: datetime) -> list[Decision]:
         """Leave out what this machine cannot carry out now; each reason is said once."""
         troubles: dict[str, str | None] = {}
         possible = []
         for decision in decisions:
-            source = self._source(decision)
-            if source is not None:
-                if source not in troubles:
-                    troubles[source] = self._trouble(source)
-                if troubles[source] is not None:
+            remote = self._remote(decision)
+            if remote is not None:
+                if remote.source not in troubles:
+                    troubles[remote.source] = self._trouble(remote)
+                if troubles[remote.source] is not None:
                     continue
             possible.append(decision)
         reasons = {why for why in troubles.values() if why is not None}
@@ -156,8 +161,9 @@ class Dispatcher:
         self._troubles = reasons
         return possible
 
-    def _source(self, decision: Decision) -> str | None:
-        """The repository that a process started by this decision needs; empty for the machine alone."""
+    def _remote(self, decision: Decision) -> Remote | None:
+        """The repository that a process started by this decision needs; one without a source for the
+        machine alone."""
         match decision:
             case Start():
                 name = decision.key.repo
@@ -165,15 +171,17 @@ class Dispatcher:
                 name = decision.run.spec.repo
             case Recover():
                 # A run whose repository is gone has to end all the same.
-                return ""
+                return _NO_REPOSITORY
             case _:
                 return None
-        repo = self._fleet.settings.repo(name)
-        return (repo.path if repo is not None else None) or ""
-
-    def _trouble(self, source: str) -> str | None:
         try:
-            self._fleet.cluster.check_ready(source)
+            return self._fleet.forge.remote(name)
+        except HiveError:
+            return _NO_REPOSITORY  # said when the decision is carried out
+
+    def _trouble(self, remote: Remote) -> str | None:
+        try:
+            self._fleet.cluster.check_ready(remote.source, remote)
         except HiveError as error:
             return f"nothing is started: {error.message} {error.hint or ''}".strip()
         return None

@@ -16,6 +16,7 @@ from backends.database import Database
 from backends.forges import local_rows as rows
 from hive_tui.core.errors import Refused, UsageError, unknown
 from hive_tui.core.ids import IssueKey, PullKey, RepoName, RunId, WorkerName
+from hive_tui.core.messages import TEMPLATES
 from hive_tui.core.model import (
     Approval,
     Check,
@@ -85,6 +86,9 @@ class LocalForge:
         settings = self._settings.repo(repo)
         assert settings is not None, "known repositories are those of the settings"
         return Remote(settings.path or "", settings.base or "main")
+
+    def pull_template(self, repo: RepoName) -> str | None:
+        return self._repository(repo).first_file(f"refs/heads/{self.remote(repo).base}", TEMPLATES)
 
     def hold_issue(self, key: IssueKey, claim: FleetClaim) -> None:
         """One fleet has these issues alone, and its own claim is the lock."""

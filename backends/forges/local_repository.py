@@ -6,6 +6,7 @@ git runs with the user's own configuration here, but never with their hooks.
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -60,6 +61,20 @@ class LocalRepository(NamedTuple):
         """The commit of one branch, None if there is no such branch."""
         found = self.text("rev-parse", "--verify", "--quiet", f"refs/heads/{branch}^{{commit}}", check=False)
         return found or None
+
+    def first_file(self, revision: str, paths: Sequence[str]) -> str | None:
+        """The text of the first of these paths that is a file there, None where none is."""
+        listed = self.run("ls-tree", "-z", revision, "--", *paths, check=False).stdout
+        # A symbolic link is a blob as well, and its text the name of another file.
+        files = {
+            entry.partition("\t")[2]
+            for entry in listed.decode("utf-8", "replace").split("\0")
+            if entry.startswith("100")
+        }
+        found = next((path for path in paths if path in files), None)
+        if found is None:
+            return None
+        return self.run("cat-file", "blob", f"{revision}:{found}").stdout.decode("utf-8", "replace")
 
     def has(self, sha: str) -> bool:
         return self.ok("cat-file", "-e", f"{sha}^{{commit}}")

@@ -123,6 +123,8 @@ def _words(decision: Decision) -> tuple[IssueKey | None, str]:
             return decision.run.key, f"launch {decision.run.id}: {decision.why}"
         case decisions.Recover():
             return decision.run.key, f"save the work of {decision.run.id}, whose process is gone"
+        case decisions.Renew():
+            return decision.run.key, f"renew the claim of {decision.run.id}"
         case decisions.Settle():
             return decision.run.key, f"settle {decision.run.id}, which {decision.run.phase.value}"
         case decisions.ReleaseSlot():

@@ -47,6 +47,12 @@ class Recover(msgspec.Struct, frozen=True, tag=True):
     run: Run
 
 
+class Renew(msgspec.Struct, frozen=True, tag=True):
+    """Keep the right to the issue of a run that lives, among the fleets that serve its repository."""
+
+    run: Run
+
+
 class Settle(msgspec.Struct, frozen=True, tag=True):
     """Draw the consequences of a run's end: pull request, labels, back-off, slot."""
 
@@ -91,5 +97,14 @@ class CloseIssue(msgspec.Struct, frozen=True, tag=True):
 
 
 Decision = (
-    Start | Launch | Recover | Settle | ReleaseSlot | ReleaseClaim | LimitAgent | RestoreAgent | CloseIssue
+    Start
+    | Launch
+    | Recover
+    | Renew
+    | Settle
+    | ReleaseSlot
+    | ReleaseClaim
+    | LimitAgent
+    | RestoreAgent
+    | CloseIssue
 )

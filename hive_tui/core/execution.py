@@ -7,7 +7,7 @@ snapshot and decided anew.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 
 import msgspec
@@ -21,27 +21,32 @@ from hive_tui.core.decisions import (
     Recover,
     ReleaseClaim,
     ReleaseSlot,
+    Renew,
     RestoreAgent,
     Settle,
     Start,
 )
-from hive_tui.core.errors import ClaimLost, NoSlot, Refused
-from hive_tui.core.ids import IssueKey, RunId, branch_name, run_id
+from hive_tui.core.errors import ClaimLost, HiveError, NoSlot, Refused, RunEnded, UsageError
+from hive_tui.core.ids import IssueKey, PullKey, RunId, branch_name, run_id
 from hive_tui.core.model import (
     DISPATCHER,
     Check,
     CheckState,
     Claim,
+    ControlKind,
     Event,
+    FleetClaim,
     Hold,
     Issue,
     Phase,
+    PullRequest,
     Quota,
     QuotaState,
     Run,
     RunSpec,
 )
 from hive_tui.core.ports import AgentJob, Cluster, Forge, Job, NewPull, RepoJob
+from hive_tui.core.rights import Rights
 from hive_tui.core.settings import FleetSettings
 from hive_tui.core.workflow import IssueState
 
@@ -61,7 +66,7 @@ class Executor:
     """The dispatcher's hands.
 
     `holder` names this dispatcher in the claims that it takes; `credentials` tells for an agent backend
-    which variables of the environment its runs may see.
+    which variables of the environment its runs may see; `attempts` are all runs known of an issue.
     """
 
     def __init__(
@@ -73,6 +78,7 @@ class Executor:
         settings: FleetSettings,
         holder: str,
         credentials: Callable[[str], tuple[str, ...]],
+        attempts: Callable[[IssueKey], Sequence[Run]] = lambda _: (),
     ) -> None:
         self._fleet = fleet
         self._cluster = cluster
@@ -80,7 +86,13 @@ class Executor:
         self._settings = settings
         self._holder = holder
         self._credentials = credentials
+        self._attempts = attempts
+        self._rights = Rights(cluster, forge, fleet)
         self._drawn: dict[Decision, None] = {}
+
+    def renewals(self, runs: Iterable[Run], now: datetime) -> list[Renew]:
+        """The rights that are to be renewed now."""
+        return [Renew(run) for run in runs if self._rights.due(run, now)]
 
     def execute(self, decision: Decision, now: datetime) -> bool:
         """Carry one decision out; False if somebody or something else came first.
@@ -106,6 +118,8 @@ class Executor:
                 return self._launch(decision, now)
             case Recover():
                 return self._recover(decision.run, now)
+            case Renew():
+                return self._renew(decision.run, now)
             case Settle():
                 return self._settle(decision, now)
             case ReleaseSlot():
@@ -126,29 +140,107 @@ class Executor:
                 return self._close_issue(decision, now)
 
     def _start(self, start: Start, now: datetime) -> bool:
-        issue, key = start.issue, start.key
-        # The text that is worked on is the text that passed the gates, to the letter.
-        if self._forge.get_issue(key) != issue:
+        key = start.key
+        if not self._unchanged(start.issue):
             return False
         run = run_id(self._forge.identity, key.repo, key.number, start.attempt)
+        job = self._job(start, run, now)
         before = start.claim or Claim(repo=key.repo, number=key.number, version=0)
-        wanted = msgspec.structs.replace(before, attempt=start.attempt, run=run, holder=self._holder)
+        wanted = msgspec.structs.replace(
+            before, attempt=start.attempt, run=run, holder=self._holder, elsewhere=None
+        )
         try:
             claim = self._cluster.put_claim(wanted, expected=start.claim.version if start.claim else None)
         except ClaimLost:
             return False
         try:
             self._cluster.take_slot(start.worker, run)
-            self._cluster.create_run(self._job(start, run, now))
+            if not self._take_right(start, claim, before, now):
+                self._cluster.release_slot(run)
+                return False
+            self._cluster.create_run(job)
         except (NoSlot, ClaimLost):
-            self._release_claim(claim)
             self._cluster.release_slot(run)
+            self._release_claim(claim)
             return False
         self._cluster.start_run(run)
-        self._mirror_start(claim, issue)
         by = f", fired by {start.by}" if start.by is not None else ""
         self._record(now, "start", f"attempt {start.attempt} → {start.worker}{by}", key=key, run=run)
+        self._show_start(claim, start.issue, job.spec, now)
         return True
+
+    def _unchanged(self, issue: Issue) -> bool:
+        """Whether the text that would be worked on is the one that passed the gates, to the letter."""
+        found = self._forge.get_issue(issue.key)
+        return found == msgspec.structs.replace(
+            issue, updated_at=found.updated_at, comments=found.comments, url=found.url
+        )
+
+    def _take_right(self, start: Start, claim: Claim, before: Claim, now: datetime) -> bool:
+        """Take the issue among all fleets. Without it the claim is given back with what was learned,
+        and no attempt is used up. Raises ClaimLost when the issue was changed in between."""
+        assert claim.run is not None, "it was claimed for a run"
+        free = msgspec.structs.replace(before, version=claim.version)
+        try:
+            self._rights.take(claim.key, claim.run, claim.attempt, now)
+        except ClaimLost:
+            learned = self._rights.learn(free, claim.attempt, now)
+            self._cluster.put_claim(learned, expected=claim.version)
+            self._record_other(learned.elsewhere, before.elsewhere, start, now)
+            return False
+        except HiveError:
+            # Nobody knows whether it was taken. If so, it was for this run: its number is asked for again.
+            self._cluster.put_claim(free, expected=claim.version)
+            self._cluster.release_slot(claim.run)
+            raise
+        # Another fleet may have begun and ended all of its work between the look and the claim.
+        if not self._unchanged(start.issue):
+            raise ClaimLost(f"{claim.key} was changed while it was claimed.", "Look again.")
+        return True
+
+    def _record_other(
+        self, found: FleetClaim | None, known: FleetClaim | None, start: Start, now: datetime
+    ) -> None:
+        """Say once that another fleet holds an issue."""
+        if found is not None and (known is None or known.run != found.run):
+            until = text.clock(found.until, now)
+            self._record(now, "hold", f"claimed by fleet {found.fleet} until {until}", key=start.key)
+
+    def _renew(self, run: Run, now: datetime) -> bool:
+        """Keep the right to a run's issue; end the run if a later attempt of another fleet has it."""
+        try:
+            self._rights.take(run.key, run.id, run.spec.attempt, now)
+            return True
+        except ClaimLost:
+            other = self._rights.overtaken(run)
+            if other is None:
+                raise
+        if run.stop_requested or run.status.phase.final:
+            return False
+        why = f"fleet {other.fleet} took {run.key} over with attempt {other.attempt}"
+        try:
+            self._cluster.control(run.id, ControlKind.STOP, DISPATCHER, why)
+        except RunEnded:
+            return False
+        self._record(now, "kill", f"{run.spec.worker} is ended: {why}", key=run.key, run=run.id)
+        return True
+
+    def _show_start(self, claim: Claim, issue: Issue, spec: RunSpec, now: datetime) -> None:
+        """Mirror a start in the tracker. The run is at work all the same if that does not answer."""
+        try:
+            self._mirror_start(claim, issue)
+            earlier = self._earlier(spec)
+            self._comment(issue.key, messages.work_comment(spec, self._fleet, earlier))
+        except HiveError as error:
+            words = f"attempt {spec.attempt} is at work, but the tracker does not show it: {error.message}"
+            self._record(now, "error", words, key=issue.key, run=spec.id)
+
+    def _comment(self, key: IssueKey, body: str) -> None:
+        """Write the one comment of an issue anew."""
+        self._forge.comment(key, author=AUTHOR, body=body, marker=messages.STATUS)
+
+    def _earlier(self, spec: RunSpec) -> list[Run]:
+        return [run for run in self._attempts(spec.key) if run.spec.attempt < spec.attempt]
 
     def _mirror_start(self, claim: Claim, issue: Issue) -> None:
         """Show that the issue is in progress, unless that is over by now.
@@ -174,7 +266,7 @@ class Executor:
         agent = settings.agent(start.agent)
         assert repo is not None, "issues come from the fleet's own repositories"
         assert agent is not None, "agents come from the fleet's own settings"
-        base = repo.base or "main"
+        remote = self._forge.remote(issue.repo)
         return Job(
             fleet=self._fleet,
             spec=RunSpec(
@@ -186,14 +278,23 @@ class Executor:
                 agent=start.agent,
                 mode=start.mode,
                 branch=branch_name(issue.number, start.attempt),
-                base=base,
+                base=remote.base,
                 title=issue.title,
                 created_at=now,
                 created_by=start.by or DISPATCHER,
                 model=start.model or agent.model,
                 budget_micros=start.budget_micros,
             ),
-            repo=RepoJob(name=repo.name, source=repo.path or "", base=base, test=repo.test),
+            repo=RepoJob(
+                name=repo.name,
+                source=remote.source,
+                base=remote.base,
+                test=repo.test,
+                credential=remote.credential,
+                variables=remote.variables,
+                certificates=remote.certificates,
+                large=remote.large,
+            ),
             agent=AgentJob(
                 name=agent.name,
                 backend=agent.entry_point,
@@ -232,50 +333,59 @@ class Executor:
 
     def _settle(self, settle: Settle, now: datetime) -> bool:
         run, key = settle.run, settle.run.key
-        claim = self._cluster.get_claim(key)
-        if claim is None or claim.attempt != run.spec.attempt:
-            # A later attempt speaks for the issue now; what an older one reports is history.
-            self._cluster.release_slot(run.id)
-            self._cluster.settle_run(run.id)
-            return True
-        # First, since a repository that was moved away may delay the rest for long.
+        # First, since a tracker that does not answer may delay the rest for long.
         self._cluster.release_slot(run.id)
-        issue = self._forge.get_issue(key)
-        if run.status.phase is Phase.SUCCEEDED:
-            word = self._propose(settle, claim, issue)
-        else:
-            claim = self._settle_claim(claim, run, settle)
-            word = self._hand_back(settle, issue, claim)
-        # The log line comes before the mark: after a kill in between it is written twice, not never.
-        self._record(now, run.status.phase.value, word, key=key, run=run.id)
+        claim = self._cluster.get_claim(key)
+        if claim is not None and claim.attempt == run.spec.attempt:
+            word = self._conclude(settle, claim)
+            self._rights.let_go(key, run.id)
+            # The log line comes before the mark: after a kill in between it is written twice, not never.
+            self._record(now, run.status.phase.value, word, key=key, run=run.id)
+        # Else a later attempt speaks for the issue now; what an older one reports is history.
         self._cluster.settle_run(run.id)
         return True
+
+    def _conclude(self, settle: Settle, claim: Claim) -> str:
+        """Draw the consequences of a run's end, and say what became of it in a line of the log."""
+        run = settle.run
+        other = self._rights.overtaken(run)
+        if other is not None:
+            self._yield(claim, other)
+            return f"{run.spec.worker} came too late: attempt {other.attempt} of fleet {other.fleet} has it"
+        try:
+            issue = self._forge.get_issue(run.key)
+        except UsageError as error:
+            self._settle_claim(claim, run, settle)
+            return f"{run.spec.worker} {run.status.phase.value}, but: {error.message}"
+        if run.status.phase is Phase.SUCCEEDED:
+            return self._propose(settle, claim, issue)
+        claim = self._settle_claim(claim, run, settle)
+        return self._hand_back(settle, issue, claim)
 
     def _propose(self, settle: Settle, claim: Claim, issue: Issue) -> str:
         """Put finished work up for review, or before a person where no pull request can be made of it:
         its base is gone, or somebody merged it already."""
         run = settle.run
+        earlier = self._earlier(run.spec)
         try:
-            word, state = self._open_pull(run, issue), IssueState.IN_REVIEW
+            pull = self._open_pull(run, issue)
+            word, state = f"{run.spec.worker} opened !{pull.number}", IssueState.IN_REVIEW
+            comment = messages.pull_comment(run, pull, earlier)
         except Refused as error:
             word, state = f"{run.spec.worker} finished, but: {error.message}", IssueState.NEEDS_HUMAN
-            self._forge.comment(
-                issue.key,
-                author=AUTHOR,
-                body=messages.no_pull_comment(run, error),
-                marker=f"attempt-{run.spec.attempt}",
-            )
+            comment = messages.no_pull_comment(run, error, earlier)
         self._settle_claim(claim, run, settle)
         self._move(issue, state)
+        self._comment(issue.key, comment)
         return word
 
-    def _open_pull(self, run: Run, issue: Issue) -> str:
+    def _open_pull(self, run: Run, issue: Issue) -> PullRequest:
         status = run.status
         pull = self._forge.open_pull(
             NewPull(
                 repo=run.spec.repo,
                 title=messages.pull_title(issue),
-                body=messages.pull_body(run, issue),
+                body=messages.pull_body(run, issue, self._forge.pull_template(run.spec.repo)),
                 author=run.spec.worker,
                 branch=run.spec.branch,
                 base=run.spec.base,
@@ -286,8 +396,17 @@ class Executor:
         if status.tests is not None and status.head is not None:
             state = CheckState.PASSED if status.tests.passed else CheckState.FAILED
             check = Check("hive/tests", state, status.head, status.tests.summary)
-            self._forge.set_check(pull.key, check)
-        return f"{run.spec.worker} opened !{pull.number}"
+            pull = self._forge.set_check(pull.key, check)
+        return pull
+
+    def _yield(self, claim: Claim, other: FleetClaim) -> None:
+        """Let go of the claim on an issue that another fleet took over; neither its attempts nor the one
+        that it overtook count here."""
+        forgiven = claim.forgiven + other.attempt - claim.attempt + 1
+        wanted = msgspec.structs.replace(
+            claim, run=None, attempt=other.attempt, forgiven=forgiven, elsewhere=other
+        )
+        self._cluster.put_claim(wanted, expected=claim.version)
 
     def _settle_claim(self, claim: Claim, run: Run, settle: Settle) -> Claim:
         """Let go of the claim with what the end means for the next attempt; again is no change."""
@@ -323,12 +442,8 @@ class Executor:
         else:
             state = IssueState.READY
         self._move(issue, state)
-        self._forge.comment(
-            issue.key,
-            author=AUTHOR,
-            body=messages.end_comment(run, gives_up=settle.gives_up),
-            marker=f"attempt-{run.spec.attempt}",
-        )
+        comment = messages.end_comment(run, self._earlier(run.spec), gives_up=settle.gives_up)
+        self._comment(issue.key, comment)
         why = run.why or "no reason was recorded"
         return f"{run.spec.worker}: {why}" + (" (no attempt is left)" if settle.gives_up else "")
 
@@ -351,12 +466,18 @@ class Executor:
             self._cluster.abandon_claim(claim)
         except ClaimLost:
             return False
+        if claim.run is not None:
+            self._rights.let_go(claim.key, claim.run)
         return True
 
     def _close_issue(self, close: CloseIssue, now: datetime) -> bool:
         issue = close.issue
+        pull = self._forge.get_pull(PullKey(issue.repo, close.pull))
         self._move(issue, IssueState.DONE, frm=(IssueState.IN_REVIEW,))
         self._forge.set_open(issue.key, False, by=AUTHOR)
+        run = next((run for run in self._attempts(issue.key) if run.spec.branch == pull.branch), None)
+        if run is not None:
+            self._comment(issue.key, messages.pull_comment(run, pull, self._earlier(run.spec)))
         self._record(now, "done", f"!{close.pull} is merged", key=issue.key)
         return True
 

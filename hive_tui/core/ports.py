@@ -194,6 +194,11 @@ class Cluster(Protocol):
         """
         ...
 
+    def identity(self) -> str:
+        """What tells this fleet from all others, also of the same name: made up at the first call, and
+        kept with its state. At most 16 lower-case letters and digits."""
+        ...
+
     # Slots
     def take_slot(self, worker: WorkerName, run: RunId) -> None:
         """Take a slot for `run`; taking it again for the same run is no change.
@@ -353,9 +358,15 @@ class Forge(Protocol):
         """Where git fetches and pushes `repo`. Raises UsageError for one that the fleet does not serve."""
         ...
 
+    def pull_template(self, repo: RepoName) -> str | None:
+        """The repository's own template for pull requests (`core.messages.TEMPLATES`), as it is on the base
+        branch; None where there is none."""
+        ...
+
     # The right to work on an issue, among all fleets that serve the repository
     def hold_issue(self, key: IssueKey, claim: FleetClaim) -> None:
-        """Take the right, or renew it for the same run; repeating it is no change.
+        """Take the right, or renew it for the same run, also after that run gave it back; repeating it is
+        no change.
 
         Raises ClaimLost, with who holds it until when, when another run holds it or an attempt of at
         least this number was made already.

@@ -27,6 +27,7 @@ from hive_tui.core.ports import BackendContext
 from hive_tui.core.settings import FleetSettings
 from hive_tui.core.sources import CLUSTER, FORGE
 from hive_tui.core.store import Snapshot, Store
+from hive_tui.core.targets import runs_of_issue
 from hive_tui.system import flock
 
 
@@ -114,17 +115,23 @@ class OneDispatcher:
             settings=settings,
             holder=name,
             credentials=lambda _: (),
+            attempts=lambda key: runs_of_issue(self._seen, key),
         )
+        self._seen = Snapshot()
 
     def snapshot(self, now: datetime) -> Snapshot:
         store = Store((CLUSTER, FORGE))
         store.apply([*self.cluster.read(), *self.forge.read()], now)
+        self._seen = store.snapshot
         return store.snapshot
 
     def round(self, now: datetime) -> int:
         """Returns how many decisions were carried out."""
-        plan = self.planner.decide(self.snapshot(now), now)
-        return sum([self.executor.execute(decision, now) for decision in plan.decisions])
+        snapshot = self.snapshot(now)
+        plan = self.planner.decide(snapshot, now)
+        decisions = (*self.executor.renewals(snapshot.runs.values(), now), *plan.decisions)
+        done = [self.executor.execute(decision, now) for decision in decisions]
+        return sum(done[len(decisions) - len(plan.decisions) :])
 
     def settle_down(self, now: datetime, *, play: Any = None) -> datetime:
         """Rounds until nothing happens any more; time passes in between."""

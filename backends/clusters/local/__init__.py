@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from backends import local_feed
-from backends.clusters.local import claims, rows, seen
+from backends.clusters.local import claims, identity, rows, seen
 from backends.clusters.local.places import place
 from backends.clusters.local.watching import Observer
 from backends.database import Database
@@ -102,6 +102,9 @@ class LocalCluster:
             rows.write_switches(connection, rows.with_agent(switches, agent))
 
     # Claims and slots
+
+    def identity(self) -> str:
+        return identity.of_folder(self._home)
 
     def get_claim(self, key: IssueKey) -> Claim | None:
         with self._database.reading() as connection:
