@@ -7,7 +7,7 @@ once; a poll that was under way meanwhile does not put the older state back.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -17,7 +17,17 @@ import msgspec
 from backends.database import Database
 from backends.forges import local_rows as rows
 from hive_tui.core.ids import IssueKey, PullKey, RepoName
-from hive_tui.core.model import ApiUse, Approval, Claim, Issue, PullRequest, PullState, RepoState
+from hive_tui.core.model import (
+    ApiUse,
+    Approval,
+    Check,
+    Claim,
+    Issue,
+    PullRequest,
+    PullState,
+    RepoState,
+    Verdict,
+)
 
 if TYPE_CHECKING:
     from backends.forges.github.decode import IssueText, ReadIssue, ReadPull
@@ -137,6 +147,15 @@ class Mirror:
             row = connection and connection.execute("SELECT wanted FROM tracker").fetchone()
             return bool(row and row[0])
 
+    def take_wish(self) -> None:
+        """A poll begins: what was wanted until now is what it does."""
+        with self._changing() as connection:
+            connection.execute("UPDATE tracker SET wanted = 0 WHERE wanted != 0")
+
+    def end_poll(self, tracker: Tracker) -> None:
+        with self._changing() as connection:
+            connection.execute("UPDATE tracker SET doc = ?", (msgspec.json.encode(tracker),))
+
     def tracker(self) -> Tracker:
         with self.database.reading() as connection:
             return read_tracker(connection)
@@ -169,6 +188,13 @@ class Mirror:
         return self._select(
             repo, "SELECT number FROM issues WHERE repo = ? AND body_of IS NULL ORDER BY number DESC"
         )
+
+    def revisions(self, repo: RepoName) -> dict[int, str | None]:
+        """Which revision of its text each issue in the list has."""
+        with self.database.reading() as connection:
+            if connection is None:
+                return {}
+            return dict(connection.execute("SELECT number, body_of FROM issues WHERE repo = ?", (repo,)))
 
     def concerns(self, repo: RepoName) -> frozenset[int]:
         """Issues that hive is at work on: claimed by a run, to be fired, or with an open pull request."""
@@ -222,6 +248,10 @@ class TakingIn:
             self.put_issue(read)
         else:
             self.forget_issue(new.key)
+
+    def has_text(self, read: ReadIssue) -> bool:
+        """Whether the text of an issue that was read without it is here."""
+        return self._stored_issue(read.issue.key)[1] == read.revision
 
     def put_issue(self, read: ReadIssue) -> Issue:
         """Keep it, with the approval and, where it was not read, the text that were known before."""
@@ -284,6 +314,15 @@ class TakingIn:
         self._write_pull(new, stored)
         return new
 
+    def checks(self, repo: RepoName, found: Mapping[str, tuple[tuple[Check, ...], Verdict | None]]) -> None:
+        """What is said of head commits, by SHA."""
+        if not found:
+            return
+        for pull, _ in rows.open_pulls(self._connection):
+            if pull.repo == repo and pull.head in found:
+                checks, verdict = found[pull.head]
+                self.annotate_pull(pull.key, checks=checks, verdict=verdict)
+
     def forget_pull(self, key: PullKey) -> None:
         done = self._connection.execute("DELETE FROM pulls WHERE repo = ? AND number = ?", key)
         self.changed |= done.rowcount > 0
@@ -323,12 +362,6 @@ class TakingIn:
                 " ON CONFLICT (name) DO UPDATE SET doc = excluded.doc WHERE doc IS NOT excluded.doc",
                 (use.name, msgspec.json.encode(use)),
             )
-
-    def tracker(self, tracker: Tracker, *, answered: bool) -> None:
-        """The poll's end; `answered`: what was wanted until it began is done."""
-        self._connection.execute("UPDATE tracker SET doc = ?", (msgspec.json.encode(tracker),))
-        if answered:
-            self._connection.execute("UPDATE tracker SET wanted = 0")
 
     def busy(self, repo: RepoName) -> frozenset[int]:
         """Issues that hive is at work on."""
