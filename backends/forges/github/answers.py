@@ -130,7 +130,7 @@ def problem(answer: Answer, what: str) -> errors.GitHubError | None:
             return errors.Gone(what)
         case 405 | 409:
             return errors.Conflict(f"{what}{tail} ({status}).")
-        case 400 | 422:
+        case 400 | 406 | 422:
             return errors.Invalid(f"GitHub refuses {what}{tail} ({status}).", codes)
     if status >= 500:
         trouble = f"GitHub answers {what} with an error of its own ({status})."

@@ -12,6 +12,7 @@ from datetime import datetime
 
 import msgspec
 
+from backends.forges.github import verdicts
 from hive_tui.core.ids import RepoName, run_id
 from hive_tui.core.model import (
     Check,
@@ -21,12 +22,8 @@ from hive_tui.core.model import (
     PullState,
     RepoState,
     Verdict,
-    VerdictValue,
 )
 from hive_tui.core.text import Redactor, clean, clean_line
-
-REVIEW_STATUS = "hive/review"
-"""Context of the commit status that holds hive's own verdict."""
 
 GHOST = "ghost"
 """What GitHub shows in place of an account that was deleted."""
@@ -412,7 +409,7 @@ def checks(rollup: _Rollup | None, sha: str) -> tuple[tuple[Check, ...], Verdict
     for node in sorted(nodes, key=_when):
         check = _status(node, sha) if node.kind == "StatusContext" else _check_run(node, sha)
         found[check.name] = check
-        if node.kind == "StatusContext" and node.context == REVIEW_STATUS:
+        if node.kind == "StatusContext" and node.context == verdicts.CONTEXT:
             verdict = _verdict(node, check)
     unread = rollup.contexts.total_count - len(nodes)
     if unread > 0:
@@ -442,16 +439,10 @@ def _status(node: _Context, sha: str) -> Check:
 
 
 def _verdict(node: _Context, check: Check) -> Verdict | None:
-    """What hive's reviewer said, as far as the status shows it; a pending one has not spoken."""
-    value = {
-        CheckState.PASSED: VerdictValue.PASS,
-        CheckState.FAILED: VerdictValue.CHANGES_REQUESTED
-        if node.state == "FAILURE"
-        else VerdictValue.UNKNOWN,
-    }.get(check.state)
-    if value is None or node.created_at is None:
+    """What hive's reviewer said; a pending one has not spoken."""
+    if node.created_at is None:
         return None
-    return Verdict(value, check.sha, login(node.creator), node.created_at)
+    return verdicts.read(node.state, check.detail, check.sha, login(node.creator), node.created_at)
 
 
 # Texts

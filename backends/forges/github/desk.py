@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Mapping
-from typing import Protocol, TypeVar
+from typing import TypeVar
 from urllib.parse import quote
 
 import msgspec
@@ -18,6 +18,7 @@ from backends.forges.github.answers import Answer
 from backends.forges.github.client import JSON, Client
 from backends.forges.github.decode import ReadIssue, ReadPull, Seen
 from backends.forges.github.errors import Garbled, NotFound
+from backends.forges.github.mirror import Mirror
 from backends.forges.github.query import Ask, Query
 from hive_tui.core.errors import unknown
 from hive_tui.core.ids import IssueKey, PullKey, RepoName
@@ -28,26 +29,6 @@ T = TypeVar("T")
 
 MAX_PAGES = 50
 """Of a list: five thousand entries; whoever has more of them is answered by its first ones."""
-
-
-class Mirror(Protocol):
-    """The published copy of the tracker, as writes see it. Thread-safe."""
-
-    def put_issue(self, read: ReadIssue) -> None:
-        """Publish an issue as it was just read."""
-        ...
-
-    def put_pull(self, read: ReadPull) -> None: ...
-
-    def want_poll(self) -> None:
-        """Ask the dispatcher to poll at once."""
-        ...
-
-    def issue_numbers(self, repo: RepoName) -> list[int]:
-        """Those that are known, to name the nearest of one that is not there."""
-        ...
-
-    def pull_numbers(self, repo: RepoName) -> list[int]: ...
 
 
 class RepoApi:

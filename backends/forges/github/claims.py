@@ -1,0 +1,142 @@
+"""Which fleet works on an issue: `refs/hive/claims/issue-N`, one commit for each claim, renewal and release.
+
+The commits are a chain, so whoever writes has seen all that was written before. Times in them are GitHub's:
+two fleets whose clocks differ agree on when a claim is over.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+import msgspec
+
+from backends.forges.github.desk import Desk
+from backends.forges.github.refs import Entry, Register
+from hive_tui.core.errors import ClaimLost, SourceError
+from hive_tui.core.ids import IssueKey, RunId
+from hive_tui.core.model import FleetClaim
+from hive_tui.core.text import clean_line
+
+GRACE = timedelta(seconds=30)
+"""After its end a claim still stands for so long: its holder may be renewing it."""
+
+RACES = 8
+"""Swaps that are lost before somebody is told to come again."""
+
+
+class Record(msgspec.Struct, frozen=True):
+    """What a claim's commit holds; times are GitHub's."""
+
+    fleet: str
+    run: RunId
+    attempt: int
+    until: datetime
+    released: bool = False
+
+    def stands(self, now: datetime) -> bool:
+        return not self.released and now < self.until + GRACE
+
+
+class Claims:
+    """See `core.ports.Forge.hold_issue`. Thread-safe."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    def hold(self, key: IssueKey, claim: FleetClaim) -> None:
+        register = self._register(key)
+        for _ in range(RACES):
+            found = _read(register)
+            record = Record(claim.fleet, claim.run, claim.attempt, claim.until + self._skew)
+            last = found.record if found is not None else None
+            if not due(key, last, record, self._desk.client.now()):
+                return
+            if register.move(found.entry if found is not None else None, text(key, record)):
+                return
+        raise _busy(key)
+
+    def held(self, key: IssueKey) -> FleetClaim | None:
+        found = _read(self._register(key))
+        if found is None:
+            return None
+        record = found.record
+        until = min(record.until, self._desk.client.now()) if record.released else record.until
+        return FleetClaim(record.fleet, record.run, record.attempt, until - self._skew)
+
+    def let_go(self, key: IssueKey, run: RunId) -> None:
+        register = self._register(key)
+        for _ in range(RACES):
+            found = _read(register)
+            if found is None or found.record.run != run or found.record.released:
+                return
+            record = msgspec.structs.replace(found.record, released=True, until=self._desk.client.now())
+            if register.move(found.entry, text(key, record)):
+                return
+        raise _busy(key)
+
+    @property
+    def _skew(self) -> timedelta:
+        return self._desk.client.limits.skew
+
+    def _register(self, key: IssueKey) -> Register:
+        return Register(self._desk.api(key.repo), f"hive/claims/issue-{key.number}")
+
+
+class _Found(NamedTuple):
+    entry: Entry
+    record: Record
+
+
+def due(key: IssueKey, last: Record | None, wanted: Record, now: datetime) -> bool:
+    """Whether the claim is to be written. Raises ClaimLost when it must not be."""
+    if last is None:
+        return True
+    if last.run == wanted.run:
+        return last.released or wanted.until > last.until
+    if last.stands(now):
+        raise ClaimLost(
+            f"{key} is held by fleet {clean_line(last.fleet, limit=100)} until {last.until:%H:%M:%S} UTC.",
+            "It is free then, or when that fleet lets go of it.",
+        )
+    if wanted.attempt <= last.attempt:
+        fleet = clean_line(last.fleet, limit=100)
+        raise ClaimLost(
+            f"Attempt {last.attempt} of {key} was made by fleet {fleet} already.",
+            f"The next one is attempt {last.attempt + 1}.",
+        )
+    return True
+
+
+def text(key: IssueKey, record: Record) -> str:
+    """A commit's message: a line for people, then the record."""
+    verb = "let go of" if record.released else "claim"
+    document = msgspec.json.encode(record).decode()
+    return f"hive: {verb} #{key.number}, attempt {record.attempt}\n\n{document}\n"
+
+
+def record_of(message: str) -> Record | None:
+    """What `text` wrote, None for anything else."""
+    lines = message.strip().splitlines()
+    try:
+        record = msgspec.json.decode(lines[-1] if lines else "", type=Record)
+    except msgspec.DecodeError:
+        return None
+    return record if record.until.tzinfo is not None and record.attempt > 0 else None
+
+
+def _read(register: Register) -> _Found | None:
+    entry = register.read()
+    if entry is None:
+        return None
+    record = record_of(entry.text)
+    if record is None:
+        raise ClaimLost(
+            f"{register.what} says nothing that hive can read.",
+            "Look who wrote it; if nobody works on the issue, delete the ref with `git push`.",
+        )
+    return _Found(entry, record)
+
+
+def _busy(key: IssueKey) -> SourceError:
+    return SourceError(f"Others claim {key} at the same time.", "hive tries again by itself.")

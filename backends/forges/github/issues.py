@@ -1,0 +1,187 @@
+"""Writes to issues. Each looks first, does only what is missing, and may be cut off and repeated anywhere."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from urllib.parse import quote
+
+import msgspec
+
+from backends.forges import local_rows as rows
+from backends.forges.github import approvals, comments
+from backends.forges.github.desk import Desk, RepoApi
+from backends.forges.github.errors import AnswerLost, NotFound
+from hive_tui.core import workflow
+from hive_tui.core.execution import AUTHOR
+from hive_tui.core.ids import IssueKey, RepoName
+from hive_tui.core.model import Comment, Issue, body_sha
+
+TRIES = 3
+"""Of a write whose answer is lost each time."""
+
+SLACK = timedelta(seconds=5)
+"""An issue may seem to be made so long before it was asked for: GitHub tells whole seconds."""
+
+
+class _Made(msgspec.Struct, frozen=True):
+    number: int
+    created_at: datetime
+    title: str = ""
+    body: str | None = None
+    pull_request: object = None
+
+
+class Issues:
+    """See `core.ports.Forge`. Thread-safe."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._lock = threading.Lock()
+        self._handed_out: set[tuple[str, int]] = set()
+
+    def create(self, repo: RepoName, *, title: str, body: str, labels: Sequence[str]) -> Issue:
+        api = self._desk.api(repo)
+        document: dict[str, object] = {
+            "title": rows.title(title),
+            "body": rows.body(body),
+            "labels": list(dict.fromkeys(map(rows.label, labels))),
+        }
+        made = self._create(api, document)
+        self._desk.mirror.want_poll()
+        return self.get(IssueKey(repo, made))
+
+    def _create(self, api: RepoApi, document: dict[str, object]) -> int:
+        started = None
+        for attempt in range(TRIES):
+            try:
+                answer = api.post("/issues", document, what=f"a new issue in {api.repo}")
+                number = answer.decode(_Made).number
+                self._hand_out(api.repo, number)
+                return number
+            except AnswerLost:
+                started = started or self._desk.client.now() - timedelta(minutes=1)
+                found = self._made_since(api, document, started)
+                if found is not None:
+                    return found
+                if attempt == TRIES - 1:
+                    raise
+        raise AssertionError("the last attempt returns or raises")
+
+    def _made_since(self, api: RepoApi, document: dict[str, object], since: datetime) -> int | None:
+        """An issue just like this one that hive's account made lately, and that nobody was given yet."""
+        me = self._desk.me(api.repo)
+        params: dict[str, str | int] = {"creator": me, "state": "all", "sort": "created", "per_page": 30}
+        answer = api.get("/issues", what=f"the latest issues of {api.repo}", params=params)
+        for made in answer.decode(list[_Made]):
+            same = made.title == document["title"] and (made.body or "") == document["body"]
+            recent = made.created_at >= since - SLACK and made.pull_request is None
+            if same and recent and self._hand_out(api.repo, made.number):
+                return made.number
+        return None
+
+    def _hand_out(self, repo: RepoName, number: int) -> bool:
+        """False if the number was handed out before: two issues may be alike on purpose."""
+        with self._lock:
+            if (repo, number) in self._handed_out:
+                return False
+            self._handed_out.add((repo, number))
+            return True
+
+    def get(self, key: IssueKey) -> Issue:
+        """As it is now, and published so."""
+        read = self._desk.read_issue(key)
+        issue = read.issue
+        if approvals.LABEL in issue.labels:
+            known = self._desk.mirror.issue(key)
+            sha = body_sha(issue.body)
+            approval = known.approval if known is not None else None
+            if approval is None or approval.body_sha != sha:
+                approval = approvals.find(self._desk.api(key.repo), key.number, sha, self._may_approve)
+            read = msgspec.structs.replace(read, issue=msgspec.structs.replace(issue, approval=approval))
+        return self._desk.mirror.put_issue(read)
+
+    def edit(self, key: IssueKey, *, title: str | None, body: str | None) -> Issue:
+        issue = self.get(key)
+        changes = {}
+        if title is not None and rows.title(title) != issue.title:
+            changes["title"] = rows.title(title)
+        if body is not None and rows.body(body) != issue.body:
+            changes["body"] = rows.body(body)
+        if not changes:
+            return issue
+        self._desk.api(key.repo).patch(f"/issues/{key.number}", changes, what=str(key))
+        return self._changed(key)
+
+    def set_labels(self, key: IssueKey, *, add: Sequence[str], remove: Sequence[str], by: str) -> Issue:
+        """Adds first: an issue with a state too many is seen, one without any is forgotten."""
+        issue = self.get(key)
+        wanted = tuple(dict.fromkeys(map(rows.label, add)))
+        if by == AUTHOR and self._moved_by_a_person(issue, wanted, remove):
+            return issue
+        has = {name.lower() for name in issue.labels}
+        missing = [name for name in wanted if name.lower() not in has]
+        keep = {name.lower() for name in wanted}
+        surplus = [name for name in issue.labels if name in remove and name.lower() not in keep]
+        if not missing and not surplus:
+            return issue
+        relabel(self._desk.api(key.repo), key.number, missing, surplus)
+        return self._changed(key)
+
+    def _moved_by_a_person(self, issue: Issue, add: Sequence[str], remove: Sequence[str]) -> bool:
+        """Whether the state that hive is about to change is not the one that it saw."""
+        preset = self._desk.settings.labels
+        leaves = set(workflow.states(tuple(remove), preset))
+        goes_to = set(workflow.states(tuple(add), preset))
+        found = set(workflow.states(issue.labels, preset))
+        if found - leaves - goes_to:
+            return True  # there is one that hive did not see
+        return bool(leaves) and not found & (leaves | goes_to)
+
+    def set_open(self, key: IssueKey, is_open: bool) -> Issue:
+        issue = self.get(key)
+        if issue.open == is_open:
+            return issue
+        body = {"state": "open"} if is_open else {"state": "closed", "state_reason": "completed"}
+        self._desk.api(key.repo).patch(f"/issues/{key.number}", body, what=str(key))
+        return self._changed(key)
+
+    def approve(self, key: IssueKey) -> Issue:
+        """Approve the text as it is now, as the person whose token it is."""
+        issue = self.get(key)
+        api = self._desk.api(key.repo)
+        me = self._desk.me(key.repo)
+        approvals.write(api, key.number, me, body_sha(issue.body))
+        if approvals.LABEL not in issue.labels:
+            relabel(api, key.number, [approvals.LABEL], [])
+        return self._changed(key)
+
+    def comment(self, key: IssueKey, *, body: str, marker: str | None) -> None:
+        self._desk.read_issue(key)  # an unknown one is said as such
+        api = self._desk.api(key.repo)
+        comments.write(api, key.number, self._desk.me(key.repo), body, marker)
+        self._changed(key)
+
+    def comments(self, key: IssueKey) -> list[Comment]:
+        return comments.shown(comments.read(self._desk.api(key.repo), key.number))
+
+    def _may_approve(self, login: str) -> bool:
+        return login.lower() in {name.lower() for name in self._desk.settings.allowed_authors}
+
+    def _changed(self, key: IssueKey) -> Issue:
+        self._desk.mirror.want_poll()
+        return self.get(key)
+
+
+def relabel(api: RepoApi, number: int, add: Sequence[str], remove: Sequence[str]) -> None:
+    """Put labels on an issue or pull request and take others off; the rest is not touched."""
+    what = f"the labels of {api.repo}#{number}"
+    if add:
+        # Adding what is there already is no change.
+        api.post(f"/issues/{number}/labels", {"labels": list(add)}, what=what, repeatable=True)
+    for name in remove:
+        try:
+            api.delete(f"/issues/{number}/labels/{quote(name, safe='')}", what=what)
+        except NotFound:
+            continue  # somebody took it off meanwhile

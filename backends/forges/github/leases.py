@@ -1,0 +1,85 @@
+"""Who has reserved a pull request: `refs/hive/leases/pull-N`, and a label that shows it to people.
+
+The ref decides; the label, the worker's name, is its mirror. A person who takes the label off ends the lease.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import msgspec
+
+from backends.forges.github.desk import RepoApi
+from backends.forges.github.refs import Register
+from hive_tui.core.errors import Refused, SourceError
+from hive_tui.core.ids import PullKey, WorkerName
+from hive_tui.core.model import Lease
+from hive_tui.core.text import clean_line
+
+RACES = 8
+
+
+class Record(msgspec.Struct, frozen=True):
+    """What the ref says; `worker` None is a lease that was given back. Times are GitHub's."""
+
+    worker: WorkerName | None
+    until: datetime
+
+
+def find(api: RepoApi, number: int) -> Lease | None:
+    """The lease of a pull request, None when there is none or it is over. Raises GitHubError."""
+    entry = _register(api, number).read()
+    record = _record(entry.text) if entry is not None else None
+    if record is None or record.worker is None or record.until <= api.client.now():
+        return None
+    return Lease(_worker(record.worker), record.until - api.client.limits.skew)
+
+
+def swap(api: RepoApi, key: PullKey, worker: WorkerName | None, until: datetime | None) -> None:
+    """Take, renew or give back. Raises Refused while another worker's lease is valid."""
+    register = _register(api, key.number)
+    for _ in range(RACES):
+        entry = register.read()
+        last = _record(entry.text) if entry is not None else None
+        now, skew = api.client.now(), api.client.limits.skew
+        if worker is None or until is None:
+            if last is None or last.worker is None:
+                return
+            wanted = Record(None, now)
+        else:
+            wanted = Record(worker, until + skew)
+            _refuse(key, last, worker, now, skew)
+        if last == wanted or register.move(entry, _text(key, wanted)):
+            return
+    raise SourceError(f"Others reserve {key} at the same time.", "Try again in a moment.")
+
+
+def _refuse(key: PullKey, last: Record | None, worker: WorkerName, now: datetime, skew: timedelta) -> None:
+    if last is not None and last.worker not in (None, worker) and last.until > now:
+        who = _worker(last.worker or WorkerName(""))
+        raise Refused(
+            f"{key} is reserved for {who} until {last.until - skew:%Y-%m-%d %H:%M} UTC.",
+            "Take another one, or wait.",
+        )
+
+
+def _register(api: RepoApi, number: int) -> Register:
+    return Register(api, f"hive/leases/pull-{number}")
+
+
+def _worker(name: str) -> WorkerName:
+    return WorkerName(clean_line(name, limit=60))
+
+
+def _text(key: PullKey, record: Record) -> str:
+    what = f"reserve !{key.number} for {record.worker}" if record.worker else f"release !{key.number}"
+    return f"hive: {what}\n\n{msgspec.json.encode(record).decode()}\n"
+
+
+def _record(message: str) -> Record | None:
+    lines = message.strip().splitlines()
+    try:
+        record = msgspec.json.decode(lines[-1] if lines else "", type=Record)
+    except msgspec.DecodeError:
+        return None
+    return record if record.until.tzinfo is not None else None

@@ -1,0 +1,311 @@
+"""Writes to pull requests: opened once for a branch, merged once for a head, never on a guess."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from urllib.parse import quote
+
+import msgspec
+
+from backends.forges import local_rows as rows
+from backends.forges.github import leases, statuses
+from backends.forges.github.client import DIFF
+from backends.forges.github.desk import Desk, RepoApi
+from backends.forges.github.errors import AnswerLost, Conflict, GitHubError, Invalid, NotFound
+from backends.forges.github.issues import relabel
+from hive_tui.core.errors import Refused, UsageError
+from hive_tui.core.ids import PullKey, RepoName, WorkerName
+from hive_tui.core.model import Check, PullRequest, PullState, Verdict
+from hive_tui.core.ports import NewPull
+from hive_tui.core.text import clean, clean_line
+
+TRIES = 3
+"""Of a write whose answer is lost each time, or that others overtake."""
+
+MAX_DIFF = 4_000_000
+"""Characters kept of a diff."""
+
+MAX_TEMPLATE = 20_000
+
+
+class _Branch(msgspec.Struct, frozen=True):
+    ref: str = ""
+    sha: str = ""
+
+
+class _Pull(msgspec.Struct, frozen=True):
+    number: int
+    state: str = ""
+    head: _Branch = _Branch()
+
+
+class _Merged(msgspec.Struct, frozen=True):
+    sha: str = ""
+    merged: bool = False
+
+
+class _Target(msgspec.Struct, frozen=True):
+    sha: str = ""
+
+
+class _Ref(msgspec.Struct, frozen=True):
+    object: _Target = _Target()
+
+
+class _Entry(msgspec.Struct, frozen=True):
+    name: str = ""
+    path: str = ""
+    type: str = ""
+
+
+class Pulls:
+    """See `core.ports.Forge`. Thread-safe."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    # Opening
+
+    def open(self, new: NewPull) -> PullRequest:
+        """Raises Refused when the branch is missing or has nothing that its base has not."""
+        api = self._desk.api(new.repo)
+        number = self._find(api, new) or self._open(api, new)
+        key = PullKey(new.repo, number)
+        pull = self._publish(key)
+        noted = self._desk.mirror.annotate_pull(
+            key, run=new.run or pull.run, issue=pull.issue if new.issue is None else new.issue
+        )
+        self._desk.mirror.want_poll()
+        return noted or pull
+
+    def _open(self, api: RepoApi, new: NewPull) -> int:
+        body = {
+            "title": rows.title(new.title),
+            "body": rows.body(new.body),
+            "head": new.branch,
+            "base": new.base,
+        }
+        what = f"a pull request of {clean_line(new.branch)} in {new.repo}"
+        for attempt in range(TRIES):
+            try:
+                return api.post("/pulls", body, what=what).decode(_Pull).number
+            except (Invalid, AnswerLost) as error:
+                # Another one is open already, or this very request got there though its answer did not.
+                found = self._find(api, new)
+                if found is not None:
+                    return found
+                if isinstance(error, Invalid):
+                    raise self._why_not(api, new, error) from error
+                if attempt == TRIES - 1:
+                    raise
+        raise AssertionError("the last attempt returns or raises")
+
+    def _find(self, api: RepoApi, new: NewPull) -> int | None:
+        """The one that is open for the branch, or that was opened for this run: an attempt's branch is its
+        own, so one that ended was this run's."""
+        owner = new.repo.partition("/")[0]
+        params: dict[str, str | int] = {"head": f"{owner}:{new.branch}", "state": "all", "per_page": 100}
+        answer = api.get("/pulls", what=f"the pull requests of {new.repo}", params=params)
+        found = [pull for pull in answer.decode(list[_Pull]) if pull.head.ref == new.branch]
+        mine = [pull for pull in found if pull.state == "open" or new.run is not None]
+        best = max(mine, key=lambda pull: (pull.state == "open", pull.number), default=None)
+        return best.number if best is not None else None
+
+    def _why_not(self, api: RepoApi, new: NewPull, error: Invalid) -> Refused:
+        for branch in (new.branch, new.base):
+            if _head(api, branch) is None:
+                return Refused(f"{new.repo} has no branch {clean_line(branch)}.", "Push it first.")
+        if "no commits between" in error.message.lower():
+            return Refused(
+                f"{clean_line(new.branch)} has no commit that {clean_line(new.base)} has not.",
+                "There is nothing to merge.",
+            )
+        return error
+
+    def template(self, repo: RepoName, base: str, places: tuple[str, ...]) -> str | None:
+        """The first of these files that is on the base branch, in whatever case its name is written."""
+        api = self._desk.api(repo)
+        listed: dict[str, list[_Entry]] = {}
+        for place in places:
+            folder, _, name = place.rpartition("/")
+            if folder not in listed:
+                listed[folder] = _listing(api, folder, base)
+            for entry in listed[folder]:
+                if entry.type == "file" and entry.name.lower() == name.lower():
+                    return _file(api, entry.path, base)
+        return None
+
+    # Reading
+
+    def get(self, key: PullKey) -> PullRequest:
+        """As it is now, and published so."""
+        return self._publish(key)
+
+    def diff(self, key: PullKey) -> str:
+        api = self._desk.api(key.repo)
+        self._desk.read_pull(key)
+        return clean(api.text(f"/pulls/{key.number}", what=f"the diff of {key}", accept=DIFF), limit=MAX_DIFF)
+
+    def _publish(self, key: PullKey) -> PullRequest:
+        return self._desk.mirror.put_pull(self._desk.read_pull(key))
+
+    def _changed(self, key: PullKey) -> PullRequest:
+        self._desk.mirror.want_poll()
+        return self._publish(key)
+
+    # Review
+
+    def set_check(self, key: PullKey, check: Check) -> PullRequest:
+        pull = self._publish(key)
+        try:
+            statuses.put_check(self._desk.api(key.repo), check)
+        except Invalid:
+            if check.sha == pull.head:
+                raise
+            return pull  # a late word on a commit that is not there any more
+        return self._changed(key)
+
+    def set_verdict(self, key: PullKey, verdict: Verdict) -> PullRequest:
+        """A verdict on another commit than the head is void, so it changes nothing."""
+        pull = self._publish(key)
+        if verdict.sha != pull.head:
+            return pull
+        statuses.put_verdict(self._desk.api(key.repo), verdict)
+        return self._changed(key)
+
+    def set_lease(self, key: PullKey, worker: WorkerName | None, until: datetime | None) -> PullRequest:
+        if worker is not None and until is None:
+            raise UsageError("A lease needs an end.", "Say until when.")
+        pull = self._publish(key)
+        if worker is not None and pull.state is not PullState.OPEN:
+            raise Refused(f"{key} is {pull.state.value}.", "Only an open pull request can be reserved.")
+        api = self._desk.api(key.repo)
+        before = leases.find(api, key.number)
+        leases.swap(api, key, worker, until)
+        held = before or pull.lease
+        gone = [held.worker] if held is not None and held.worker != worker else []
+        add = [worker] if worker is not None and worker not in pull.labels else []
+        relabel(api, key.number, add, [name for name in gone if name in pull.labels])
+        changed = self._changed(key)
+        lease = leases.find(api, key.number)
+        return self._desk.mirror.annotate_pull(key, lease=lease) or changed
+
+    def close(self, key: PullKey) -> PullRequest:
+        pull = self._publish(key)
+        if pull.state is PullState.MERGED:
+            raise Refused(f"{key} is merged already.", "Revert its commit if it must go.")
+        if pull.state is PullState.CLOSED:
+            return pull
+        self._desk.api(key.repo).patch(f"/pulls/{key.number}", {"state": "closed"}, what=str(key))
+        return self._changed(key)
+
+    # Merging
+
+    def merge(self, key: PullKey, *, head: str, message: str) -> PullRequest:
+        api = self._desk.api(key.repo)
+        pull = self._publish(key)
+        for attempt in range(TRIES):
+            if pull.state is PullState.MERGED:
+                _delete_branch(api, pull)
+                return pull
+            _refuse(pull, head)
+            try:
+                sha = self._merge(api, pull, head, message)
+            except (AnswerLost, Conflict) as error:
+                pull = self._publish(key)
+                if pull.state is PullState.MERGED:
+                    continue
+                _refuse(pull, head)
+                passing = isinstance(error, AnswerLost) or "base branch was modified" in error.message.lower()
+                if not passing or attempt == TRIES - 1:
+                    raise _worded(error, pull) from error
+            else:
+                pull = self._landed(key, sha)
+        if pull.state is PullState.MERGED:
+            _delete_branch(api, pull)
+        return pull
+
+    def _merge(self, api: RepoApi, pull: PullRequest, head: str, message: str) -> str:
+        title, _, text = rows.body(message).strip().partition("\n")
+        body = {
+            "sha": head,
+            "merge_method": "squash",
+            "commit_title": title or f"{pull.title} (#{pull.number})",
+            "commit_message": text.strip(),
+        }
+        answer = api.put(
+            f"/pulls/{pull.number}/merge", body, what=f"the merge of {pull.key}", repeatable=False
+        )
+        return answer.decode(_Merged).sha
+
+    def _landed(self, key: PullKey, sha: str) -> PullRequest:
+        """It is merged, whatever a copy of GitHub's that lags says of it."""
+        self._desk.mirror.want_poll()
+        read = self._desk.read_pull(key)
+        if read.pull.state is not PullState.MERGED:
+            pull = msgspec.structs.replace(
+                read.pull, state=PullState.MERGED, merged_as=sha, merged_by=self._desk.me(key.repo)
+            )
+            read = msgspec.structs.replace(read, pull=pull)
+        return self._desk.mirror.put_pull(read)
+
+
+def _refuse(pull: PullRequest, head: str) -> None:
+    """Raises Refused for what needs no try."""
+    if pull.state is PullState.CLOSED:
+        raise Refused(f"{pull.key} is closed.", "Open it anew if it is wanted after all.")
+    if pull.state is PullState.OPEN and pull.head != head:
+        raise Refused(
+            f"{pull.key} has moved: its head is {pull.head[:10]}, not {head[:10]}.",
+            "Look at what was pushed, then merge again.",
+        )
+    if pull.state is PullState.OPEN and pull.mergeable is False:
+        raise Refused(
+            f"{pull.key} is in conflict with {clean_line(pull.base)}.",
+            "Rebase its branch onto the base, or have hive do it.",
+        )
+
+
+def _worded(error: GitHubError, pull: PullRequest) -> GitHubError | Refused:
+    """Why GitHub will not merge it, in its own words: a check, a review, a rule of the branch."""
+    if isinstance(error, Conflict):
+        error.hint = f"`hive pr {pull.number}` shows its checks; its page on GitHub shows the branch's rules."
+    return error
+
+
+def _delete_branch(api: RepoApi, pull: PullRequest) -> None:
+    """Delete an attempt's branch after its merge, if it still is what was merged. It may stay: nothing
+    depends on it, and a later merge of the same tries again."""
+    if not pull.branch.startswith("hive/"):
+        return
+    try:
+        if _head(api, pull.branch) == pull.head:
+            api.delete(f"/git/refs/heads/{quote(pull.branch)}", what=f"the branch {pull.branch}")
+    except GitHubError:
+        return
+
+
+def _head(api: RepoApi, branch: str) -> str | None:
+    path = f"/git/ref/heads/{quote(branch)}"
+    try:
+        return api.get(path, what=f"the branch {clean_line(branch)}").decode(_Ref).object.sha
+    except NotFound:
+        return None
+
+
+def _listing(api: RepoApi, folder: str, base: str) -> list[_Entry]:
+    path = f"/contents/{quote(folder)}" if folder else "/contents/"
+    try:
+        answer = api.get(path, what=f"the files of {api.repo}", params={"ref": base})
+    except NotFound:
+        return []
+    # A file where a folder is looked for is answered by an object.
+    return answer.decode(list[_Entry]) if answer.body.lstrip().startswith(b"[") else []
+
+
+def _file(api: RepoApi, path: str, base: str) -> str:
+    raw = "application/vnd.github.raw+json"
+    what = f"the template of {api.repo}"
+    return clean(
+        api.text(f"/contents/{quote(path)}?ref={quote(base)}", what=what, accept=raw), limit=MAX_TEMPLATE
+    )
