@@ -6,6 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.honesty import fake_calls, honest, published_schema, pytest_configure, pytest_report_header
+
+__all__ = ["fake_calls", "honest", "published_schema", "pytest_configure", "pytest_report_header"]
+
 
 @pytest.fixture(autouse=True)
 def hive_home(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -11,6 +11,7 @@ import signal
 import tempfile
 from pathlib import Path
 
+from tests.fakes.github import honesty
 from tests.fakes.github.seeding import OWNER, seed
 from tests.fakes.github.server import GitHub
 
@@ -27,7 +28,7 @@ def main() -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with tempfile.TemporaryDirectory(prefix="hive-github-") as home:
         github = GitHub(Path(home), latency=args.latency, port=args.port, seed=args.seed)
-        github.audit.keep_bodies = False
+        github.audit.keep_bodies = honesty.write_calls()
         repos = seed(github.world, repos=args.repos, issues=args.issues, opened=args.pulls, seed=args.seed)
         token = github.world.add_token(OWNER)
         with github:

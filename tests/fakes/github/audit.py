@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import threading
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar
 
 
 @dataclass
@@ -36,6 +37,9 @@ class Entry:
 class Audit:
     """Thread-safe."""
 
+    listeners: ClassVar[list[Callable[[Entry], None]]] = []
+    """Told of every call of every audit that keeps bodies; `honesty.py` judges what they said."""
+
     def __init__(self, *, keep_bodies: bool = True) -> None:
         self.keep_bodies = keep_bodies
         self._entries: list[Entry] = []
@@ -44,6 +48,9 @@ class Audit:
     def add(self, entry: Entry) -> None:
         with self._lock:
             self._entries.append(entry)
+            if self.keep_bodies:
+                for listener in self.listeners:
+                    listener(entry)
 
     def clear(self) -> None:
         with self._lock:

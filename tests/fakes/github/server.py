@@ -25,7 +25,7 @@ from types import TracebackType
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
-from tests.fakes.github import control, graphql_execute, rest, rest_apps, trouble
+from tests.fakes.github import control, graphql_execute, graphql_views, published, rest, rest_apps, trouble
 from tests.fakes.github import rest_git as _git
 from tests.fakes.github import rest_issues as _issues
 from tests.fakes.github import rest_pulls as _pulls
@@ -94,13 +94,13 @@ class GitHub:
     ) -> None:
         """`clock` gives aware UTC; `latency` is seconds a call; `seed` is for faults that hit by chance."""
         self.world = World(home, clock)
-        self.limits = Limits(self.world.clock, rules or Rules())
+        self.limits = Limits(lambda: self.world.clock(), rules or Rules())
         self.faults = Faults(seed)
         self.audit = Audit()
         self.latency = latency
         self.crashes: list[str] = []
         """Tracebacks of endpoints that failed by a mistake of the fake itself; answered with 500."""
-        self._listener = Listener(self._answer, self.world.clock, port)
+        self._listener = Listener(self._answer, lambda: self.world.clock(), port)
         self._ending = threading.Event()
         self.site = f"http://127.0.0.1:{self._listener.port}"
         self.api = f"{self.site}/api/v3"
@@ -183,6 +183,10 @@ class GitHub:
             answer = _limited(visit)
         except SecondaryLimit as error:
             answer = trouble.secondary(403, error.retry_after)
+        except published.Unavailable as error:
+            answer = Answer(503, {"message": f"The fake server cannot answer GraphQL: {error}"})
+        except graphql_views.NotServed as error:
+            answer = Answer(501, {"message": f"The fake server does not have what GitHub has: {error}"})
         except Exception:
             # A mistake of the fake must look like one, not like a connection that broke.
             self.crashes.append(traceback.format_exc())
