@@ -7,14 +7,20 @@ a test holds this table equal to the entry points in pyproject.toml.
 from __future__ import annotations
 
 import importlib
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from hive_tui.core.errors import ConfigError, UsageError, unknown
 from hive_tui.core.ports import Agent, BackendContext, Cluster, Forge
 
+if TYPE_CHECKING:
+    from hive_tui.core.setup import ForgeSetup
+
 BUILT_IN: dict[str, dict[str, str]] = {
     "hive.clusters": {"local": "backends.clusters.local:LocalCluster"},
-    "hive.forges": {"local": "backends.forges.local:LocalForge"},
+    "hive.forges": {
+        "github": "backends.forges.github:GitHubForge",
+        "local": "backends.forges.local:LocalForge",
+    },
     "hive.agents": {
         "claude": "backends.agents.claude:ClaudeAgent",
         "codex": "backends.agents.codex:CodexAgent",
@@ -65,6 +71,13 @@ def cluster(name: str, context: BackendContext) -> Cluster:
 def forge(name: str, context: BackendContext) -> Forge:
     """The forge backend `name` of a fleet. Raises UsageError for an unknown name."""
     return cast(Forge, _load("hive.forges", name)(context))
+
+
+def forge_setup(name: str, context: BackendContext) -> ForgeSetup | None:
+    """What sets a fleet of that forge up; None where nothing has to be. Raises UsageError for an unknown
+    name."""
+    make = getattr(_load("hive.forges", name), "setup", None)
+    return None if make is None else cast("ForgeSetup", make(context))
 
 
 def agent(name: str) -> Agent:

@@ -160,6 +160,11 @@ class Mirror:
         with self.database.reading() as connection:
             return read_tracker(connection)
 
+    def state(self, repo: RepoName) -> RepoState:
+        """What is known of a repository."""
+        with self.database.reading() as connection:
+            return RepoState(repo) if connection is None else self._known(connection, repo).state
+
     def known(self) -> dict[RepoName, Known]:
         """All repositories that the fleet serves, also those that were never read."""
         with self.database.reading() as connection:

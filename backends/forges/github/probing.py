@@ -27,7 +27,7 @@ SECONDS = 15.0
 class _Entry(msgspec.Struct, frozen=True):
     number: int
     updated_at: datetime
-    pull_request: msgspec.Raw | None = None
+    pull_request: object = None
 
 
 class _Target(msgspec.Struct, frozen=True):
