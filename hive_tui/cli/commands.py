@@ -53,6 +53,7 @@ COMMANDS: dict[str, Entry] = {
     "issue": Entry(TRACKER, "issues:issue_command", "List, show, write, edit and close issues."),
     "pr": Entry(TRACKER, "pulls:pr_command", "List and show pull requests and their diffs."),
     "status": Entry(TRACKER, "issues:status_command", "Set an issue's status."),
+    "labels": Entry(TRACKER, "labels:labels_command", "Make the labels that hive works with."),
     "merge": Entry(TRACKER, "pulls:merge_command", "Squash an issue's pull request onto its base branch."),
     "take": Entry(TRACKER, "pulls:take_command", "Reserve the next pull request for your review."),
     "release": Entry(TRACKER, "pulls:release_command", "Give a reserved pull request back."),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import enum
 import shutil
 import sqlite3
 from collections.abc import Iterator
@@ -11,11 +10,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import click
-import msgspec
 
 from hive_tui import plugins
 from hive_tui.cli.common import Session, global_options, output_option, pass_session
 from hive_tui.core.errors import HiveError
+from hive_tui.core.findings import Finding, State, broken, failed, ok, warning
 from hive_tui.core.model import DispatcherState
 from hive_tui.core.store import Snapshot
 from hive_tui.core.text import age, plural
@@ -28,38 +27,7 @@ LITTLE_SPACE, NO_SPACE = 2_000_000_000, 200_000_000
 CLOCK_TOLERANCE = timedelta(minutes=2)
 
 
-class State(enum.Enum):
-    OK = "ok"
-    WARNING = "warning"
-    BROKEN = "broken"
-
-
 _MARKS = {State.OK: ("✓", "green"), State.WARNING: ("!", "yellow"), State.BROKEN: ("✗", "red")}
-
-
-class Finding(msgspec.Struct, frozen=True):
-    """One thing that was looked at, and the next step where it is not as it should be."""
-
-    name: str
-    state: State
-    detail: str
-    fix: str | None = None
-
-
-def ok(name: str, detail: str) -> Finding:
-    return Finding(name, State.OK, detail)
-
-
-def warning(name: str, detail: str, fix: str) -> Finding:
-    return Finding(name, State.WARNING, detail, fix)
-
-
-def broken(name: str, detail: str, fix: str) -> Finding:
-    return Finding(name, State.BROKEN, detail, fix)
-
-
-def _failed(name: str, error: HiveError) -> Finding:
-    return broken(name, error.message, error.hint or "See the message.")
 
 
 @click.command("doctor")
@@ -122,14 +90,14 @@ def _git() -> Finding:
     try:
         return ok("git", ".".join(map(str, git.version())))
     except HiveError as error:
-        return _failed("git", error)
+        return failed("git", error)
 
 
 def _configuration(session: Session) -> Finding:
     try:
         session.fleet_settings  # noqa: B018
     except HiveError as error:
-        return _failed("configuration", error)
+        return failed("configuration", error)
     path = session.configuration.path
     if not path.exists():
         return ok("configuration", f"none; everything has its default ({path})")
@@ -156,7 +124,7 @@ def _agents(session: Session) -> Iterator[Finding]:
         try:
             probe = plugins.agent(agent.entry_point).probe(agent.command)
         except HiveError as error:
-            yield _failed(name, error)
+            yield failed(name, error)
             continue
         detail = " · ".join(filter(None, (probe.version, probe.problem))) or (
             "found" if probe.found else "not found"
@@ -205,6 +173,7 @@ def _data_folder(session: Session) -> Iterator[Finding]:
 
 def _repositories(session: Session) -> Iterator[Finding]:
     if session.fleet_settings.forge != "local":
+        yield from _tracker(session)
         return
     repos = session.fleet_settings.repos
     if not repos:
@@ -227,6 +196,17 @@ def _repositories(session: Session) -> Iterator[Finding]:
             "nobody's issues are started",
             "`hive init` puts you in, or set fleets.NAME.allowed_authors.",
         )
+
+
+def _tracker(session: Session) -> Iterator[Finding]:
+    """What a forge on a network says of its token, its limits and the fleet's repositories."""
+    try:
+        setup = plugins.forge_setup(session.fleet_settings.forge, session.fleet.context)
+        if setup is not None:
+            with closing(setup):
+                yield from setup.examine()
+    except HiveError as error:
+        yield failed("forge", error)
 
 
 def _has_branch(path: Path, branch: str) -> bool:

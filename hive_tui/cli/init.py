@@ -45,7 +45,14 @@ class Initialised(msgspec.Struct, frozen=True):
 
 
 @click.command("init")
-@click.option("--repo", "name", metavar="OWNER/NAME", help="Its name; by default that of the remote origin.")
+@click.option("--forge", metavar="NAME", help="Where issues live: local (default) or github.")
+@click.option(
+    "--repo",
+    "names",
+    multiple=True,
+    metavar="OWNER/NAME",
+    help="Its name; by default that of the remote origin. On github repeatable.",
+)
 @click.option(
     "--base", metavar="BRANCH", help="Where work starts and is merged; default: what is checked out."
 )
@@ -60,23 +67,48 @@ class Initialised(msgspec.Struct, frozen=True):
 @click.option(
     "--write-project", is_flag=True, help=f"Also write {PROJECT_FILE} into the checkout, for everybody."
 )
+@click.option("--url", metavar="URL", help="github: of an Enterprise server.")
+@click.option("--token-env", metavar="NAME", help="github: the environment variable that holds the token.")
+@click.option("--token-file", metavar="FILE", help="github: the file that holds the token, yours alone.")
+@click.option("--app", metavar="ID", help="github: act as this GitHub App.")
+@click.option("--app-key", metavar="FILE", help="github: the App's private key.")
+@click.option(
+    "--author",
+    "authors",
+    multiple=True,
+    metavar="LOGIN",
+    help="github: whose issues are started; default: you.",
+)
+@click.option("--labels/--no-labels", default=None, help="github: make the labels; default: ask.")
 @global_options
 @output_option
 @pass_session
 def init_command(
     session: Session,
-    name: str | None,
+    /,
+    forge: str | None,
+    names: tuple[str, ...],
     base: str | None,
     agents: tuple[str, ...],
     test: str | None,
     write_project: bool,
+    **tracker: Any,
 ) -> None:
     """Add the repository you are in to the fleet, and yourself to those whose issues are started.
 
     Only hive's configuration is written; your checkout stays as it is unless you say --write-project.
-    Doing it again changes what you name and keeps the rest.
+    Doing it again changes what you name and keeps the rest. With --forge github, issues and pull requests
+    live there (docs/github.md); the fleet is the current one if it is on github, else one called so.
     """
     session.require_writable()
+    forge = forge or _forge_of(session)
+    if forge != "local":
+        _init_remote(session, forge, names, base, agents, test, tracker)
+        return
+    if len(names) > 1:
+        raise UsageError("A local fleet gets one repository at a time.", "Go to each, and `hive init` there.")
+    _refuse_tracker_options(tracker)
+    name = names[0] if names else None
     settings = _fleet_settings(session)
     found = repository(_here(), name=name, base=base, user=session.user)
     project = project_settings(found)
@@ -109,6 +141,43 @@ def init_command(
         wrote=wrote,
     )
     session.emit(done, lambda: _report(done))
+
+
+def _forge_of(session: Session) -> str:
+    settings = session.configuration.configured.get(session.fleet_name)
+    return settings.forge if settings is not None else "local"
+
+
+def _init_remote(
+    session: Session,
+    forge: str,
+    names: tuple[str, ...],
+    base: str | None,
+    agents: tuple[str, ...],
+    test: str | None,
+    tracker: dict[str, Any],
+) -> None:
+    from hive_tui.cli import init_remote
+
+    name = init_remote.fleet_name(session, forge)
+    before = session.configuration.configured.get(name) or FleetSettings()
+    wish = init_remote.Wish(
+        forge=forge,
+        repos=names,
+        base=base,
+        test=test,
+        agents=tuple(_agents(before, agents)),
+        agents_asked=bool(agents),
+        **tracker,
+    )
+    done = init_remote.initialise(session, wish, _here())
+    session.emit(done, lambda: init_remote.report(done))
+
+
+def _refuse_tracker_options(tracker: dict[str, Any]) -> None:
+    given = [f"--{name.replace('_', '-')}" for name, value in tracker.items() if value not in (None, ())]
+    if given:
+        raise UsageError(f"{given[0]} is for a tracker on a network.", "Add --forge github.")
 
 
 def _here() -> Path:

@@ -19,6 +19,10 @@ PROJECT_FILE = ".hive/config.yaml"
 
 _REMOTE = re.compile(r"(?:\w+://(?:[^/@]*@)?[^/]+/|[^/:@]+@[^/:]+:/?)(?P<path>[^?#]+?)(?:\.git)?/?")
 
+_PLACE = re.compile(
+    r"(?:\w+://(?:[^/@]*@)?(?P<host>[^/]+)/|[^/:@]+@(?P<scp>[^/:]+):/?)(?P<path>[^?#]+?)(?:\.git)?/?"
+)
+
 
 class Repository(msgspec.Struct, frozen=True):
     """A checkout that a local fleet can work on."""
@@ -84,6 +88,16 @@ def remote_of(top: Path) -> str | None:
         return None
     place = re.sub(r"^\w+://", "", url.partition("?")[0].partition("#")[0])
     return clean_line(place.rpartition("@")[2].removesuffix(".git"), limit=200) or None
+
+
+def checkout_of(here: Path) -> str | None:
+    """`host/owner/name` of the remote `origin` of the checkout that `here` is in, if there is one."""
+    match = _PLACE.fullmatch(_origin(here)) if git.ok("rev-parse", "--git-dir", cwd=here) else None
+    parts = [part for part in match["path"].split("/") if part] if match else []
+    if match is None or len(parts) != 2:
+        return None
+    host = match["host"] or match["scp"]
+    return f"{clean_line(host, limit=200)}/{_safe(parts[0], 'owner')}/{_safe(parts[1], 'repo')}"
 
 
 def _origin(top: Path) -> str:

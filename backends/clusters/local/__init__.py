@@ -208,13 +208,15 @@ class LocalCluster:
         return state is not Process.ALIVE and seen.run(self._home, row, state).status.phase.final
 
     def diff(self, run: RunId, *, limit: int) -> RunDiff:
-        from backends.clusters.local import changes  # only whoever looks at a run closely asks
+        from backends.clusters.local import changes, remote  # only whoever looks at a run closely asks
 
         with self._database.reading() as connection:
             row = rows.get_run(connection, run)
             job = rows.read_job(connection, run)
         shown = seen.run(self._home, row, seen.process(self._home, row))
-        return changes.diff(place(self._home, run), shown.status, Path(job.repo.source), limit=limit)
+        source = job.repo.source
+        objects = remote.mirror(self._home, source) if remote.is_remote(source) else Path(source)
+        return changes.diff(place(self._home, run), shown.status, objects, limit=limit)
 
     def host(self, run: RunId) -> RunHost:
         from backends.clusters.local.host import LocalHost

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from backends.forges.github.client import Client
     from backends.forges.github.desk import Desk
     from backends.forges.github.polling import Poller
+    from hive_tui.core.setup import ForgeSetup
 
 
 class GitHubForge(Writing):
@@ -51,6 +52,12 @@ class GitHubForge(Writing):
         repos = frozenset(repo.name for repo in context.settings.repos)
         self._mirror = Mirror(Database(context.home / "fleet.db"), repos)
         self._feed = Feed(self._mirror, lambda wanted: self.poll(active=False, wanted=wanted))
+
+    @staticmethod
+    def setup(context: BackendContext) -> ForgeSetup:
+        from backends.forges.github.setup import GitHubSetup
+
+        return GitHubSetup(context)
 
     def read(self) -> Iterator[SourceEvent]:
         return self._feed.read()
