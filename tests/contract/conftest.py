@@ -5,19 +5,23 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
 from backends.clusters.local import LocalCluster
+from backends.forges.github import GitHubForge
 from backends.forges.local import LocalForge
 from hive_tui.core.ids import AgentName, IssueKey, RepoName, RunId, WorkerName, branch_name, run_id
 from hive_tui.core.model import DISPATCHER, Claim, Fleet, Mode, Run, RunSpec
 from hive_tui.core.ports import AgentJob, BackendContext, Cluster, Forge, Job, RepoJob
-from hive_tui.core.settings import AgentSettings, FleetSettings, RepoSettings
+from hive_tui.core.settings import AgentSettings, FleetSettings, GitHubSettings, RepoSettings
 from hive_tui.core.sources import Listed
 from hive_tui.system import processes
+from tests.fakes.github import pulls
+from tests.fakes.github.server import GitHub
 from tests.fakes.repository import Repository
 
 REPO = RepoName("me/proj")
@@ -143,7 +147,8 @@ def start(cluster: Cluster, work: Job) -> RunId:
 class ForgeFixture:
     """One tracker with one repository."""
 
-    def connect(self) -> Forge:
+    def connect(self, login: str = "anna") -> Forge:
+        """Another client of the same tracker, as another process of that person's would have it."""
         raise NotImplementedError
 
     def branch(self, name: str, files: dict[str, str]) -> str:
@@ -161,6 +166,12 @@ class ForgeFixture:
         """Subjects of a branch's commits, newest first."""
         raise NotImplementedError
 
+    def let_time_pass(self) -> None:
+        """So that the next change is later to the second, where the tracker counts those."""
+
+    def close(self) -> None:
+        """End what the tracker runs."""
+
 
 class LocalForgeFixture(ForgeFixture):
     def __init__(self, tmp_path: Path) -> None:
@@ -168,7 +179,7 @@ class LocalForgeFixture(ForgeFixture):
         repos = (RepoSettings(REPO, path=str(self.repository.path)),)
         self.context = BackendContext("test", tmp_path / "fleet", FleetSettings(repos=repos), "me")
 
-    def connect(self) -> Forge:
+    def connect(self, login: str = "anna") -> Forge:
         return LocalForge(self.context)
 
     def branch(self, name: str, files: dict[str, str]) -> str:
@@ -186,9 +197,68 @@ class LocalForgeFixture(ForgeFixture):
         return self.repository.git("log", "--format=%s", branch).splitlines()
 
 
-@pytest.fixture(params=["local"])
-def tracker(request: pytest.FixtureRequest, tmp_path: Path) -> ForgeFixture:
-    return {"local": LocalForgeFixture}[request.param](tmp_path)
+class GitHubForgeFixture(ForgeFixture):
+    """A server in this process, which every client reaches over HTTP with a token of its own person."""
+
+    FILES: ClassVar = {"a.txt": "one\ntwo\nthree\n"}
+
+    def __init__(self, tmp_path: Path) -> None:
+        self._home = tmp_path / "fleet"
+        self._ahead = timedelta()
+        self.server = GitHub(tmp_path / "github", clock=lambda: datetime.now(UTC) + self._ahead)
+        world = self.server.world
+        for login in ("anna", "bob"):
+            world.add_user(login)
+            secret = tmp_path / login
+            secret.touch(mode=0o600)
+            secret.write_text(world.add_token(login).secret)
+        self._secrets = tmp_path
+        world.add_user("me")
+        self._repository = world.add_repository(
+            REPO, files=self.FILES, collaborators={"anna": "admin", "bob": "write"}
+        )
+        self.server.__enter__()
+
+    def connect(self, login: str = "anna") -> Forge:
+        github = GitHubSettings(url=self.server.site, token_file=str(self._secrets / login))
+        settings = FleetSettings(
+            forge="github", repos=(RepoSettings(REPO),), allowed_authors=("anna",), github=github
+        )
+        return GitHubForge(BackendContext("test", self._home, settings, login))
+
+    def branch(self, name: str, files: dict[str, str]) -> str:
+        world, repository = self.server.world, self._repository
+        with world.lock:
+            sha = repository.git.add(name, files, f"Work on {name}", by=world.person("bob"), start="main")
+            pulls.sync(world, repository, by="bob")
+        return sha
+
+    def delete_branch(self, name: str) -> None:
+        with self.server.world.lock:
+            self._repository.git.delete_ref(f"refs/heads/{name}")
+            pulls.sync(self.server.world, self._repository, by="bob")
+
+    def read(self, branch: str, path: str) -> str:
+        found = self._repository.git.show(f"refs/heads/{branch}", path)
+        assert found is not None
+        return found.decode().rstrip("\n")
+
+    def log(self, branch: str) -> list[str]:
+        assert self._repository.git.branch(branch) is not None
+        return self._repository.git.text("log", "--format=%s", f"refs/heads/{branch}").splitlines()
+
+    def let_time_pass(self) -> None:
+        self._ahead += timedelta(seconds=1)
+
+    def close(self) -> None:
+        self.server.__exit__(None, None, None)
+
+
+@pytest.fixture(params=["local", "github"])
+def tracker(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[ForgeFixture]:
+    fixture = {"local": LocalForgeFixture, "github": GitHubForgeFixture}[request.param](tmp_path)
+    yield fixture
+    fixture.close()
 
 
 @pytest.fixture

@@ -92,7 +92,7 @@ class TestIssues:
         assert_harmless(issue.body)
         assert_harmless(forge.comments(issue.key)[0].body)
         assert issue.labels == ("bug",)
-        assert forge.comments(issue.key)[0].author == "evil"
+        assert forge.comments(issue.key)[0].author.isprintable()
 
     def test_a_megabyte_is_cut(self, forge: Forge) -> None:
         issue = new_issue(forge, title="t" * 1_000_000, body="b" * 1_000_000)
@@ -105,10 +105,13 @@ class TestIssues:
 
 
 class TestEditing:
-    def test_who_wrote_the_body_is_known(self, forge: Forge) -> None:
+    def test_who_wrote_the_body_is_known(self, tracker: ForgeFixture, forge: Forge) -> None:
         issue = new_issue(forge)
-        assert forge.edit_issue(issue.key, by="bob", title="Other").edited_by is None
-        edited = forge.edit_issue(issue.key, by="bob", body="Do evil.")
+        bobs = tracker.connect("bob")
+        assert bobs.edit_issue(issue.key, by="bob", title="Other").edited_by is None
+        tracker.let_time_pass()
+        edited = bobs.edit_issue(issue.key, by="bob", body="Do evil.")
+        bobs.close()
         assert (edited.title, edited.body, edited.author, edited.edited_by) == (
             "Other",
             "Do evil.",
@@ -356,7 +359,7 @@ class TestMerging:
         tracker.branch(BRANCH, {"a.txt": "one\nTWO\nthree\n"})
         pull = forge.open_pull(new_pull())
         tracker.branch("main", {"a.txt": "one\nzwei\nthree\n"})
-        with pytest.raises(Refused, match=r"a\.txt"):
+        with pytest.raises(Refused, match="conflict"):
             forge.merge(pull.key, head=pull.head, by="anna", message="m")
         assert tracker.read("main", "a.txt") == "one\nzwei\nthree"
 
@@ -368,7 +371,8 @@ class TestWatch:
         with watching(forge) as (events, _):
             first = events.get(timeout=10)
             assert isinstance(first, Listed)
-            assert (first.source, set(first.kinds)) == (FORGE, {Kind.ISSUE, Kind.PULL})
+            assert first.source == FORGE
+            assert set(first.kinds) >= {Kind.ISSUE, Kind.PULL}
             assert issue in first.items
             other.set_labels(issue.key, add=("mine",), by="anna")
             assert wait_for(events, Issue).labels == ("mine",)

@@ -409,8 +409,9 @@ def checks(rollup: _Rollup | None, sha: str) -> tuple[tuple[Check, ...], Verdict
     for node in sorted(nodes, key=_when):
         check = _status(node, sha) if node.kind == "StatusContext" else _check_run(node, sha)
         found[check.name] = check
-        if node.kind == "StatusContext" and node.context == verdicts.CONTEXT:
-            verdict = _verdict(node, check)
+        if node.kind == "StatusContext" and node.context == verdicts.CONTEXT and node.created_at is not None:
+            words = clean_line(node.description or "", limit=MAX_DETAIL)
+            verdict = verdicts.read(node.state, words, sha, login(node.creator), node.created_at)
     unread = rollup.contexts.total_count - len(nodes)
     if unread > 0:
         # What the rest of them says together is all that is needed of it.
@@ -436,13 +437,6 @@ def _status(node: _Context, sha: str) -> Check:
     return Check(
         _name(node.context), _STATUS.get(node.state, CheckState.PENDING), sha, _line(node.description or "")
     )
-
-
-def _verdict(node: _Context, check: Check) -> Verdict | None:
-    """What hive's reviewer said; a pending one has not spoken."""
-    if node.created_at is None:
-        return None
-    return verdicts.read(node.state, check.detail, check.sha, login(node.creator), node.created_at)
 
 
 # Texts
