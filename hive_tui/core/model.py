@@ -276,6 +276,7 @@ class FleetClaim(msgspec.Struct, frozen=True):
     fleet: str
     """The fleet's name and what tells it from others of the same name."""
     run: RunId
+    """Whose attempt it is: the run's id and its fleet, since fleets give equal attempts equal ids."""
     attempt: int
     """Counted over all fleets, never lower than before."""
     until: datetime

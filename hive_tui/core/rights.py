@@ -44,7 +44,7 @@ class Rights:
 
     def take(self, key: IssueKey, run: RunId, attempt: int, now: datetime) -> None:
         """Take or renew the right. Raises ClaimLost when it is another's, or the number was used."""
-        self._forge.hold_issue(key, FleetClaim(self.fleet, run, attempt, now + HOLD))
+        self._forge.hold_issue(key, FleetClaim(self.fleet, self._holder(run), attempt, now + HOLD))
         self._renewed[run] = now
 
     def due(self, run: Run, now: datetime) -> bool:
@@ -56,12 +56,16 @@ class Rights:
     def overtaken(self, run: Run) -> FleetClaim | None:
         """A later attempt of another fleet, which speaks for the issue now."""
         last = self._forge.held(run.key)
-        return last if last is not None and last.attempt > run.spec.attempt and last.run != run.id else None
+        return last if last is not None and last.attempt > run.spec.attempt else None
 
     def let_go(self, key: IssueKey, run: RunId) -> None:
         """Give the right back; no change where another has it."""
-        self._forge.let_go(key, run)
+        self._forge.let_go(key, self._holder(run))
         self._renewed.pop(run, None)
+
+    def _holder(self, run: RunId) -> RunId:
+        """A run as no other fleet calls its own: all fleets give the same attempt the same id."""
+        return RunId(f"{run}@{self.fleet}")
 
     def learn(self, claim: Claim, wanted: int, now: datetime) -> Claim:
         """`claim` as it was, with what stood in the way of attempt `wanted`: the numbers that were used by
@@ -75,7 +79,7 @@ class Rights:
             return claim
         elsewhere = None
         if last.fleet == self.fleet:
-            self.let_go(key, last.run)
+            self._forge.let_go(key, last.run)
         elif last.until > now:
             elsewhere = last
         if elsewhere is None and last.attempt < wanted:
