@@ -12,6 +12,7 @@ import tempfile
 from pathlib import Path
 
 from tests.fakes.github import honesty
+from tests.fakes.github.graphql_schema import schema
 from tests.fakes.github.seeding import OWNER, seed
 from tests.fakes.github.server import GitHub
 
@@ -31,6 +32,7 @@ def main() -> None:
         github.audit.keep_bodies = honesty.write_calls()
         repos = seed(github.world, repos=args.repos, issues=args.issues, opened=args.pulls, seed=args.seed)
         token = github.world.add_token(OWNER)
+        schema()  # so that the first query does not wait for it
         with github:
             print(f"site   {github.site}")
             print(f"api    {github.api}")

@@ -13,7 +13,8 @@ from typing import Any, ClassVar
 @dataclass
 class Entry:
     """One call. `path` is without the prefix `/api/v3` or `/api`: `/repos/o/n/issues`, `/graphql`,
-    `/o/n.git/info/refs`; `query` is the rest of the URL, as it was sent."""
+    `/o/n.git/info/refs`, with the repository's name also where the redirect of a renamed one gave its id;
+    `query` is the rest of the URL, as it was sent."""
 
     at: datetime
     method: str

@@ -36,7 +36,9 @@ class Stop(Exception):
         self, status: int, message: str, headers: Mapping[str, str] | None = None, **more: Any
     ) -> None:
         super().__init__(message)
-        body = {"message": message, "documentation_url": DOCS, "status": str(status)} | more
+        body = {"message": message, "documentation_url": DOCS} | more
+        if status < 405:  # the published shapes of the others have no such field
+            body["status"] = str(status)
         self.answer = Answer(status, body, dict(headers or {}))
 
 
@@ -223,8 +225,7 @@ def admit(call: Call, target: Endpoint) -> None:
         )
         raise Stop(403, f"{words} access to this organization.", {"X-GitHub-SSO": f"required; url={url}"})
     if repo.disabled:
-        block = {"reason": "tos", "created_at": "2020-01-01T00:00:00Z", "html_url": f"{call.shapes.site}/tos"}
-        raise Stop(403, "Repository access blocked", block=block)
+        raise Stop(403, "Repository access blocked")
     if target.permission and call.app is None:
         _check_rights(call, target)
     if repo.archived and call.method != "GET" and target.permission != "administration":

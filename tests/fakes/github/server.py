@@ -267,7 +267,8 @@ class GitHub:
         if not free:
             visit.bucket = self.limits.spend(visit.holder, "core", 1)
             visit.entry.points = 1
-        target, call.params = rest.find(method, rest.locate(call, visit.path))
+        visit.entry.path = rest.locate(call, visit.path)
+        target, call.params = rest.find(method, visit.entry.path)
         points = 1 if method == "GET" else 5
         self.limits.burst(visit.holder, "core", points, content=target.content)
         rest.admit(call, target)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from typing import Any
+from urllib.parse import quote
 
 from tests.fakes.github.state import (
     ROLES,
@@ -97,7 +98,8 @@ class Shapes:
     def user(self, login: str) -> Json:
         """`simple-user`; a login that is gone is shown as `ghost`, as GitHub does."""
         user = self.world.users.get(login.lower()) or User(10137, "ghost")
-        url = f"{self.api}/users/{user.login}"
+        url = f"{self.api}/users/{quote(user.login)}"
+        page = f"apps/{user.login.removesuffix('[bot]')}" if user.type == "Bot" else user.login
         return {
             "login": user.login,
             "id": user.id,
@@ -105,7 +107,7 @@ class Shapes:
             "avatar_url": f"{self.site}/avatars/{user.id}",
             "gravatar_id": "",
             "url": url,
-            "html_url": f"{self.site}/{user.login}",
+            "html_url": f"{self.site}/{page}",
             **{key: url + path for key, path in USER_URLS.items()},
             "type": user.type,
             "site_admin": False,

@@ -41,8 +41,7 @@ def _stop(fault: Fault, method: str, site: str) -> Stop | None:
         case "archived":
             return Stop(403, "Repository was archived so is read-only.")
         case "disabled":
-            block = {"reason": "tos", "created_at": "2020-01-01T00:00:00Z", "html_url": f"{site}/tos"}
-            return Stop(403, "Repository access blocked", block=block)
+            return Stop(403, "Repository access blocked")
         case "unauthorized":
             return Stop(401, "Bad credentials")
         case "forbidden":
