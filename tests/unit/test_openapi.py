@@ -83,8 +83,12 @@ def test_trouble_of_any_call_is_answered_as_everywhere(github: Description) -> N
     for status in (401, 403, 429, 500, 502):
         exchange = Exchange("GET", "/repos/me/proj/labels", status=status, answer={"message": "No"})
         assert list(github.violations(exchange)) == []
-    unchanged = Exchange("GET", "/repos/me/proj/labels", status=304)
-    assert list(github.violations(unchanged)) == []
+    for path in ("/repos/me/proj/labels", "/repos/me/proj/issues/1"):
+        assert list(github.violations(Exchange("GET", path, status=304))) == []
+    gone = Exchange(
+        "DELETE", "/repos/me/proj/git/refs/a", status=422, answer={"message": "No such reference"}
+    )
+    assert list(github.violations(gone)) == []
 
 
 @pytest.mark.parametrize(

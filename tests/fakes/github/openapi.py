@@ -156,16 +156,17 @@ class Description:
 
     def _answer(self, operation: Operation, exchange: Exchange) -> Iterator[str]:
         declared = operation.described["responses"].get(str(exchange.status))
-        if declared is None and exchange.status == 304 and exchange.method == "GET":
+        if exchange.status == 304 and exchange.method == "GET" and exchange.answer is None:
             return
         if declared is None and exchange.status not in _UNDECLARED:
             yield "the operation has no such answer"
             return
+        # Trouble without a description of its own is answered as trouble is anywhere.
         content = self._resolved(declared or {}).get("content", {})
-        if declared is None:
-            content = {_JSON: {"schema": {"$ref": "#/components/schemas/basic-error"}}}
         if _JSON not in content:
-            if exchange.answer not in (None, ""):
+            if exchange.status >= 300:
+                yield from self._problems({"$ref": "#/components/schemas/basic-error"}, exchange.answer)
+            elif exchange.answer not in (None, ""):
                 yield "it has a body, which the description has not"
             return
         schema = content[_JSON]["schema"]
