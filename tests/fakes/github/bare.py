@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,6 +12,16 @@ from pathlib import Path
 from hive_tui.system import git
 
 ZERO = "0" * 40
+_CONFIG = """[http]
+\treceivepack = true
+[uploadpack]
+\tallowFilter = true
+\tallowAnySHA1InWant = true
+[gc]
+\tauto = 0
+[receive]
+\thideRefs = refs/pull
+"""
 
 
 class GitRefused(Exception):
@@ -45,10 +55,10 @@ class Bare:
         self._commits: dict[str, Commit] = {}
         if not path.exists():
             path.mkdir(parents=True)
-            self.run("init", "--quiet", "--bare", f"--initial-branch={default_branch}")
-            for setting in ("http.receivepack", "uploadpack.allowFilter", "uploadpack.allowAnySHA1InWant"):
-                self.run("config", setting, "true")
-            self.run("config", "gc.auto", "0")
+            # No template: its sample hooks are a dozen files for each of a thousand repositories.
+            self.run("init", "--quiet", "--bare", "--template=", f"--initial-branch={default_branch}")
+            with (path / "config").open("a") as config:
+                config.write(_CONFIG)
 
     def run(
         self, *args: str, stdin: bytes = b"", env: Mapping[str, str] | None = None, ok: tuple[int, ...] = (0,)
@@ -169,16 +179,22 @@ class Bare:
         start: str | None = None,
     ) -> str:
         """Commit files on top of a branch, or of `start` for a new one; returns the commit."""
-        old = self.branch(branch)
-        parent = old or (self.resolve(start) if start else None)
-        entries: dict[str, tuple[str, str | None]] = {
-            path: ("100644", self.write_blob(text.encode())) for path, text in files.items()
-        }
-        tree = self.write_tree(f"{parent}^{{tree}}" if parent else None, entries)
-        parents = (parent,) if parent else ()
-        sha = self.write_commit(tree=tree, parents=parents, message=message, author=by, committer=by)
-        self.update_ref(f"refs/heads/{branch}", sha, old or ZERO)
-        return sha
+        parent = self.branch(branch) or (self.resolve(start) if start else None)
+        self.load([(f"refs/heads/{branch}", parent, message, files)], by=by)
+        made = self.branch(branch)
+        assert made is not None
+        return made
+
+    def load(self, commits: Iterable[tuple[str, str | None, str, Mapping[str, str]]], *, by: Person) -> None:
+        """Make a commit for each (full ref, parent, message, files), all by one process."""
+        lines: list[bytes] = []
+        for ref, parent, message, files in commits:
+            lines += [f"commit {ref}".encode()]
+            lines += [f"committer {by.name} <{by.email}> {int(by.at.timestamp())} +0000".encode()]
+            lines += _data(message) + ([f"from {parent}^0".encode()] if parent else [])
+            for path, text in files.items():
+                lines += [f"M 100644 inline {path}".encode(), *_data(text)]
+        self.run("fast-import", "--quiet", stdin=b"".join(line + b"\n" for line in lines))
 
     def tree(self, sha: str, *, recursive: bool = False) -> Iterator[tuple[str, str, str, int | None, str]]:
         """(mode, type, object, size, path) of a tree's entries."""
@@ -223,6 +239,11 @@ class Bare:
             added, removed, path = count.split("\t", 2)
             found.append((_number(added), _number(removed), letter[0], path))
         return found
+
+
+def _data(text: str) -> list[bytes]:
+    raw = text.encode()
+    return [f"data {len(raw)}".encode(), raw]
 
 
 def _number(text: str) -> int:

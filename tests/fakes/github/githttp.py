@@ -165,14 +165,12 @@ class GitServer:
 
 
 def _prepare(path: Path) -> None:
-    """The hook that keeps protected branches, and GitHub's own refs that nobody may push."""
+    """The hook that keeps protected branches."""
     hook = path / "hooks" / "update"
     if not hook.exists():
         hook.parent.mkdir(exist_ok=True)
         hook.write_text(_UPDATE_HOOK)
         hook.chmod(0o755)
-        with (path / "config").open("a") as config:
-            config.write("[receive]\n\thideRefs = refs/pull\n")
 
 
 def _run(env: dict[str, str], body: bytes) -> Answer:

@@ -37,6 +37,32 @@ def open_pull(
     if repo.git.is_ancestor(head_sha, base_sha):
         words = f"No commits between {base} and {head}"
         raise Invalid("Validation Failed", [{"resource": "PullRequest", "code": "custom", "message": words}])
+    pull = record(
+        world,
+        repo,
+        author=author,
+        title=title,
+        body=body,
+        head=(head, head_sha),
+        base=(base, base_sha),
+        draft=draft,
+    )
+    repo.git.run("update-ref", f"refs/pull/{pull.number}/head", head_sha)
+    return pull
+
+
+def record(
+    world: World,
+    repo: Repository,
+    *,
+    author: str,
+    title: str,
+    body: str,
+    head: tuple[str, str],
+    base: tuple[str, str],
+    draft: bool = False,
+) -> Pull:
+    """Without a look at git; `head` and `base` are (branch, commit)."""
     now = world.now()
     pull = Pull(
         world.next_id(),
@@ -46,14 +72,13 @@ def open_pull(
         body,
         now,
         now,
-        head=head,
-        head_sha=head_sha,
-        base=base,
-        base_sha=base_sha,
+        head=head[0],
+        head_sha=head[1],
+        base=base[0],
+        base_sha=base[1],
         draft=draft,
     )
     repo.issues[pull.number] = pull
-    repo.git.run("update-ref", f"refs/pull/{pull.number}/head", head_sha)
     return pull
 
 
