@@ -24,6 +24,8 @@ class Record(msgspec.Struct, frozen=True):
 
     worker: WorkerName | None
     until: datetime
+    before: WorkerName | None = None
+    """Who had it before: whose label may still be there."""
 
 
 def find(api: RepoApi, number: int) -> Lease | None:
@@ -35,8 +37,11 @@ def find(api: RepoApi, number: int) -> Lease | None:
     return Lease(_worker(record.worker), record.until - api.client.limits.skew)
 
 
-def swap(api: RepoApi, key: PullKey, worker: WorkerName | None, until: datetime | None) -> None:
-    """Take, renew or give back. Raises Refused while another worker's lease is valid."""
+def swap(api: RepoApi, key: PullKey, worker: WorkerName | None, until: datetime | None) -> set[str]:
+    """Take, renew or give back. Raises Refused while another worker's lease is valid.
+
+    Returns whose labels must not stay.
+    """
     register = _register(api, key.number)
     for _ in range(RACES):
         entry = register.read()
@@ -44,14 +49,21 @@ def swap(api: RepoApi, key: PullKey, worker: WorkerName | None, until: datetime 
         now, skew = api.client.now(), api.client.limits.skew
         if worker is None or until is None:
             if last is None or last.worker is None:
-                return
-            wanted = Record(None, now)
+                return _others(last, None)
+            wanted = Record(None, now, last.worker)
         else:
-            wanted = Record(worker, until + skew)
             _refuse(key, last, worker, now, skew)
+            same = last is not None and last.worker in (None, worker)
+            before = None if last is None else last.before if same else last.worker
+            wanted = Record(worker, until + skew, before)
         if last == wanted or register.move(entry, _text(key, wanted)):
-            return
+            return _others(wanted, worker)
     raise SourceError(f"Others reserve {key} at the same time.", "Try again in a moment.")
+
+
+def _others(record: Record | None, worker: WorkerName | None) -> set[str]:
+    named = set() if record is None else {record.worker, record.before}
+    return {_worker(name) for name in named if name is not None and name != worker}
 
 
 def _refuse(key: PullKey, last: Record | None, worker: WorkerName, now: datetime, skew: timedelta) -> None:

@@ -180,12 +180,9 @@ class Pulls:
         if worker is not None and pull.state is not PullState.OPEN:
             raise Refused(f"{key} is {pull.state.value}.", "Only an open pull request can be reserved.")
         api = self._desk.api(key.repo)
-        before = leases.find(api, key.number)
-        leases.swap(api, key, worker, until)
-        held = before or pull.lease
-        gone = [held.worker] if held is not None and held.worker != worker else []
+        gone = leases.swap(api, key, worker, until)
         add = [worker] if worker is not None and worker not in pull.labels else []
-        relabel(api, key.number, add, [name for name in gone if name in pull.labels])
+        relabel(api, key.number, add, [name for name in pull.labels if name in gone])
         changed = self._changed(key)
         lease = leases.find(api, key.number)
         return self._desk.mirror.annotate_pull(key, lease=lease) or changed
