@@ -16,7 +16,7 @@ from tests.fakes.github import published
 
 _ADDRESS = "urn:openapi"
 _JSON = "application/json"
-_UNDECLARED = {301, 302, 307, 401, 403, 404, 410, 429, 451, 500, 502, 503, 504}
+_UNDECLARED = {301, 302, 307, 401, 403, 404, 410, 422, 429, 451, 500, 502, 503, 504}
 """Statuses that any call may be answered with, though the description seldom lists them."""
 _SAMPLES = {"example", "examples", "default", "enum"}
 """What is below these is a value, not a schema."""
