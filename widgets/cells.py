@@ -70,13 +70,18 @@ def lay_out(columns: Sequence[Column], available: int) -> tuple[int, ...]:
     return tuple(widths)
 
 
+def spans(widths: Sequence[int]) -> list[tuple[int, int]]:
+    """Where each column stands in a line: its first cell, and its width, 0 where it is left out."""
+    found, x = [], 0
+    for width in widths:
+        found.append((x, width))
+        x += width + GAP if width else 0
+    return found
+
+
 def column_at(columns: Sequence[Column], widths: Sequence[int], x: int) -> Column | None:
     """The column that a cell of the line belongs to, with the gap at its right; None beyond the last."""
-    left = 0
-    for column, width in zip(columns, widths, strict=True):
-        if not width:
-            continue
-        if x < left + width + GAP:
-            return column if x >= 0 else None
-        left += width + GAP
+    for column, (left, width) in zip(columns, spans(widths), strict=True):
+        if width and left <= x < left + width + GAP:
+            return column
     return None

@@ -10,7 +10,7 @@ from typing import ClassVar
 from rich.cells import cell_len, get_character_cell_size
 from rich.segment import Segment
 from rich.style import Style
-from textual.geometry import Region, Size
+from textual.geometry import Size
 from textual.reactive import Reactive
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
@@ -143,18 +143,13 @@ class LineView(Guarded, ScrollView, can_focus=True):
     def watch_virtual_size(self, before: Size, now: Size) -> None:
         """More or fewer lines; a matter of layout only where the scroll bar comes or goes."""
         room = self.container_size.height
-        if (before.height > room) is not (now.height > room):
+        comes_and_goes = self.styles.overflow_y == "auto"
+        if comes_and_goes and (before.height > room) is not (now.height > room):
             self.refresh(layout=True)
             return
         if self.show_vertical_scrollbar:
             self.vertical_scrollbar.window_virtual_size = now.height
         self.scroll_y = self.validate_scroll_y(self.scroll_y)
-
-    def refresh_places(self, places: Sequence[int]) -> None:
-        """Paint some lines anew, counted from the upper edge; in one go, for each costs as much as all."""
-        if places:
-            width = self.size.width
-            self.refresh(*(Region(0, y, width, 1) for y in places))
 
     @property
     def rich_style(self) -> Style:

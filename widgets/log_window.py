@@ -28,7 +28,8 @@ class LogWindow(LineView):
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {"log--match", "log--here"}
     DEFAULT_CSS = (
-        "LogWindow { & > .log--match { background: $accent 30%; }"
+        "LogWindow { overflow-y: scroll; "
+        "& > .log--match { background: $accent 30%; }"
         "& > .log--here { background: $accent; color: $background; text-style: bold; } }"
     )
 

@@ -9,10 +9,10 @@ from typing import ClassVar, NamedTuple
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
-from textual.geometry import Size
+from textual.geometry import Region, Size
 from textual.strip import Strip
 
-from widgets.cells import Cell, Column, Line, Row, column_at
+from widgets.cells import Cell, Column, Line, Row, column_at, spans
 from widgets.heights import Heights
 from widgets.lines import LineView, fit, wrapped
 from widgets.marks import Marks
@@ -128,14 +128,7 @@ class RowsView(LineView):
         if moved or bare or resized:
             self._repaint()
             return
-        first = self.scroll_offset.y - self.head
-        self.refresh_places(
-            [
-                y
-                for y, painted in enumerate(self._painted)
-                if painted is not None and self._content(first + y) != painted
-            ]
-        )
+        self._repaint_changes()
 
     def repaint_all(self) -> None:
         """Paint anew what does not lie in the rows: marks, headings, what stands out."""
@@ -347,6 +340,24 @@ class RowsView(LineView):
     def _repaint(self) -> None:
         self._painted = []
         self.refresh()
+
+    def _repaint_changes(self) -> None:
+        """Paint anew only the cells that changed and are seen: ages change in every row every second."""
+        first, width = self.scroll_offset.y - self.head, self.size.width
+        places = spans(self.widths(width - 2))
+        changes: list[Region] = []
+        for y, painted in enumerate(self._painted):
+            content = None if painted is None else self._content(first + y)
+            if painted is None or content == painted:
+                continue
+            if isinstance(content, Row) and isinstance(painted, Row) and content.key == painted.key:
+                self._painted[y] = content
+                cells = zip(places, content.cells, painted.cells, strict=False)
+                changes += (Region(1 + x, y, wide, 1) for (x, wide), new, old in cells if wide and new != old)
+            else:
+                changes.append(Region(0, y, width, 1))
+        if changes:
+            self.refresh(*changes)
 
     def _refresh_row(self, index: int) -> None:
         first = self._heights.top(index)

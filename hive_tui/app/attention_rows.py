@@ -15,6 +15,7 @@ from widgets.cells import Cell, Column, Row
 MARKS: dict[AttentionKind, Cell] = {
     AttentionKind.DISPATCHER: Cell("✗", Tone.BROKEN),
     AttentionKind.SOURCE: Cell("✗", Tone.BROKEN),
+    AttentionKind.REPOSITORY: Cell("✗", Tone.BROKEN),
     AttentionKind.QUESTION: Cell("?", Tone.SOON),
     AttentionKind.STALLED: Cell("!", Tone.SOON),
     AttentionKind.NEEDS_HUMAN: Cell("!", Tone.SOON),

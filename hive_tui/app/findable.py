@@ -6,7 +6,6 @@ A thing holds all that its row is made of but the time: where it is the same, so
 from __future__ import annotations
 
 import enum
-from datetime import UTC, datetime
 from typing import NamedTuple
 
 from hive_tui.app import rows
@@ -29,9 +28,6 @@ from hive_tui.core.model import (
 )
 from hive_tui.core.settings import Preset
 
-_WHENEVER = datetime(2000, 1, 1, tzinfo=UTC)
-"""States have a glyph that turns with the time, but their words do not."""
-
 _PHASES = {phase: rank for rank, phase in enumerate(Phase)}
 _STEPS = {step: rank for rank, step in enumerate(Step)}
 _KINDS = {kind: rank for rank, kind in enumerate(AttentionKind)}
@@ -50,7 +46,7 @@ class IssueThing(NamedTuple):
 
     @property
     def mark(self) -> Mark:
-        return rows.issue_mark(self.issue, self.preset, self.gate, self.run, _WHENEVER)
+        return rows.issue_mark(self.issue, self.preset, self.gate, self.run)
 
     @property
     def who(self) -> str:
@@ -106,7 +102,7 @@ def run_facts(run: Run) -> Facts:
         run.why or "",
         status.last_event.text[: rows.TITLE] if status.last_event is not None else "",
         repo=spec.repo,
-        state=(rows.run_mark(run, _WHENEVER).word, run.phase.value),
+        state=(rows.run_mark(run).word, run.phase.value),
         agent=(spec.worker, spec.agent),
     )
 

@@ -10,9 +10,9 @@ from datetime import datetime
 
 from hive_tui.app import freshness
 from hive_tui.app.view import View
-from hive_tui.core import gates, glyphs, spend, text
+from hive_tui.core import gates, glyphs, spend, text, trouble
 from hive_tui.core.glyphs import Mark, Tone
-from hive_tui.core.model import AgentState, Budget, DispatcherState, Fleet, QuotaState
+from hive_tui.core.model import AgentState, Budget, DispatcherState, Fleet, QuotaState, RepoState
 from hive_tui.core.sources import CLUSTER, Freshness, Health
 from hive_tui.core.store import Snapshot
 from hive_tui.core.targets import Target
@@ -35,9 +35,11 @@ def fleet_lines(view: View, width: int) -> list[Line]:
     lines.append(_dispatcher(fleet, view.now, room))
     lines += _paused(view, fleet, room)
     lines += [line for source in _broken(view) if (line := _source(source, view.now, room))]
+    lines += _repositories(view, room)
     lines.append(_line("slots", *slots(view, fleet)))
     lines += [_agent(view, agent, room) for agent in fleet.agents]
     lines += _budgets(view, fleet.budget, room)
+    lines += _api(view, room)
     lines += _fresh_sources(view)
     return [*lines, *_details(view, fleet)]
 
@@ -48,7 +50,8 @@ def essential(view: View) -> int:
     if fleet is None:
         return 1 + len(view.snapshot.sources)
     budgets = sum(1 for _ in _limited_scopes(view, fleet.budget))
-    return 3 + (fleet.paused is not None) + len(_broken(view)) + len(fleet.agents) + budgets
+    tracker = len(_in_trouble(view)) + len(view.snapshot.api)
+    return 3 + (fleet.paused is not None) + len(_broken(view)) + len(fleet.agents) + budgets + tracker
 
 
 def unknown(snapshot: Snapshot) -> str:
@@ -179,6 +182,33 @@ def _budgets(view: View, budget: Budget, room: int) -> Iterator[Line]:
         yield _line(name, Cell(bar(used, limit) if limit else bar(1, 1, 8), tone), Cell(f" {words}", tone))
 
 
+def _api(view: View, room: int) -> Iterator[Line]:
+    """What is left of the budgets of the tracker's API."""
+    for index, (_, use) in enumerate(sorted(view.snapshot.api.items())):
+        tone = trouble.api_tone(use)
+        left = f"{use.name} {use.remaining:,} of {use.limit:,}"
+        reset = f"{left}, resets {text.clock(use.reset_at, view.now)}"
+        words = first_fitting(room, trouble.api(use, view.now), f"{reset}, {use.used_hour:,}/h", reset, left)
+        yield _line("" if index else "api", Cell(words, tone))
+
+
+def _in_trouble(view: View) -> list[RepoState]:
+    return [
+        state
+        for _, state in sorted(view.snapshot.repos.items())
+        if state.why is not None or state.closed_to_work is not None
+    ]
+
+
+def _repositories(view: View, room: int) -> Iterator[Line]:
+    """Repositories that cannot be read or worked on: the others go on."""
+    for state in _in_trouble(view):
+        said = text.clean_line(trouble.repository(state, view.now) or "")
+        why = text.clean_line(state.why or state.closed_to_work or "")
+        words = first_fitting(room, f"✗ {said}", f"✗ {said.removeprefix('cannot be read ')}", f"✗ {why}")
+        yield _line(str(state.name).rpartition("/")[2], Cell(words, Tone.BROKEN))
+
+
 def _broken(view: View) -> list[Freshness]:
     return [source for source in view.snapshot.sources.values() if not source.ok]
 
@@ -229,7 +259,7 @@ def _details(view: View, fleet: Fleet) -> Iterator[Line]:
     yield _line("agents at", Cell(f"{settings.cluster}, issues at {settings.forge}"))
     for index, repo in enumerate(settings.repos):
         yield _line("" if index else "serves", Cell(str(repo.name)))
-    authors = ", ".join(settings.allowed_authors)
+    authors = ", ".join((*settings.allowed_authors, *settings.allowed_roles))
     yield _line("authors", Cell(authors) if authors else Cell("nobody's issues are started", Tone.SOON))
     yield _line(
         "attempts", Cell(f"{settings.max_attempts} for an issue, {settings.deadline_minutes:g}m each")

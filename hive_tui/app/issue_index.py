@@ -20,7 +20,7 @@ from hive_tui.core.attention import AttentionItem, later, of_budget, of_fleet, o
 from hive_tui.core.dispatch import Plan
 from hive_tui.core.gates import Gate
 from hive_tui.core.ids import IssueKey, PullKey, RepoName, RunId
-from hive_tui.core.model import Run
+from hive_tui.core.model import Claim, Run
 from hive_tui.core.settings import FleetSettings
 from hive_tui.core.sources import Kind
 from hive_tui.core.store import Diff, Snapshot
@@ -64,6 +64,8 @@ class IssueIndex:
             tuple((name, gates.available(agent, now)) for name, agent in plan.world.agents.items()),
             snapshot.fleet.budget if snapshot.fleet is not None else None,
             frozenset(repo for repo, gate in shared.items() if gate is not None),
+            gates.tracker_gate(plan.world, now) is None,
+            frozenset(repo for repo in plan.world.repos if gates.repository_gate(repo, plan.world, now)),
         )
         if common != self._common or (self._now is not None and now < self._now):
             self._common = common
@@ -137,10 +139,7 @@ class IssueIndex:
                 else:
                     done[key] = (issue.updated_at, key)
                 claim = self._snapshot.claims.get(key)
-                if (
-                    claim is not None
-                    and max(filter(None, (claim.not_before, claim.failed_at)), default=now) > now
-                ):
+                if claim is not None and max(filter(None, _moments(claim)), default=now) > now:
                     self._timed.add(key)
             self._hold_with_all(key, held_with_all)
             latest = _latest(self._runs_of.get(key, {}).values())
@@ -206,3 +205,8 @@ def _latest(runs: Iterable[Run]) -> Run | None:
     for run in runs:
         latest = later(run, latest)
     return latest
+
+
+def _moments(claim: Claim) -> tuple[datetime | None, ...]:
+    """When what a claim says of an issue may be over."""
+    return claim.not_before, claim.failed_at, claim.elsewhere.until if claim.elsewhere is not None else None

@@ -58,12 +58,14 @@ def worker_name(worker: str, cells: int = WORKER) -> str:
     return text.truncate(agent, cells - len(end)) + end if agent and len(end) < cells - 2 else worker
 
 
-def run_mark(run: Run, now: datetime) -> Mark:
-    """The state of a run; the glyph of one at work turns once in four seconds."""
+def run_mark(run: Run) -> Mark:
+    """The state of a run; the glyph of one at work turns when it says something, at most once a second."""
     if run.stop_requested and not run.phase.final:
         return _STOPPING
     if run.phase is Phase.WORKING:
-        return glyphs.PHASES[Phase.WORKING]._replace(glyph=_SPIN[int(now.timestamp()) % len(_SPIN)])
+        said = run.status.last_event
+        turn = int(said.at.timestamp()) % len(_SPIN) if said is not None else 0
+        return glyphs.PHASES[Phase.WORKING]._replace(glyph=_SPIN[turn])
     if run.phase is Phase.WAITING and run.status.until is not None:
         return glyphs.WAITING_FOR_QUOTA
     if run.phase is Phase.CHANGES_REQUESTED:
@@ -107,7 +109,7 @@ def agent_row(
         tokens = f"~{tokens}"
     since = status.since or spec.created_at
     news = timedelta() <= now - since < NEWS
-    state = cell(run_mark(run, now)) if pending is None else Cell(f"◌ {pending}", Tone.SOON)
+    state = cell(run_mark(run)) if pending is None else Cell(f"◌ {pending}", Tone.SOON)
     if news and state.tone is Tone.PLAIN:
         state = state._replace(tone=Tone.TITLE)
     return Row(
@@ -172,10 +174,10 @@ FLEET_GATES = TURN | {"source", "in-work"}
 """Gates that do not lie in the issue: it is ready, and waits for its turn."""
 
 
-def issue_mark(issue: Issue, preset: Preset, gate: Gate | None, run: Run | None, now: datetime) -> Mark:
+def issue_mark(issue: Issue, preset: Preset, gate: Gate | None, run: Run | None) -> Mark:
     """An issue's state: its live run's, else its label's, else whether something holds it."""
     if run is not None:
-        return run_mark(run, now)
+        return run_mark(run)
     if not issue.open:
         return glyphs.CLOSED
     state = workflow.state(issue.labels, preset)
@@ -207,7 +209,7 @@ def issue_row(
 ) -> Row:
     """Number, state, who works on it, what holds it or what comes next, title. `compact` is without a
     column of its own for the third: what holds an issue then stands in place of `held`."""
-    mark = issue_mark(issue, preset, about.gate, about.run, now)
+    mark = issue_mark(issue, preset, about.gate, about.run)
     over = not issue.open or mark.word in (glyphs.HELD.word, "done")
     plain = Tone.QUIET if over else Tone.PLAIN
     who = _who(issue, mark, about)

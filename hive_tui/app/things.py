@@ -41,6 +41,9 @@ def name_of(target: Target, kind: str) -> str | None:
 
 def page_of(view: View, target: Target, kind: str) -> str | None:
     """The address of a thing's page: its own, else that of what it belongs to."""
+    if target.repo is not None and target.issue is None and target.pull_request is None:
+        state = view.snapshot.repos.get(target.repo)
+        return None if state is None else state.url
     subject = subject_of(view, target)
     pull = None if subject.pull is None else subject.pull.url
     issue = None if subject.issue is None else subject.issue.url

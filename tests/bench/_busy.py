@@ -60,6 +60,8 @@ class Load(msgspec.Struct, frozen=True):
     issues: int = 10_000
     changes: int = 100
     lines: int = 10_000
+    beat: float = 0.005
+    """Seconds between looks at whether anything blocks; 0 for none, where the cost of that would count."""
 
 
 class BusyCluster(ScriptedCluster):
@@ -100,7 +102,7 @@ class BusyCluster(ScriptedCluster):
         for _ in range(200):
             n += 1
             yield LogLine(n, datetime.now(UTC), EVENTS[n % len(EVENTS)])
-        while follow and not stop.wait(0.01):
+        while follow and not stop.wait(0.01 if self._load.lines else 0.1):
             due = after + int((time.monotonic() - began) * self._load.lines)
             while n < due:
                 n += 1
@@ -118,7 +120,7 @@ def fleet(load: Load) -> ScriptedFleet:
             worker=WorkerName(f"claude-{n}"),
             process=Process.ALIVE,
             phase=Phase.STALLED if n % 50 == 0 else Phase.WORKING,
-            since=now - timedelta(seconds=n),
+            since=now - timedelta(seconds=37 * n % 3600),
             started_at=now - timedelta(minutes=n % 90),
         )
         for n in range(load.runs)
@@ -171,16 +173,17 @@ class Watch:
         now = time.monotonic()
         self.painted += [now] * (self._handled - len(self.painted))
 
-    async def run(self, app: App[Any]) -> None:
-        """Run the app until it is left."""
+    async def run(self, app: App[Any], every: float) -> None:
+        """Run the app until it is left, and look `every` seconds whether it blocks."""
 
         def beat(due: float) -> None:
             now = time.monotonic()
             if len(self.painted) > 3 and not app._exit:
                 self.longest = max(self.longest, now - due)
-            asyncio.get_running_loop().call_later(0.005, beat, now + 0.005)
+            asyncio.get_running_loop().call_later(every, beat, now + every)
 
-        beat(time.monotonic())
+        if every:
+            beat(time.monotonic())
         await app.run_async()
 
     def report(self, path: str) -> None:
@@ -205,7 +208,7 @@ def main(path: str, load: Load) -> None:
             super()._display(screen, renderable)
             watch.wrote()
 
-    asyncio.run(watch.run(Watched(fleet(load), user="me")))
+    asyncio.run(watch.run(Watched(fleet(load), user="me"), load.beat))
     watch.report(path)
 
 
@@ -223,7 +226,10 @@ class Terminal:
         deadline, said = time.monotonic() + seconds, b""
         while (left := deadline - time.monotonic()) > 0:
             if select.select([self._end], [], [], left)[0]:
-                new = os.read(self._end, 65_536)
+                try:
+                    new = os.read(self._end, 65_536)
+                except OSError:  # nobody is at the other end any more
+                    return False
                 self.bytes += len(new)
                 if mark is not None:
                     said += new

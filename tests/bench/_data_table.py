@@ -54,7 +54,7 @@ def main(path: str, load: Load) -> None:
             super()._display(screen, renderable)
             watch.wrote()
 
-    asyncio.run(watch.run(Peer()))
+    asyncio.run(watch.run(Peer(), load.beat))
     watch.report(path)
 
 

@@ -17,8 +17,8 @@ def run() -> dict[str, Any]:
     return {
         "name": "console_idle",
         "runs": 100,
-        "quiet": _share(Load(runs=100, issues=300, changes=0, lines=0)),
-        "reporting": _share(Load(runs=100, issues=300, changes=100, lines=10)),
+        "quiet": _share(Load(runs=100, issues=300, changes=0, lines=0, beat=0)),
+        "reporting": _share(Load(runs=100, issues=300, changes=100, lines=10, beat=0)),
         "target_percent": 3.0,
     }
 

@@ -15,6 +15,7 @@ from hive_tui.core.glyphs import Tone
 from hive_tui.core.ids import RepoName, WorkerName
 from hive_tui.core.model import (
     CheckState,
+    LastEvent,
     Lease,
     Phase,
     Process,
@@ -61,7 +62,9 @@ def test_a_working_run() -> None:
 
 def test_the_glyph_of_a_working_run_turns() -> None:
     run = scene.run(29, "claude-b", Phase.WORKING)
-    glyphs = {rows.run_mark(run, scene.NOW + timedelta(seconds=s)).glyph for s in range(4)}
+    said = [LastEvent(scene.NOW + timedelta(seconds=s), "Edit") for s in range(4)]
+    told = [msgspec.structs.replace(run.status, last_event=event) for event in said]
+    glyphs = {rows.run_mark(msgspec.structs.replace(run, status=status)).glyph for status in told}
     assert len(glyphs) == 4
 
 
@@ -277,8 +280,7 @@ def test_what_the_titles_count_is_what_the_lists_show(snapshot: Snapshot) -> Non
         pulls=lists.pulls(snapshot),
     )
     marks = [
-        rows.issue_mark(snapshot.issues[key], Preset.STATUS, plan.gate(key), None, scene.NOW).word
-        for key in issues
+        rows.issue_mark(snapshot.issues[key], Preset.STATUS, plan.gate(key), None).word for key in issues
     ]
     assert (tally.issues, tally.pulls) == (11, 3)
     assert (tally.ready, tally.held) == (marks.count("ready"), marks.count("held")) == (1, 3)

@@ -49,7 +49,7 @@ def issue_blocks(view: View, subject: Subject, comments: Sequence[Comment] | Non
 def _head(view: View, issue: Issue) -> Iterator[Passage]:
     gate = view.plan.gate(issue.key) if issue.open else None
     run = view.at_work.get(issue.key)
-    mark = rows.issue_mark(issue, view.settings.labels, gate, run, view.now)
+    mark = rows.issue_mark(issue, view.settings.labels, gate, run)
     yield Passage((Cell(issue.title, Tone.TITLE),))
     facts = [rows.cell(mark), Cell(f"   by {issue.author}, {text.since(issue.created_at, view.now)} ago")]
     if issue.edited_by is not None:

@@ -82,7 +82,7 @@ def _pull(view: View, key: IssueKey | None, run: Run | None, pull: PullRequest |
 
 def summary(view: View, subject: Subject) -> Line:
     """Who, what, in which state and for how long; the title last, which may be cut."""
-    run, issue, pull, now = subject.run, subject.issue, subject.pull, view.now
+    run, issue, pull = subject.run, subject.issue, subject.pull
     many = view.many
     cells: list[Cell] = []
     if run is not None:
@@ -95,7 +95,7 @@ def summary(view: View, subject: Subject) -> Line:
         cells += _run(view, run)
     elif issue is not None:
         gate = view.plan.gate(issue.key) if issue.open else None
-        mark = rows.issue_mark(issue, view.settings.labels, gate, None, now) if issue.open else CLOSED
+        mark = rows.issue_mark(issue, view.settings.labels, gate, None) if issue.open else CLOSED
         pending = view.pending_of(Target(repo=issue.repo, issue=issue.number))
         cells.append(rows.cell(mark) if pending is None else Cell(f"◌ {pending}", Tone.SOON))
     if pull is not None and subject.key is not None:
@@ -119,7 +119,7 @@ def _run(view: View, run: Run) -> list[Cell]:
 def _state(view: View, run: Run) -> Cell:
     """The state, or what was ordered and is not a fact yet."""
     pending = view.pending_of(Target(run=run.id))
-    return rows.cell(rows.run_mark(run, view.now)) if pending is None else Cell(f"◌ {pending}", Tone.SOON)
+    return rows.cell(rows.run_mark(run)) if pending is None else Cell(f"◌ {pending}", Tone.SOON)
 
 
 def figures(subject: Subject, *, wide: bool) -> Line:

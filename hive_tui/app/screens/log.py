@@ -75,7 +75,7 @@ class LogScreen(GuardedPump, Screen[None]):
             self._title.left = (Cell(self._run, Tone.TITLE), Cell("not listed any more", Tone.QUIET))
         else:
             where = rows.number(run.spec.repo, run.spec.issue, "#", many=view.many)
-            mark = rows.run_mark(run, view.now)
+            mark = rows.run_mark(run)
             self._title.left = (
                 Cell(run.spec.worker, Tone.TITLE),
                 Cell(where),

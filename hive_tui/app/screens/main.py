@@ -85,6 +85,8 @@ class MainScreen(GuardedPump, Screen[None]):
         """Show a view; `diff` as in `ViewPane.show`."""
         self.pulse.parts = pulse_lines.pulse(view, muted=self.muted)
         for pane in self.panes:
+            if not pane.is_attached:  # the console is being left: the pane has lost its styles
+                continue
             try:
                 pane.show(view, diff)
             except Exception as error:  # a bug in one pane is not to blind the others

@@ -65,7 +65,7 @@ class Tile(Vertical):
         if run is None:
             self._title.left = (Cell(self.run, Tone.TITLE), Cell("not listed any more", Tone.QUIET))
             return
-        mark = rows.run_mark(run, view.now)
+        mark = rows.run_mark(run)
         self._title.left = (
             Cell(run.spec.worker, Tone.TITLE),
             Cell(rows.number(run.spec.repo, run.spec.issue, "#", many=view.many)),
