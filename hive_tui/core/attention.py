@@ -33,6 +33,7 @@ class AttentionKind(enum.Enum):
 
     DISPATCHER = "dispatcher"
     SOURCE = "source"
+    REPOSITORY = "repository"
     QUESTION = "question"
     STALLED = "stalled"
     NEEDS_HUMAN = "needs-human"
@@ -102,7 +103,12 @@ def later(run: Run, other: Run | None) -> Run:
 
 def of_fleet(snapshot: Snapshot, now: datetime) -> list[AttentionItem]:
     """What the fleet as a whole needs somebody for."""
-    return [*_dispatcher(snapshot), *_sources(snapshot, now), *_agents(snapshot, now)]
+    return [
+        *_dispatcher(snapshot),
+        *_sources(snapshot, now),
+        *_repositories(snapshot),
+        *_agents(snapshot, now),
+    ]
 
 
 def of_issue(
@@ -163,6 +169,19 @@ def _sources(snapshot: Snapshot, now: datetime) -> Iterator[AttentionItem]:
             since,
             "refresh",
         )
+
+
+def _repositories(snapshot: Snapshot) -> Iterator[AttentionItem]:
+    """Repositories that only a person can mend; one that is tried again by itself needs nobody yet."""
+    for state in snapshot.repos.values():
+        target = Target(repo=state.name)
+        if state.why is not None:
+            if state.retry_at is None:
+                words = f"{state.name} cannot be read: {state.why}"
+                yield AttentionItem(AttentionKind.REPOSITORY, words, target, state.since, "refresh")
+        elif state.closed_to_work is not None:
+            words = f"{state.name} is closed to work: {state.closed_to_work}"
+            yield AttentionItem(AttentionKind.REPOSITORY, words, target, None, "refresh")
 
 
 def _target(run: Run) -> Target:

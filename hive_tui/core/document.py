@@ -18,6 +18,7 @@ from hive_tui.core.dispatch import Plan
 from hive_tui.core.gates import Gate
 from hive_tui.core.ids import IssueKey
 from hive_tui.core.model import (
+    ApiUse,
     Budget,
     Event,
     Fleet,
@@ -26,6 +27,7 @@ from hive_tui.core.model import (
     Lease,
     PullRequest,
     PullState,
+    RepoState,
     Run,
     TestResult,
     Tokens,
@@ -88,6 +90,8 @@ class SourceDoc(msgspec.Struct, frozen=True):
     state: str
     age_seconds: float | None
     why: str | None
+    retry_at: datetime | None
+    """When it is read again, for one that failed."""
 
 
 class AttentionDoc(msgspec.Struct, frozen=True):
@@ -207,6 +211,10 @@ class Document(msgspec.Struct, frozen=True):
     events: list[EventDoc]
     errors: list[str]
     """What could not be read, and why; not empty means that something is missing here."""
+    repos: list[RepoState]
+    """How far each repository of the tracker can be read and worked on."""
+    api: list[ApiUse]
+    """The budgets of the tracker's API; empty where it has none."""
 
 
 def build(
@@ -225,6 +233,8 @@ def build(
         for source in snapshot.sources.values()
         if source.state is Health.FAILED
     ]
+    repos = [state for _, state in sorted(snapshot.repos.items())]
+    failed += [f"{state.name}: {state.why}" for state in repos if state.why is not None]
     return Document(
         schema=SCHEMA,
         at=now,
@@ -240,6 +250,8 @@ def build(
         costs=spend.costs(snapshot.runs.values(), now),
         events=[event_doc(event) for event in snapshot.events[-LAST_EVENTS:]],
         errors=[*failed, *errors],
+        repos=repos,
+        api=[use for _, use in sorted(snapshot.api.items())],
     )
 
 
@@ -285,7 +297,7 @@ def fleet_doc(fleet: Fleet | None, settings: FleetSettings, name: str) -> FleetD
 
 def _source(source: Freshness, now: datetime) -> SourceDoc:
     age = None if source.heard_at is None else max(0.0, round((now - source.heard_at).total_seconds(), 1))
-    return SourceDoc(source.name, source.state.value, age, source.why)
+    return SourceDoc(source.name, source.state.value, age, source.why, source.retry_at)
 
 
 def issue_docs(

@@ -12,15 +12,12 @@ from datetime import datetime
 
 import msgspec
 
-from hive_tui.core import text, workflow
+from hive_tui.core import text, trouble, workflow
 from hive_tui.core.ids import AgentName, IssueKey, RepoName
-from hive_tui.core.model import AgentState, Issue, IssueType, Quota, QuotaState, RepoState, body_sha
+from hive_tui.core.model import AgentState, Issue, IssueType, Quota, QuotaState, body_sha
 from hive_tui.core.settings import FleetSettings, PlanRule
 from hive_tui.core.workflow import IssueState
 from hive_tui.core.world import World
-
-API_OF_A_RUN = 30
-"""Points of the tracker's API that a run takes at most, from its claim to its pull request."""
 
 
 class Gate(msgspec.Struct, frozen=True):
@@ -178,7 +175,7 @@ def unreadable_gate(world: World) -> Gate | None:
 def tracker_gate(world: World, now: datetime) -> Gate | None:
     """Nothing is begun that the tracker's API would not let end: a start and its end write to it."""
     for use in world.api.values():
-        if use.remaining < API_OF_A_RUN and now < use.reset_at:
+        if use.remaining < trouble.API_OF_A_RUN and now < use.reset_at:
             until = text.clock(use.reset_at, now)
             return Gate("api", f"{use.remaining:,} of {use.limit:,} {use.name} points are left until {until}")
     return None
@@ -187,21 +184,8 @@ def tracker_gate(world: World, now: datetime) -> Gate | None:
 def repository_gate(repo: RepoName, world: World, now: datetime) -> Gate | None:
     """Fail closed for this repository alone: what holds one that cannot be read, or not be written."""
     state = world.repos.get(repo)
-    if state is None:
-        return None
-    if state.why is not None:
-        since = f" since {text.clock(state.since, now)}" if state.since is not None else ""
-        return Gate("repository", f"{repo} cannot be read{since}: {state.why} ({next_try(state, now)})")
-    if state.closed_to_work is not None:
-        return Gate("repository", f"nothing may be done in {repo}: {state.closed_to_work}")
-    return None
-
-
-def next_try(state: RepoState, now: datetime) -> str:
-    """When a repository that cannot be read is tried again."""
-    if state.retry_at is None:
-        return "not tried again by itself"
-    return f"next try in {text.age(state.retry_at - now)}" if state.retry_at > now else "trying now"
+    words = trouble.repository(state, now) if state is not None else None
+    return Gate("repository", f"{repo} {words}") if words is not None else None
 
 
 def world_gate(issue: Issue, world: World, settings: FleetSettings, now: datetime) -> Gate | None:

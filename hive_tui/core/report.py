@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 
-from hive_tui.core import glyphs, spend, text
+from hive_tui.core import glyphs, spend, text, trouble
 from hive_tui.core.columns import Cell, Column, Line, Span, plain
 from hive_tui.core.document import AttentionDoc, Document
 from hive_tui.core.glyphs import Tone
@@ -94,7 +94,14 @@ def _fleet(document: Document, page: Page) -> Iterator[Line]:
         health = glyphs.HEALTHS[Health(source.state)]
         age = "never read" if source.age_seconds is None else f"{source.age_seconds:.0f}s ago"
         why = f": {source.why}" if source.why else ""
-        yield _pair("source", f"{health} {source.name} {age}{why}", page, health.tone)
+        retry = f", {trouble.next_try(source.retry_at, now)}" if source.retry_at is not None else ""
+        yield _pair("source", f"{health} {source.name} {age}{retry}{why}", page, health.tone)
+    for use in document.api:
+        yield _pair("api", trouble.api(use, now), page, trouble.api_tone(use))
+    for repo in document.repos:
+        said = trouble.repository(repo, now)
+        if said is not None:
+            yield _pair("repository", f"{repo.name} {said}", page, Tone.BROKEN)
 
 
 def _budget(document: Document) -> str:

@@ -23,6 +23,7 @@ from hive_tui.core.model import (
     Phase,
     Quota,
     QuotaState,
+    RepoState,
     Tokens,
     Usage,
 )
@@ -143,6 +144,18 @@ def test_a_dispatcher_that_is_not_there_comes_first() -> None:
     found = kinds(dead, b.issue(1), b.run(2, phase=Phase.WAITING, why="asks: x"))
     assert found == ["dispatcher", "question"]
     assert kinds(dead) == []
+
+
+def test_a_repository_that_only_a_person_can_mend() -> None:
+    broken = RepoState(b.REPO, why="no access: install the App", since=b.ago(hours=1))
+    (item,) = needed(b.issue(1), broken)
+    assert (item.kind.value, item.text, item.since) == (
+        "repository",
+        f"{b.REPO} cannot be read: no access: install the App",
+        b.ago(hours=1),
+    )
+    assert kinds(RepoState(b.REPO, closed_to_work="it is archived")) == ["repository"]
+    assert kinds(RepoState(b.REPO, why=broken.why, retry_at=b.NOW)) == [], "it is tried again by itself"
 
 
 def test_every_item_names_an_action_that_exists() -> None:

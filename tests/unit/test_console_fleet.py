@@ -13,11 +13,12 @@ import pytest
 from hive_tui.app import cost_lines, fleet_lines, freshness, pulse_lines
 from hive_tui.app.view import Deriver, View
 from hive_tui.core.glyphs import Tone
-from hive_tui.core.ids import AgentName
+from hive_tui.core.ids import AgentName, RepoName
 from hive_tui.core.model import (
     Actor,
     ActorKind,
     AgentState,
+    ApiUse,
     Budget,
     Dispatcher,
     DispatcherState,
@@ -26,6 +27,7 @@ from hive_tui.core.model import (
     Phase,
     Quota,
     QuotaState,
+    RepoState,
     Run,
     Usage,
 )
@@ -188,6 +190,37 @@ def test_a_source_that_failed_comes_before_the_slots() -> None:
     lines = fleet_text(derive(store.snapshot)).splitlines()
     assert lines[1] == "forge      ✗ failed, next try in 12s: 403"
     assert lines[2].startswith("slots")
+
+
+def test_a_tracker_tells_its_budgets_and_its_broken_repositories() -> None:
+    soon = scene.NOW + timedelta(minutes=30)
+    theirs = (
+        ApiUse("graphql", 5000, 4812, soon, used_hour=120, reserve=500),
+        ApiUse("core", 5000, 12, soon, reserve=500),
+        RepoState(RepoName("acme/ok")),
+        RepoState(RepoName("acme/slow"), why="504", since=scene.ago(minutes=2), retry_at=soon),
+        RepoState(RepoName("acme/old"), closed_to_work="it is archived"),
+    )
+    store = Store((CLUSTER, FORGE))
+    store.apply([Listed(CLUSTER, (Kind.FLEET, Kind.RUN), (scene.fleet(),))], scene.NOW)
+    store.apply([Listed(FORGE, (Kind.REPO, Kind.API), theirs)], scene.NOW)
+    view = derive(store.snapshot)
+    lines = fleet_text(view).splitlines()
+    assert lines[1] == "old        ✗ is closed to work: it is archived"
+    assert lines[2] == "slow       ✗ since 14:00, next try in 30m: 504"
+    (at,) = (index for index, line in enumerate(lines) if line.startswith("api "))
+    assert lines[at : at + 2] == [
+        "api        core 12 of 5,000, resets 14:32, 0/h",
+        "           graphql 4,812 of 5,000, resets 14:32, 120/h",
+    ]
+    assert fleet_lines.essential(view) > at + 1
+    wide = fleet_text(view, 110)
+    assert (
+        "graphql 4,812 of 5,000 points left, resets 14:32, 120 spent in an hour, 500 kept for writes" in wide
+    )
+    narrow = fleet_text(view, NARROW).splitlines()
+    assert narrow[at] == "api        core 12 of 5,000"
+    assert narrow[2] == "slow       ✗ 504"
 
 
 def test_before_anything_is_known() -> None:

@@ -47,7 +47,7 @@ def test_keys_stand_in_their_order() -> None:
     found = make(b.issue(1), b.run(1), b.pull(50))
     assert list(found) == [
         *("schema", "at", "fleet", "sources", "attention", "issues", "runs", "pull_requests", "costs"),
-        *("events", "errors"),
+        *("events", "errors", "repos", "api"),
     ]
     assert found["schema"] == "hive/v1"
     assert found["at"] == "2026-03-01T12:00:00Z"

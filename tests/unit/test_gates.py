@@ -138,7 +138,7 @@ class TestRepositories:
         assert here is not None
         assert here.name == "repository"
         assert here.detail.startswith(f"{b.REPO} cannot be read since ")
-        assert here.detail.endswith(": 502 Bad Gateway (next try in 30s)")
+        assert here.detail.endswith(", next try in 30s: 502 Bad Gateway")
 
     def test_one_that_nobody_tries_again_says_so(self) -> None:
         here, _ = self.gates(RepoState(b.REPO, why="no access", since=ago(minutes=4)))
@@ -149,7 +149,7 @@ class TestRepositories:
         here, there = self.gates(RepoState(b.REPO, closed_to_work="it is archived"))
         assert there is None
         assert here is not None
-        assert here.detail == f"nothing may be done in {b.REPO}: it is archived"
+        assert here.detail == f"{b.REPO} is closed to work: it is archived"
 
     def test_its_waiting_run_does_not_go_on(self) -> None:
         run = b.run(phase=Phase.WAITING, agent_problem="limit", until=ago(minutes=1))

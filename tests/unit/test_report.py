@@ -14,12 +14,13 @@ from hive_tui.core import document, report
 from hive_tui.core.columns import plain
 from hive_tui.core.dispatch import decide
 from hive_tui.core.document import Document
-from hive_tui.core.ids import WorkerName
+from hive_tui.core.ids import RepoName, WorkerName
 from hive_tui.core.model import (
     DISPATCHER,
     Actor,
     ActorKind,
     AgentState,
+    ApiUse,
     Budget,
     Check,
     CheckState,
@@ -33,6 +34,7 @@ from hive_tui.core.model import (
     PullState,
     Quota,
     QuotaState,
+    RepoState,
     Step,
     Tokens,
     Usage,
@@ -229,6 +231,29 @@ def test_a_source_that_failed_is_named() -> None:
     assert found.errors == ["cluster: the database is locked"]
     shown = report.render(found, width=100, sections=("fleet",))
     assert "✗ failed cluster 60s ago: the database is locked" in shown
+
+
+def test_a_tracker_tells_its_budgets_and_its_broken_repositories() -> None:
+    soon = b.NOW + timedelta(minutes=30)
+    found = make(
+        ApiUse("graphql", 5000, 4812, soon, used_hour=12),
+        ApiUse("core", 5000, 500, soon, reserve=500),
+        RepoState(b.REPO),
+        RepoState(RepoName("me/old"), closed_to_work="it is archived"),
+        RepoState(RepoName("me/gone"), why="no access", since=b.ago(minutes=10)),
+        RepoState(
+            RepoName("me/slow"), why="504", since=b.ago(minutes=1), retry_at=b.NOW + timedelta(seconds=30)
+        ),
+    )
+    assert found.errors == ["me/gone: no access", "me/slow: 504"]
+    lines = report.render(found, width=120, sections=("fleet",)).splitlines()
+    assert [line.strip() for line in lines if line.startswith(("  api ", "  repository "))] == [
+        "api         core 500 of 5,000 points left, resets 12:30, 0 spent in an hour, 500 kept for writes",
+        "api         graphql 4,812 of 5,000 points left, resets 12:30, 12 spent in an hour",
+        "repository  me/gone cannot be read since 11:50, not tried again by itself: no access",
+        "repository  me/old is closed to work: it is archived",
+        "repository  me/slow cannot be read since 11:59, next try in 30s: 504",
+    ]
 
 
 def test_lines_carry_tones_and_their_text_is_the_report() -> None:
