@@ -349,6 +349,9 @@ class TakingIn:
                 pull = msgspec.json.decode(doc, type=PullRequest)
                 if now - pull.updated_at > ENDED_KEPT:
                     self.forget_pull(pull.key)
+        for pull, _ in rows.open_pulls(self._connection):
+            if pull.lease is not None and pull.lease.until <= now:
+                self.annotate_pull(pull.key, lease=None)
 
     def repository(self, state: RepoState, sync: Sync) -> None:
         row = self._connection.execute("SELECT doc FROM repos WHERE repo = ?", (state.name,)).fetchone()

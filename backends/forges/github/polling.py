@@ -28,6 +28,7 @@ from backends.forges.github.errors import (
     ServerDown,
 )
 from backends.forges.github.limits import GRAPHQL
+from backends.forges.github.lookups import Lookups
 from backends.forges.github.mirror import Known, Mirror, Tracker
 from backends.forges.github.probing import Moved, probe
 from backends.forges.github.query import Ask, Query, batch
@@ -75,6 +76,7 @@ class Poller:
         self._lock = home / "poll.lock"
         self._mirror = mirror
         self._client = client
+        self._lookups = Lookups(client, mirror, settings)
         self._settings = settings
         self._identity = identity
         self._scope = scope
@@ -121,6 +123,7 @@ class Poller:
         try:
             self._probe(readings, pulls, started)
             cost = self._read(readings)
+            self._look_up(readings)
         except SourceError as error:
             failed = error
         self._publish(tracker, readings.values(), failed, active=active, cost=cost)
@@ -183,6 +186,17 @@ class Poller:
             for reading in open_ones:
                 reading.turn()
         return cost
+
+    def _look_up(self, readings: dict[RepoName, Reading]) -> None:
+        """Raises SourceError for all of GitHub."""
+        for reading in readings.values():
+            try:
+                if reading.error is None:
+                    self._lookups.complete(reading)
+            except GitHubError as error:
+                reading.fail(error)
+                if isinstance(error, RateLimited | ServerDown):
+                    raise
 
     def _queries(self, readings: Sequence[Reading]) -> list[Query]:
         """Few queries for all of them, but none across owners whose tokens differ."""

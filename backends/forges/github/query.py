@@ -23,7 +23,7 @@ MAX_PAGE = 100
 MAX_REQUESTS = 1_500
 """Connections of one query: 15 points, and an answer well within GitHub's ten seconds."""
 
-MAX_SINGLE = 100
+MAX_SINGLE = 200
 """Issues, pull requests and commits that one query asks for by their number or SHA."""
 
 ENDED = 20

@@ -23,7 +23,17 @@ from hive_tui.core import workflow
 from hive_tui.core.errors import words_of
 from hive_tui.core.gates import DISPATCHABLE
 from hive_tui.core.ids import IssueKey, PullKey, RepoName
-from hive_tui.core.model import Check, CheckState, Issue, PullRequest, PullState, RepoState, Verdict
+from hive_tui.core.model import (
+    Approval,
+    Check,
+    CheckState,
+    Issue,
+    Lease,
+    PullRequest,
+    PullState,
+    RepoState,
+    Verdict,
+)
 from hive_tui.core.settings import Preset
 
 TEXTS = 100
@@ -173,6 +183,7 @@ class Reading:
                 pulls=Page(FIRST_PULLS, pulls) if pulls else None,
             )
             return
+        self._join_texts()
         numbers, pull_numbers = self._unnamed()
         pull_numbers |= self._unsure()
         self._next = Ask(
@@ -181,6 +192,14 @@ class Reading:
             bodies=tuple(sorted(self._needed_texts() - numbers)),
             pull_numbers=tuple(sorted(pull_numbers)),
         )
+
+    def _join_texts(self) -> None:
+        for number, text in list(self._texts.items()):
+            read = self._issues.get(number)
+            if read is not None and not read.has_body and read.revision == text.revision:
+                issue = msgspec.structs.replace(read.issue, body=text.body)
+                self._issues[number] = ReadIssue(issue, read.revision, True)
+                del self._texts[number]
 
     def _unnamed(self) -> tuple[set[int], set[int]]:
         """After a full read: what the mirror has, or hive is at work on, and no list named."""
@@ -220,6 +239,25 @@ class Reading:
     def _ready(self, issue: Issue) -> bool:
         return issue.open and workflow.state(issue.labels, self._preset) in DISPATCHABLE
 
+    # What lookups add
+
+    def issues_with_text(self) -> list[Issue]:
+        """All that were read with their text, after the last turn."""
+        return [read.issue for read in self._issues.values() if read.has_body]
+
+    def whole_pulls(self) -> list[PullRequest]:
+        return [read.pull for read in self._pulls.values() if read.whole]
+
+    def annotate_issue(self, number: int, *, approval: Approval | None) -> None:
+        read = self._issues[number]
+        issue = msgspec.structs.replace(read.issue, approval=approval)
+        self._issues[number] = msgspec.structs.replace(read, issue=issue)
+
+    def annotate_pull(self, number: int, *, lease: Lease | None) -> None:
+        read = self._pulls[number]
+        pull = msgspec.structs.replace(read.pull, lease=lease)
+        self._pulls[number] = msgspec.structs.replace(read, pull=pull)
+
     # What follows
 
     def take_in(self, into: TakingIn, now: datetime, luck: float) -> None:
@@ -229,16 +267,12 @@ class Reading:
         into.repository(self._state(now, luck), self._sync(now))
 
     def _publish(self, into: TakingIn) -> None:
-        for number, read in self._issues.items():
-            text = self._texts.get(number)
-            if text is not None and not read.has_body and text.revision == read.revision:
-                read = ReadIssue(msgspec.structs.replace(read.issue, body=text.body), read.revision, True)
-            elif not read.has_body and self._ready(read.issue) and not into.has_text(read):
+        for read in self._issues.values():
+            if not read.has_body and self._ready(read.issue) and not into.has_text(read):
                 continue  # its text did not come: better as it was known than judged by nothing
             into.issue(read, workflow_labels=WORKFLOW_LABELS)
-        for number, text in self._texts.items():
-            if number not in self._issues:
-                into.text(self.repo, text)
+        for text in self._texts.values():
+            into.text(self.repo, text)
         for read_pull in self._pulls.values():
             into.pull(read_pull)
         into.checks(self.repo, self._checks)
