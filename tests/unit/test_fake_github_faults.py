@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import email.utils
 import json
+import re
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -13,9 +14,11 @@ from typing import Any
 import pytest
 import requests
 
+from tests.fakes.github import published
 from tests.fakes.github.faults import KINDS, Fault
 from tests.fakes.github.hooks import GraphError
 from tests.fakes.github.limits import Limits, PrimaryLimit, Rules, SecondaryLimit
+from tests.fakes.github.rest import ENDPOINTS
 from tests.fakes.github.seeding import seed
 from tests.fakes.github.server import GitHub
 
@@ -98,6 +101,33 @@ def test_bursts_of_points_and_of_content_are_refused_until_they_are_old(clock: C
     limits.burst("me", "core", 1, content=True)
     with pytest.raises(SecondaryLimit):
         limits.burst("me", "core", 1, content=True)
+
+
+def test_too_many_calls_at_once_are_refused(clock: Clock) -> None:
+    limits = Limits(clock, Rules(concurrent=1))
+    limits.running = 2
+    with pytest.raises(SecondaryLimit):
+        limits.burst("me", "core", 1, content=False)
+
+
+def test_what_counts_as_creating_content_is_what_triggers_notifications() -> None:
+    try:
+        described = json.loads(published.read(published.REST))["paths"]
+    except published.Unavailable as error:
+        pytest.skip(str(error))
+    notifying = {
+        (method.upper(), path.replace("issue_number", "number").replace("pull_number", "number"))
+        for path, methods in described.items()
+        for method, operation in methods.items()
+        if operation.get("x-github", {}).get("triggersNotification")
+    }
+    for endpoint in ENDPOINTS:
+        named = re.sub(r"\(\?P<(\w+)>[^)]*\)", r"{\1}", endpoint.pattern.pattern).replace("\\", "")
+        assert (endpoint.method, named, endpoint.content) == (
+            endpoint.method,
+            named,
+            (endpoint.method, named) in notifying,
+        )
 
 
 def test_the_primary_limit_is_said_in_status_headers_and_words(site: Site, clock: Clock) -> None:

@@ -139,6 +139,16 @@ def test_protected_branches_refuse_force_deletion_and_direct_pushes(
         ada.git("push", "origin", "work:refs/pull/1/head")
 
 
+def test_a_rule_refuses_new_branches_of_a_pattern(stored: Repository, ada: Checkout) -> None:
+    ada.commit("one")
+    ada.git("push", "--quiet", "origin", "work:hive/there")
+    stored.rules["hive/*"] = ["creation"]
+    with pytest.raises(RuntimeError, match="creations being restricted"):
+        ada.git("push", "origin", "work:hive/issue-1-a1")
+    ada.commit("two")
+    ada.git("push", "--quiet", "origin", "work:hive/there", "work:other")
+
+
 def test_nobody_pushes_without_the_right(github: GitHub, tmp_path: Path, ada: Checkout) -> None:
     world = github.world
     tokens = {

@@ -11,14 +11,17 @@ from pathlib import Path
 from hive_tui.system import git
 from tests.fakes.github import pulls
 from tests.fakes.github.rest import Answer
-from tests.fakes.github.state import ROLES, Repository, Token, World
+from tests.fakes.github.rights import ROLES
+from tests.fakes.github.state import Repository, Token, World
 
 _SECONDS = 300
 # Run by git inside of its quarantine, where the new commits can be looked at before they count.
 _UPDATE_HOOK = """#!/bin/sh
+set -f
 flags=
 for rule in $FAKE_RULES; do
-    case "$rule" in "$1="*) flags=${rule#*=} ;; esac
+    pattern=${rule%=*}
+    case "$1" in $pattern) flags=$flags${rule#*=} ;; esac
 done
 refuse() {
     echo "error: GH006: Protected branch update failed for $1." >&2
@@ -29,7 +32,9 @@ zero=0000000000000000000000000000000000000000
 case "$flags" in *P*) refuse "$1" "Changes must be made through a pull request." ;; esac
 if [ "$3" = $zero ]; then
     case "$flags" in *D*) refuse "$1" "Cannot delete this protected branch" ;; esac
-elif [ "$2" != $zero ]; then
+elif [ "$2" = $zero ]; then
+    case "$flags" in *C*) refuse "$1" "Cannot create ref due to creations being restricted." ;; esac
+else
     case "$flags" in *F*)
         git merge-base --is-ancestor "$2" "$3" || refuse "$1" "Cannot force-push to this protected branch" ;;
     esac
@@ -152,7 +157,7 @@ class GitServer:
         )
 
     def _rules(self, repo: Repository, token: Token | None) -> str:
-        """`ref=flags` for each protected branch: P no push, F no force-push, D no deletion."""
+        """`ref=flags` for each protected branch: P no push, F no force-push, D no deletion, C no creation."""
         admin = token is not None and self._world.role(token.user, repo) == "admin"
         rules = []
         for branch, rule in repo.protection.items():
@@ -161,6 +166,8 @@ class GitServer:
             flags += "" if rule.allow_force_pushes else "F"
             flags += "" if rule.allow_deletions else "D"
             rules.append(f"refs/heads/{branch}={flags}")
+        for pattern, kinds in repo.rules.items():
+            rules.append(f"refs/heads/{pattern}={'C' if 'creation' in kinds else ''}")
         return " ".join(rules)
 
 

@@ -12,8 +12,9 @@ from typing import Any, TypeVar
 from urllib.parse import quote, unquote, urlencode
 
 from tests.fakes.github.limits import Limits
+from tests.fakes.github.rights import ROLES
 from tests.fakes.github.shapes_code import CodeShapes
-from tests.fakes.github.state import ROLES, App, Issue, Pull, Repository, Token, World
+from tests.fakes.github.state import App, Issue, Pull, Repository, Token, World
 
 DOCS = "https://docs.github.com/rest"
 T = TypeVar("T")
@@ -157,7 +158,7 @@ class Endpoint:
     role: str
     """The least role of the user in the repository."""
     content: bool
-    """Whether it creates content, which GitHub limits by the minute."""
+    """Whether it creates content and so triggers notifications, which GitHub limits by the minute."""
     handler: Handler
 
 

@@ -10,8 +10,9 @@ import jwt
 
 from tests.fakes.github.hooks import Bucket
 from tests.fakes.github.rest import Answer, Call, Stop, endpoint
+from tests.fakes.github.rights import LEVELS
 from tests.fakes.github.shapes import stamp
-from tests.fakes.github.state import LEVELS, App, Installation, Token, User, World
+from tests.fakes.github.state import App, Installation, Token, User, World
 
 TOKEN_LIFE = timedelta(hours=1)
 JWT_LIFE = timedelta(minutes=10)

@@ -37,7 +37,7 @@ def matching_refs(call: Call) -> Answer:
     return Answer(200, [_shown(call, name, sha) for name, sha in found.items()])
 
 
-@endpoint("POST", f"{R}/git/refs", "contents:write", content=True)
+@endpoint("POST", f"{R}/git/refs", "contents:write")
 def create_ref(call: Call) -> Answer:
     name, sha = call.text("ref"), call.text("sha")
     git = call.repo.git
@@ -45,6 +45,10 @@ def create_ref(call: Call) -> Answer:
         raise Stop(422, "Reference name must start with 'refs/' and contain at least two slashes.")
     if git.kind(sha) is None:
         raise Stop(422, "Object does not exist")
+    if "creation" in call.repo.rules_for(name.removeprefix("refs/heads/")):
+        raise Stop(
+            422, "Repository rule violations found\n\nCannot create ref due to creations being restricted."
+        )
     try:
         git.update_ref(name, sha, ZERO)
     except GitRefused as error:
@@ -56,7 +60,7 @@ def create_ref(call: Call) -> Answer:
     return Answer(201, shape, {"Location": shape["url"]})
 
 
-@endpoint("PATCH", f"{R}/git/refs/{{ref+}}", "contents:write", content=True)
+@endpoint("PATCH", f"{R}/git/refs/{{ref+}}", "contents:write")
 def update_ref(call: Call) -> Answer:
     name, sha = f"refs/{call.params['ref']}", call.text("sha")
     git, force = call.repo.git, bool(call.body.get("force"))
@@ -77,7 +81,7 @@ def update_ref(call: Call) -> Answer:
     return Answer(200, _shown(call, name, sha))
 
 
-@endpoint("DELETE", f"{R}/git/refs/{{ref+}}", "contents:write", content=True)
+@endpoint("DELETE", f"{R}/git/refs/{{ref+}}", "contents:write")
 def delete_ref(call: Call) -> Answer:
     name, git = f"refs/{call.params['ref']}", call.repo.git
     if name not in git.refs(name):
@@ -115,7 +119,7 @@ def get_commit_object(call: Call) -> Answer:
     return Answer(200, call.shapes.git_commit(call.repo, commit))
 
 
-@endpoint("POST", f"{R}/git/commits", "contents:write", content=True)
+@endpoint("POST", f"{R}/git/commits", "contents:write")
 def create_commit(call: Call) -> Answer:
     git, tree, parents = call.repo.git, call.text("tree"), tuple(call.strings("parents"))
     if git.kind(tree) != "tree":
@@ -160,7 +164,7 @@ def get_tree(call: Call) -> Answer:
     return Answer(200, {"sha": sha, "url": f"{url}/trees/{sha}", "tree": tree, "truncated": False})
 
 
-@endpoint("POST", f"{R}/git/trees", "contents:write", content=True)
+@endpoint("POST", f"{R}/git/trees", "contents:write")
 def create_tree(call: Call) -> Answer:
     git, entries = call.repo.git, {}
     for one in call.body.get("tree", ()):
@@ -190,7 +194,7 @@ def get_blob(call: Call) -> Answer:
     return Answer(200, {"sha": sha, "node_id": f"B_{sha}", "size": len(content), "url": url} | encoded)
 
 
-@endpoint("POST", f"{R}/git/blobs", "contents:write", content=True)
+@endpoint("POST", f"{R}/git/blobs", "contents:write")
 def create_blob(call: Call) -> Answer:
     content = call.text("content")
     raw = _decoded(content) if call.maybe("encoding") == "base64" else content.encode()
@@ -239,7 +243,7 @@ def _entry(call: Call, path: str, kind: str, sha: str, size: int | None, ref: st
     return shape | {"type": "dir" if kind == "tree" else "file", "size": size or 0}
 
 
-@endpoint("PUT", f"{R}/contents/{{path+}}", "contents:write", content=True)
+@endpoint("PUT", f"{R}/contents/{{path+}}", "contents:write")
 def put_content(call: Call) -> Answer:
     repo, git, path = call.repo, call.repo.git, call.params["path"]
     branch = call.maybe("branch") or repo.default_branch

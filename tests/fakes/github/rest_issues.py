@@ -7,7 +7,8 @@ from typing import Any
 
 from tests.fakes.github import changes
 from tests.fakes.github.rest import Answer, Call, Stop, endpoint
-from tests.fakes.github.state import ROLES, Comment, Issue, Label
+from tests.fakes.github.rights import ROLES
+from tests.fakes.github.state import Comment, Issue, Label
 
 R = "/repos/{owner}/{repo}"
 
@@ -184,7 +185,7 @@ def list_labels(call: Call) -> Answer:
     return Answer(200, [call.shapes.label(call.repo, label) for label in call.page(labels)])
 
 
-@endpoint("POST", f"{R}/labels", "issues:write", content=True)
+@endpoint("POST", f"{R}/labels", "issues:write")
 def create_label(call: Call) -> Answer:
     name, color, words = call.text("name"), call.maybe("color"), call.maybe("description")
     made = changes.create_label(call.world, call.repo, name, color=color, description=words)

@@ -138,7 +138,7 @@ def create_review(call: Call) -> Answer:
     return Answer(200, call.shapes.review(call.repo, pull, made))
 
 
-@endpoint("POST", f"{P}/requested_reviewers", "pull_requests:write")
+@endpoint("POST", f"{P}/requested_reviewers", "pull_requests:write", content=True)
 def request_reviewers(call: Call) -> Answer:
     pull = call.pull()
     for login in call.strings("reviewers"):
@@ -155,7 +155,7 @@ def request_reviewers(call: Call) -> Answer:
 # Statuses
 
 
-@endpoint("POST", f"{R}/statuses/{{sha}}", "statuses:write", content=True)
+@endpoint("POST", f"{R}/statuses/{{sha}}", "statuses:write")
 def create_status(call: Call) -> Answer:
     sha, state = call.params["sha"], call.text("state")
     if call.repo.git.kind(sha) != "commit":
@@ -225,7 +225,7 @@ def list_checks(call: Call) -> Answer:
     return Answer(200, {"total_count": len(found), "check_runs": shown})
 
 
-@endpoint("POST", f"{R}/check-runs", "checks:write", content=True)
+@endpoint("POST", f"{R}/check-runs", "checks:write")
 def create_check(call: Call) -> Answer:
     if call.token is None or call.token.installation is None:
         raise Stop(403, "You must authenticate via a GitHub App.")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from tests.fakes.github import changes
 from tests.fakes.github.rest import Answer, Call, Stop, endpoint, readable
-from tests.fakes.github.state import ROLES, Protection, Repository
+from tests.fakes.github.rights import ROLES
+from tests.fakes.github.state import Protection, Repository
 
 R = "/repos/{owner}/{repo}"
 B = f"{R}/branches/{{branch+}}"
@@ -113,6 +114,14 @@ def get_branch(call: Call) -> Answer:
     if commit is None:
         raise Stop(404, "Branch not found")
     return Answer(200, call.shapes.full_branch(call.repo, name, commit))
+
+
+@endpoint("GET", f"{R}/rules/branches/{{branch+}}", "metadata:read")
+def list_rules(call: Call) -> Answer:
+    """`repository-rule-detailed` of the rules that hold for a branch, which need not exist."""
+    source = {"ruleset_source_type": "Repository", "ruleset_source": call.repo.full_name}
+    kinds = call.repo.rules_for(call.params["branch"])
+    return Answer(200, [{"type": kind, "ruleset_id": call.repo.id} | source for kind in call.page(kinds)])
 
 
 # Commits

@@ -131,13 +131,14 @@ class GitHub:
         visible = {name: value for name, value in request.headers.items() if name != "authorization"}
         entry = Entry(self.world.clock(), request.method, path, query, None, headers=visible)
         visit = _Visit(request, path, query, entry, self.faults.take(request.method, path, request.body))
+        counts = request.target.startswith("/api/")
         with self.world.lock:
-            self.limits.running += 1
+            self.limits.running += counts
         try:
             reply = self._late(visit)
         finally:
             with self.world.lock:
-                self.limits.running -= 1
+                self.limits.running -= counts
         if self.audit.keep_bodies and request.headers.get("content-type", "").startswith("application/json"):
             entry.request = _json(request.body)
         entry.status = 0 if reply.delivery is Delivery.NOTHING else reply.status

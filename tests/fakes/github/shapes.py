@@ -6,8 +6,8 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
+from tests.fakes.github.rights import ROLES
 from tests.fakes.github.state import (
-    ROLES,
     App,
     Comment,
     Installation,

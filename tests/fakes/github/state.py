@@ -14,15 +14,11 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 from tests.fakes.github.bare import Bare, Person
-
-Permissions = dict[str, str]
-"""Such as `{"issues": "write"}`; levels are `read`, `write`, `admin`."""
-
-LEVELS = {"none": 0, "read": 1, "write": 2, "admin": 3}
-ROLES = ("none", "read", "triage", "write", "maintain", "admin")
+from tests.fakes.github.rights import Permissions, Rights
 
 
 def node_id(kind: str, number: int) -> str:
@@ -296,7 +292,7 @@ class Repository:
     has_issues: bool = True
     delete_branch_on_merge: bool = False
     collaborators: dict[str, str] = field(default_factory=dict)
-    """Login to role, one of ROLES."""
+    """Login to role, one of `rights.ROLES`."""
     labels: dict[int, Label] = field(default_factory=dict)
     issues: dict[int, Issue] = field(default_factory=dict)
     """Issues and pull requests by number, which they share."""
@@ -305,6 +301,8 @@ class Repository:
     check_runs: dict[str, list[CheckRun]] = field(default_factory=dict)
     """By commit, oldest first; the last one of a name and app counts."""
     protection: dict[str, Protection] = field(default_factory=dict)
+    rules: dict[str, list[str]] = field(default_factory=dict)
+    """Pattern of branch names, such as `hive/*`, to types of rules: `creation` is enforced."""
 
     @property
     def full_name(self) -> str:
@@ -326,6 +324,11 @@ class Repository:
         """Names are compared without case, as GitHub does."""
         return next((x for x in self.labels.values() if x.name.lower() == name.lower()), None)
 
+    def rules_for(self, branch: str) -> list[str]:
+        return [
+            kind for pattern, kinds in self.rules.items() if fnmatchcase(branch, pattern) for kind in kinds
+        ]
+
     def labels_of(self, issue: Issue) -> list[Label]:
         return [self.labels[number] for number in issue.labels if number in self.labels]
 
@@ -340,7 +343,7 @@ class Repository:
         return sorted(latest.values(), key=lambda check: check.id)
 
 
-class World:
+class World(Rights):
     """A whole site; `clock` gives aware UTC."""
 
     def __init__(self, home: Path, clock: Callable[[], datetime] | None = None) -> None:
@@ -443,63 +446,6 @@ class World:
         """By its present name only; `renames` knows the former ones."""
         wanted = full_name.lower()
         return next((x for x in self.repositories.values() if x.full_name.lower() == wanted), None)
-
-    def visible(self, token: Token) -> list[Repository]:
-        """What a token may read, in the order of making."""
-        return [x for x in self.repositories.values() if self.may(token, x, "metadata", "read")]
-
-    def role(self, login: str, repository: Repository) -> str:
-        """One of ROLES."""
-        if login.lower() == repository.owner.lower():
-            return "admin"
-        owner = self.users.get(repository.owner.lower())
-        given = {name.lower(): role for name, role in repository.collaborators.items()}
-        if login.lower() in given:
-            return given[login.lower()]
-        if owner and login.lower() in {name.lower() for name in owner.members}:
-            return "write"
-        return "none" if repository.private else "read"
-
-    def may(self, token: Token, repository: Repository, permission: str, level: str) -> bool:
-        """Whether the token itself is allowed that; the user's role is looked at by `role`."""
-        if token.repositories is not None and repository.full_name.lower() not in token.repositories:
-            public_read = level == "read" and not repository.private and token.kind != "installation"
-            return public_read
-        if token.installation is not None:
-            return self._installed(token.installation, repository) and self._granted(token, permission, level)
-        if self.role(token.user, repository) == "none":
-            return False
-        if token.permissions is not None:
-            return self._granted(token, permission, level)
-        if level == "read" and not repository.private:
-            return True
-        return "repo" in token.scopes or ("public_repo" in token.scopes and not repository.private)
-
-    def _installed(self, installation: Installation, repository: Repository) -> bool:
-        chosen = installation.repositories
-        mine = repository.owner.lower() == installation.account.lower()
-        return mine and (chosen is None or repository.full_name.lower() in chosen)
-
-    @staticmethod
-    def _granted(token: Token, permission: str, level: str) -> bool:
-        if permission == "metadata" and level == "read":
-            return True
-        return LEVELS[(token.permissions or {}).get(permission, "none")] >= LEVELS[level]
-
-    def association(self, login: str, repository: Repository, issue: Issue | None = None) -> str:
-        """What GitHub calls the relation of an author to a repository."""
-        if issue is not None and issue.association and login == issue.author:
-            return issue.association
-        if login.lower() == repository.owner.lower():
-            return "OWNER"
-        owner = self.users.get(repository.owner.lower())
-        if owner and login.lower() in {name.lower() for name in owner.members}:
-            return "MEMBER"
-        if login.lower() in {name.lower() for name in repository.collaborators}:
-            return "COLLABORATOR"
-        if any(pull.merged_at and pull.author == login for pull in repository.pulls.values()):
-            return "CONTRIBUTOR"
-        return "NONE"
 
     def by_node_id(self, wanted: str) -> tuple[Repository | None, object] | None:
         """(its repository, the object) of a global id."""
