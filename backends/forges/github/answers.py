@@ -112,8 +112,8 @@ def used_up(answer: Answer) -> bool:
     return _PRIMARY.search(said(answer)[0]) is not None
 
 
-def problem(answer: Answer, what: str) -> errors.GitHubError | None:
-    """The error that an answer is, but for limits and renames; `what` was asked for (`o/n issue #3`)."""
+def problem(answer: Answer, what: str, repo: str) -> errors.GitHubError | None:
+    """The error that an answer is, but for limits and renames; `what` was asked for (`o/n#3`), in `repo`."""
     status = answer.status
     if status < 400:
         return None
@@ -123,7 +123,7 @@ def problem(answer: Answer, what: str) -> errors.GitHubError | None:
         case 401:
             return errors.BadToken()
         case 403 | 451:
-            return _denied(answer, what, words)
+            return _denied(answer, what, repo, words)
         case 404:
             return errors.NotFound(what)
         case 410:
@@ -138,17 +138,16 @@ def problem(answer: Answer, what: str) -> errors.GitHubError | None:
     return errors.Garbled(f"GitHub answers {what} with status {status}{tail}.")
 
 
-def _denied(answer: Answer, what: str, words: str) -> errors.GitHubError:
+def _denied(answer: Answer, what: str, repo: str, words: str) -> errors.GitHubError:
     sso = answer.headers.get("x-github-sso", "")
     if sso.startswith("required"):
         _, _, url = sso.partition("url=")
-        safe = clean_line(url, limit=500)
-        return errors.SsoRequired(what, safe if safe.startswith("https://") else None)
+        return errors.SsoRequired(repo, url if re.fullmatch(r"https?://[\x21-\x7e]{1,500}", url) else None)
     low = words.lower()
     if "archived" in low:
-        return errors.Archived(what)
+        return errors.Archived(repo)
     if answer.status == 451 or "access blocked" in low or "disabled" in low:
-        return errors.Blocked(what)
+        return errors.Blocked(repo)
     tail = f": {words.rstrip('.')}" if words else ""
     return errors.Forbidden(f"GitHub forbids {what}{tail} (403).", _permission(answer.headers))
 

@@ -281,7 +281,7 @@ class Client:
         self._account(call, answer)
         if answer.status in (301, 302, 307, 308):
             raise Renamed(str(call.repo or call.what), self._new_name(answer, token, seconds))
-        problem = answers.problem(answer, call.what)
+        problem = answers.problem(answer, call.what, str(call.repo or call.what))
         if isinstance(problem, ServerDown):
             raise call.lost(problem)
         if problem is not None:

@@ -17,7 +17,7 @@ from backends.forges.github import decode
 from backends.forges.github.answers import Answer
 from backends.forges.github.client import JSON, Client
 from backends.forges.github.decode import ReadIssue, ReadPull, Seen
-from backends.forges.github.errors import Garbled, NotFound
+from backends.forges.github.errors import Archived, Blocked, Garbled, NotFound
 from backends.forges.github.mirror import Mirror
 from backends.forges.github.query import Ask, Query
 from hive_tui.core.errors import unknown
@@ -34,9 +34,11 @@ MAX_PAGES = 50
 class RepoApi:
     """REST calls below `/repos/{owner}/{name}`, all of them on behalf of a write."""
 
-    def __init__(self, client: Client, repo: RepoName) -> None:
+    def __init__(self, client: Client, repo: RepoName, mirror: Mirror | None = None) -> None:
+        """`mirror` is told of what holds for the whole repository."""
         self.repo = repo
         self.client = client
+        self._mirror = mirror
 
     def get(self, path: str, *, what: str, params: Mapping[str, str | int] | None = None) -> Answer:
         return self._call("GET", path, what=what, params=params)
@@ -80,17 +82,23 @@ class RepoApi:
         accept: str = JSON,
         repeatable: bool | None = None,
     ) -> Answer:
-        return self.client.rest(
-            verb,
-            f"/repos/{quote(self.repo)}{path}",
-            repo=self.repo,
-            params=params,
-            body=body,
-            accept=accept,
-            what=what,
-            write=True,
-            repeatable=repeatable,
-        )
+        try:
+            return self.client.rest(
+                verb,
+                f"/repos/{quote(self.repo)}{path}",
+                repo=self.repo,
+                params=params,
+                body=body,
+                accept=accept,
+                what=what,
+                write=True,
+                repeatable=repeatable,
+            )
+        except (Archived, Blocked) as error:
+            # It holds for all that is in the repository: nothing is started there any more.
+            if self._mirror is not None:
+                self._mirror.close_to_work(self.repo, error.words)
+            raise
 
 
 class _Viewer(msgspec.Struct, frozen=True):
@@ -117,7 +125,7 @@ class Desk:
         """Raises UsageError for a repository that the fleet does not serve."""
         if self.settings.repo(repo) is None:
             raise unknown("repository", repo, [known.name for known in self.settings.repos])
-        return RepoApi(self.client, repo)
+        return RepoApi(self.client, repo, self.mirror)
 
     def me(self, repo: RepoName) -> str:
         """The login that hive acts as there; asked once for each owner, since an App has a token for each."""
