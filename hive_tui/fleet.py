@@ -105,17 +105,22 @@ def _collect(name: str, read: _Read) -> list[SourceEvent]:
 
 
 def _collect_together(sources: list[tuple[str, _Read]], timeout: float) -> list[SourceEvent]:
-    """Read slow sources side by side. One that is late is given up; its thread ends with the process."""
+    """Read slow sources side by side. One that is late is given up, with what it said until then; its
+    thread ends with the process."""
     import queue
     import threading
 
-    answers: queue.Queue[tuple[str, list[SourceEvent]]] = queue.Queue()
+    answers: queue.Queue[tuple[str, SourceEvent | None]] = queue.Queue()
 
     def work(name: str, read: _Read) -> None:
         try:
-            answers.put((name, _collect(name, read)))
+            for event in read():
+                answers.put((name, event))
+        except HiveError as error:
+            answers.put((name, SourceFailed(name, error.words)))
         except Exception as error:  # a thread's edge: it becomes the source's state
-            answers.put((name, [SourceFailed(name, f"{type(error).__name__}: {error}")]))
+            answers.put((name, SourceFailed(name, f"{type(error).__name__}: {error}")))
+        answers.put((name, None))
 
     waiting = {name for name, _ in sources}
     for name, read in sources:
@@ -128,6 +133,8 @@ def _collect_together(sources: list[tuple[str, _Read]], timeout: float) -> list[
         except queue.Empty:
             events += [SourceFailed(name, f"no answer within {timeout:g} s") for name in sorted(waiting)]
             break
-        waiting.discard(name)
-        events += answer
+        if answer is None:
+            waiting.discard(name)
+        else:
+            events.append(answer)
     return events

@@ -102,11 +102,16 @@ class Place:
         self.pass_time(1)
         self.poller.poll(active=active, wanted=wanted)
 
+    def feed(self) -> Feed:
+        return Feed(
+            self.mirror,
+            lambda wanted, patience: self.poller.poll(active=False, wanted=wanted, patience=patience),
+        )
+
     def heard(self) -> list[object]:
         """Everything that a fresh read says."""
-        feed = Feed(self.mirror, lambda wanted: self.poller.poll(active=False, wanted=wanted))
         with self.mirror.database.reading() as connection:
-            return list(feed._items(connection))
+            return list(self.feed()._items(connection))
 
     def issues(self) -> dict[IssueKey, Issue]:
         return {item.key: item for item in self.heard() if isinstance(item, Issue)}
@@ -582,7 +587,7 @@ class TestFeed:
     def test_a_first_read_polls_and_a_second_does_not(self, place: Place) -> None:
         place.now = datetime.now(UTC)
         place.issue("status:ready")
-        feed = Feed(place.mirror, lambda wanted: place.poller.poll(active=False, wanted=wanted))
+        feed = place.feed()
         events = list(feed.read())
         assert [type(event) for event in events] == [Listed]
         place.calls()
@@ -596,7 +601,7 @@ class TestFeed:
         heard_at = place.mirror.tracker().polled_at
         place.fail("error", status=500)
         place.now = datetime.now(UTC)
-        feed = Feed(place.mirror, lambda wanted: place.poller.poll(active=False, wanted=wanted))
+        feed = place.feed()
         first, late, again, failed = list(feed.read())
         assert isinstance(first, Listed)
         assert isinstance(late, SourceFailed)
@@ -610,7 +615,7 @@ class TestFeed:
     def test_an_unread_tracker_is_not_an_empty_one(self, place: Place) -> None:
         place.now = datetime.now(UTC)
         place.fail("unauthorized")
-        feed = Feed(place.mirror, lambda wanted: place.poller.poll(active=False, wanted=wanted))
+        feed = place.feed()
         (failed,) = list(feed.read())
         assert isinstance(failed, SourceFailed)
         assert "401" in failed.why

@@ -51,7 +51,7 @@ class GitHubForge(Writing):
         self._connection: tuple[Client, Poller] | None = None
         repos = frozenset(repo.name for repo in context.settings.repos)
         self._mirror = Mirror(Database(context.home / "fleet.db"), repos)
-        self._feed = Feed(self._mirror, lambda wanted: self.poll(active=False, wanted=wanted))
+        self._feed = Feed(self._mirror, self._poll_alone)
 
     @staticmethod
     def setup(context: BackendContext) -> ForgeSetup:
@@ -68,10 +68,15 @@ class GitHubForge(Writing):
     def poll(self, *, active: bool, wanted: bool) -> float:
         return self._connected()[1].poll(active=active, wanted=wanted)
 
+    def _poll_alone(self, wanted: bool, patience: float) -> float:
+        """A poll by somebody who found no dispatcher that does it."""
+        return self._connected()[1].poll(active=False, wanted=wanted, patience=patience)
+
     def remote(self, repo: RepoName) -> Remote:
         from backends.forges.github import remotes
 
-        return remotes.remote(self._settings.github, repo, base=self._base(repo))
+        base, size = self._base(repo), self._mirror.state(repo).size_kb
+        return remotes.remote(self._settings.github, repo, base=base, size_kb=size)
 
     def close(self) -> None:
         with self._made:

@@ -14,6 +14,7 @@ from time import monotonic, sleep
 
 from backends import local_feed
 from backends.forges import local_rows as rows
+from backends.forges.github.cadence import HASTE, PATIENCE
 from backends.forges.github.mirror import (
     Mirror,
     Tracker,
@@ -43,8 +44,8 @@ READ_SECONDS = 60.0
 ANSWERED_SECONDS = 8.0
 """A dispatcher takes up a wish to poll within this."""
 
-Poll = Callable[[bool], float]
-"""Poll if it is due, or wanted; returns the seconds until it is to be called again."""
+Poll = Callable[[bool, float], float]
+"""Poll if it is due, or wanted, with this patience; returns the seconds until it is to be called again."""
 
 
 class Feed:
@@ -75,7 +76,7 @@ class Feed:
         """Poll, or wait for whoever is polling; the caller has a limit of its own."""
         until = monotonic() + READ_SECONDS
         while self._due() and monotonic() < until:
-            pause = self._poll(False)
+            pause = self._poll(False, HASTE)
             if self._due():
                 sleep(min(pause, local_feed.POLL_SECONDS))
 
@@ -189,11 +190,11 @@ class _Keeper(threading.Thread):
                     wished_at = monotonic()
                 unheard = wished_at is not None and monotonic() - wished_at > ANSWERED_SECONDS
                 if self._due():
-                    self._poll(False)
+                    self._poll(False, PATIENCE)
                 elif unheard:
                     wished_at = None
                     if self._mirror.wanted():
-                        self._poll(True)
+                        self._poll(True, PATIENCE)
             except HiveError:
                 # The file cannot be used: the watch itself says so.
                 pause = local_feed.LAST_RETRY_SECONDS

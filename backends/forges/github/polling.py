@@ -46,9 +46,6 @@ LOOK = 2.0
 AT_ONCE = 6
 """Requests under way at the same time; GitHub allows a hundred, and likes few."""
 
-QUERY_SECONDS = 30.0
-"""For one query with its repetitions."""
-
 MAX_TURNS = 100
 """Of questions in one poll: lists of ten thousand entries."""
 
@@ -83,8 +80,11 @@ class Poller:
         self._clock = clock
         self._luck = luck
 
-    def poll(self, *, active: bool, wanted: bool) -> float:
-        """Poll if it is due or wanted; returns the seconds until this is to be asked again."""
+    def poll(self, *, active: bool, wanted: bool, patience: float = cadence.PATIENCE) -> float:
+        """Poll if it is due or wanted; returns the seconds until this is to be asked again.
+
+        `patience`: seconds for one call to GitHub with its repetitions.
+        """
         if not self._mirror.repos:
             return LOOK
         if self._due(self._mirror.tracker(), active=active, wanted=wanted):
@@ -92,7 +92,7 @@ class Poller:
                 # Somebody else may have polled between the look and the lock.
                 tracker = self._mirror.tracker()
                 if alone and self._due(tracker, active=active, wanted=wanted):
-                    self._poll(tracker, active=active, wanted=wanted)
+                    self._poll(tracker, active=active, wanted=wanted, patience=patience)
         tracker = self._mirror.tracker()
         if tracker.next_at is None:
             return LOOK
@@ -111,7 +111,7 @@ class Poller:
             return True  # the last look was made when nothing was at work
         return since >= cadence.WRITE_GAP and self._mirror.wanted()
 
-    def _poll(self, tracker: Tracker, *, active: bool, wanted: bool) -> None:
+    def _poll(self, tracker: Tracker, *, active: bool, wanted: bool, patience: float) -> None:
         started = self._clock()
         self._mirror.take_wish()
         known = self._mirror.known()
@@ -121,8 +121,8 @@ class Poller:
         failed: HiveError | None = None
         cost = 0
         try:
-            self._probe(readings, pulls, started)
-            cost = self._read(readings)
+            self._probe(readings, pulls, started, patience)
+            cost = self._read(readings, patience)
             self._look_up(readings)
         except SourceError as error:
             failed = error
@@ -131,7 +131,11 @@ class Poller:
     # First tier
 
     def _probe(
-        self, readings: dict[RepoName, Reading], pulls: dict[RepoName, list[PullRequest]], now: datetime
+        self,
+        readings: dict[RepoName, Reading],
+        pulls: dict[RepoName, list[PullRequest]],
+        now: datetime,
+        patience: float,
     ) -> None:
         """Raises SourceError for what concerns all of GitHub."""
         stop = threading.Event()
@@ -143,7 +147,7 @@ class Poller:
             try:
                 if reading.known.sync.full_at is not None:
                     base = reading.known.state.base if pulls[reading.repo] else None
-                    found = probe(self._client, reading.repo, reading.known.sync, base=base)
+                    found = probe(self._client, reading.repo, reading.known.sync, base=base, seconds=patience)
             except GitHubError as error:
                 reading.fail(error)
                 return self._of_all(error, reading.repo, stop)
@@ -170,7 +174,7 @@ class Poller:
 
     # Second tier
 
-    def _read(self, readings: dict[RepoName, Reading]) -> int:
+    def _read(self, readings: dict[RepoName, Reading], patience: float) -> int:
         """Ask until nothing is open; returns the points. Raises SourceError for all of GitHub."""
         cost = 0
         for _ in range(MAX_TURNS):
@@ -178,7 +182,7 @@ class Poller:
             if not open_ones:
                 break
             queries = self._queries(open_ones)
-            failures = _together(lambda query: self._ask(query, readings), queries)
+            failures = _together(lambda query: self._ask(query, readings, patience), queries)
             cost += sum(query.cost for query in queries)
             for error in failures:
                 if error is not None:
@@ -206,13 +210,13 @@ class Poller:
         )
         return [query for _, group in by_scope for query in batch(group)]
 
-    def _ask(self, query: Query, readings: dict[RepoName, Reading]) -> SourceError | None:
+    def _ask(self, query: Query, readings: dict[RepoName, Reading], patience: float) -> SourceError | None:
         """Send one query and hand out what it brought; returns what concerns all of GitHub."""
         repos = list(dict.fromkeys(ask.repo for ask in query.asks))
         what = f"the query about {repos[0]}" + (f" and {len(repos) - 1} more" if len(repos) > 1 else "")
         try:
             found = self._client.graphql(
-                query.text, repo=repos[0], cost=query.cost, what=what, seconds=QUERY_SECONDS
+                query.text, repo=repos[0], cost=query.cost, what=what, seconds=patience
             )
             answers = decode.repositories(bytes(found.data))
         except msgspec.DecodeError as error:

@@ -20,9 +20,6 @@ from hive_tui.core.ids import RepoName
 
 PAGE = 30
 
-SECONDS = 15.0
-"""For one probe with its repetitions: others wait behind it."""
-
 
 class _Entry(msgspec.Struct, frozen=True):
     number: int
@@ -51,9 +48,10 @@ class Moved(msgspec.Struct, frozen=True):
     base_sha: str | None = None
 
 
-def probe(client: Client, repo: RepoName, sync: Sync, *, base: str | None) -> Moved:
-    """Ask what moved since `sync`; the branch `base` too, unless it is None. Raises GitHubError."""
-    moved = _newest(client, repo, sync)
+def probe(client: Client, repo: RepoName, sync: Sync, *, base: str | None, seconds: float) -> Moved:
+    """Ask what moved since `sync`; the branch `base` too, unless it is None; `seconds`
+    are for each request with its repetitions. Raises GitHubError."""
+    moved = _newest(client, repo, sync, seconds)
     if base is None:
         return moved
     try:
@@ -63,7 +61,7 @@ def probe(client: Client, repo: RepoName, sync: Sync, *, base: str | None) -> Mo
             repo=repo,
             etag=sync.base_etag,
             what=f"the branch {base} of {repo}",
-            seconds=SECONDS,
+            seconds=seconds,
         )
     except NotFound:
         # Deleted or renamed: the next full read finds out what is the base now.
@@ -74,7 +72,7 @@ def probe(client: Client, repo: RepoName, sync: Sync, *, base: str | None) -> Mo
     return msgspec.structs.replace(moved, base_etag=answer.etag, base_sha=sha)
 
 
-def _newest(client: Client, repo: RepoName, sync: Sync) -> Moved:
+def _newest(client: Client, repo: RepoName, sync: Sync, seconds: float) -> Moved:
     answer = client.rest(
         "GET",
         f"/repos/{quote(repo)}/issues",
@@ -82,7 +80,7 @@ def _newest(client: Client, repo: RepoName, sync: Sync) -> Moved:
         params={"state": "all", "sort": "updated", "direction": "desc", "per_page": PAGE},
         etag=sync.etag,
         what=str(repo),
-        seconds=SECONDS,
+        seconds=seconds,
     )
     unchanged = Moved(etag=sync.etag, seen=sync.seen, base_etag=sync.base_etag, base_sha=sync.base_sha)
     if answer.unchanged:
