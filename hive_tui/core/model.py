@@ -253,6 +253,8 @@ class RepoState(msgspec.Struct, frozen=True):
     """Its default branch."""
     url: str | None = None
     """Its page."""
+    size_kb: int | None = None
+    """Kilobytes of its history, as the tracker counts them."""
 
 
 class ApiUse(msgspec.Struct, frozen=True):

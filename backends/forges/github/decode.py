@@ -172,6 +172,7 @@ class _Facts(msgspec.Struct, frozen=True, rename="camel"):
     url: str | None = None
     is_archived: bool = False
     is_disabled: bool = False
+    disk_usage: int | None = None
     viewer_permission: str | None = None
     default_branch_ref: _Branch | None = None
     issues: _Issues | None = None
@@ -211,6 +212,7 @@ class Seen(msgspec.Struct):
     base: str | None = None
     base_sha: str | None = None
     url: str | None = None
+    size_kb: int | None = None
     closed_to_work: str | None = None
     issues: list[ReadIssue] = []
     texts: list[IssueText] = []
@@ -241,6 +243,7 @@ def repository(raw: msgspec.Raw, name: RepoName, identity: str) -> Seen | None:
         name,
         clean_line(facts.name_with_owner, limit=200) or name,
         url=_url(facts.url),
+        size_kb=facts.disk_usage,
         closed_to_work=_closed_to_work(facts, name),
     )
     if facts.default_branch_ref is not None:
@@ -309,6 +312,7 @@ def state(seen: Seen, heard_at: datetime) -> RepoState:
         closed_to_work=seen.closed_to_work,
         base=seen.base,
         url=seen.url,
+        size_kb=seen.size_kb,
     )
 
 

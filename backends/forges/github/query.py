@@ -129,7 +129,9 @@ def batch(asks: Iterable[Ask]) -> list[Query]:
     return [*queries, Query(tuple(held))] if held else queries
 
 
-_FACTS = "nameWithOwner url isArchived isDisabled viewerPermission defaultBranchRef{name target{oid}}"
+_FACTS = (
+    "nameWithOwner url isArchived isDisabled diskUsage viewerPermission defaultBranchRef{name target{oid}}"
+)
 
 _FRAGMENTS = {
     "I": (

@@ -63,6 +63,11 @@ class Repository(Part):
     def deleteBranchOnMerge(self) -> bool:
         return self.repo.delete_branch_on_merge
 
+    @property
+    def diskUsage(self) -> int:
+        """Kilobytes."""
+        return sum(path.stat().st_size for path in self.repo.git.path.glob("objects/pack/*.pack")) >> 10
+
     isEmpty = isFork = isLocked = isMirror = isTemplate = rebaseMergeAllowed = autoMergeAllowed = False
     mergeCommitAllowed = squashMergeAllowed = True
     lockReason = parent = None
