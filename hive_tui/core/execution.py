@@ -7,7 +7,7 @@ snapshot and decided anew.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from datetime import datetime
 
 import msgspec
@@ -88,7 +88,7 @@ class Executor:
         self._credentials = credentials
         self._attempts = attempts
         self._rights = Rights(cluster, forge, fleet)
-        self._drawn: dict[Decision, None] = {}
+        self._drawn: dict[Hashable, None] = {}
 
     def renewals(self, runs: Iterable[Run], now: datetime) -> list[Renew]:
         """The rights that are to be renewed now."""
@@ -101,11 +101,13 @@ class Executor:
         """
         if not isinstance(decision, _FINAL):
             return self._carry_out(decision, now)
-        if decision in self._drawn:
+        # What else is seen of a run, such as its process, changes after its end.
+        once = decision.run.id if isinstance(decision, Settle) else decision
+        if once in self._drawn:
             return False
         done = self._carry_out(decision, now)
         if done:
-            self._drawn[decision] = None
+            self._drawn[once] = None
             if len(self._drawn) > REMEMBERED:
                 del self._drawn[next(iter(self._drawn))]
         return done
@@ -471,13 +473,20 @@ class Executor:
         return True
 
     def _close_issue(self, close: CloseIssue, now: datetime) -> bool:
-        issue = close.issue
+        try:
+            issue = self._forge.get_issue(close.key)
+        except UsageError:
+            return True  # it is not there any more
+        if workflow.state(issue.labels, self._settings.labels) is not IssueState.IN_REVIEW:
+            return True
         pull = self._forge.get_pull(PullKey(issue.repo, close.pull))
-        self._move(issue, IssueState.DONE, frm=(IssueState.IN_REVIEW,))
-        self._forge.set_open(issue.key, False, by=AUTHOR)
+        if issue.open:
+            self._forge.set_open(issue.key, False, by=AUTHOR)
         run = next((run for run in self._attempts(issue.key) if run.spec.branch == pull.branch), None)
         if run is not None:
             self._comment(issue.key, messages.pull_comment(run, pull, self._earlier(run.spec)))
+        # The label last: while it says that the issue is in review, all of this is done again.
+        self._move(issue, IssueState.DONE, frm=(IssueState.IN_REVIEW,))
         self._record(now, "done", f"!{close.pull} is merged", key=issue.key)
         return True
 

@@ -13,7 +13,7 @@ import pytest
 from hive_tui.core.decisions import LimitAgent, RestoreAgent, Settle
 from hive_tui.core.errors import SourceError, UsageError
 from hive_tui.core.ids import RunId
-from hive_tui.core.model import Claim, FleetClaim, Phase, Quota, QuotaState
+from hive_tui.core.model import Claim, FleetClaim, Phase, Process, Quota, QuotaState
 from hive_tui.core.ports import Remote
 from hive_tui.core.settings import FleetSettings
 from tests import builders as b
@@ -97,6 +97,9 @@ class TestOldFacts:
         (settle,) = [decision for decision in plan.decisions if isinstance(decision, Settle)]
         assert fleet.one.executor.execute(settle, NOW)
         assert not fleet.one.executor.execute(settle, NOW + timedelta(seconds=0.1))
+        seen_since = msgspec.structs.replace(settle.run, process=Process.NONE, stop_requested=True)
+        again = msgspec.structs.replace(settle, run=seen_since)
+        assert not fleet.one.executor.execute(again, NOW + timedelta(seconds=0.2))
         assert fleet.kinds() == ["start", "failed"]
 
     def test_a_limit_and_its_end_are_recorded_once_each(self, fleet: Fleet) -> None:
