@@ -6,9 +6,23 @@ from pathlib import Path
 
 import pytest
 
-from tests.honesty import fake_calls, honest, published_schema, pytest_configure, pytest_report_header
+from tests.honesty import (
+    fake_calls,
+    honest,
+    published_schema,
+    pytest_configure,
+    pytest_report_header,
+    pytest_runtest_makereport,
+)
 
-__all__ = ["fake_calls", "honest", "published_schema", "pytest_configure", "pytest_report_header"]
+__all__ = [
+    "fake_calls",
+    "honest",
+    "published_schema",
+    "pytest_configure",
+    "pytest_report_header",
+    "pytest_runtest_makereport",
+]
 
 
 @pytest.fixture(autouse=True)

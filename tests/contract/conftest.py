@@ -256,6 +256,8 @@ class GitHubForgeFixture(ForgeFixture):
 
 @pytest.fixture(params=["local", "github"])
 def tracker(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[ForgeFixture]:
+    if request.param == "github":
+        request.getfixturevalue("published_schema")
     fixture = {"local": LocalForgeFixture, "github": GitHubForgeFixture}[request.param](tmp_path)
     yield fixture
     fixture.close()

@@ -36,7 +36,7 @@ def _of(entry: Entry) -> Iterator[str]:
     page = kind.startswith("text/html") and entry.fault is None
     if page or ".git/" in entry.path:
         return
-    if isinstance(entry.answer, dict) and str(entry.answer.get("message", "")).startswith("The fake server"):
+    if entry.status in (500, 501) and isinstance(entry.answer, dict) and entry.fault is None:
         yield f"{entry.method} {entry.path}: {entry.answer['message']}"
     elif entry.path == "/graphql":
         yield from _of_graphql(entry)
@@ -84,14 +84,18 @@ class Recorder:
     def _note(self, entry: Entry) -> None:
         self._seen.append(entry)
 
-    def take(self) -> list[Entry]:
-        """All since the last time."""
-        taken, self._seen = self._seen, []
+    def look(self) -> list[Entry]:
+        """All since the last `take`."""
         for file in sorted(self._folder.glob("*.jsonl")):
             # Whatever its server writes next goes into a new file of the old name.
             file = file.rename(file.with_suffix(".taken"))
-            taken += [msgspec.json.decode(line, type=Entry) for line in file.read_bytes().splitlines()]
+            self._seen += [msgspec.json.decode(line, type=Entry) for line in file.read_bytes().splitlines()]
             file.unlink()
+        return list(self._seen)
+
+    def take(self) -> list[Entry]:
+        taken = self.look()
+        self._seen.clear()
         return taken
 
 
