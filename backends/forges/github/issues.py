@@ -135,6 +135,8 @@ class Issues:
         leaves = set(workflow.states(tuple(remove), preset))
         goes_to = set(workflow.states(tuple(add), preset))
         found = set(workflow.states(issue.labels, preset))
+        if not leaves and not goes_to:
+            return False
         if found - leaves - goes_to:
             return True  # there is one that hive did not see
         return bool(leaves) and not found & (leaves | goes_to)

@@ -58,6 +58,15 @@ class _Entry(msgspec.Struct, frozen=True):
     type: str = ""
 
 
+class _Leaf(msgspec.Struct, frozen=True):
+    path: str = ""
+    type: str = ""
+
+
+class _Tree(msgspec.Struct, frozen=True):
+    tree: list[_Leaf] = []
+
+
 class Pulls:
     """See `core.ports.Forge`. Thread-safe."""
 
@@ -291,9 +300,12 @@ def _head(api: RepoApi, branch: str) -> str | None:
 
 
 def _listing(api: RepoApi, folder: str, base: str) -> list[_Entry]:
-    path = f"/contents/{quote(folder)}" if folder else "/contents/"
+    what = f"the files of {api.repo}"
     try:
-        answer = api.get(path, what=f"the files of {api.repo}", params={"ref": base})
+        if not folder:
+            tree = api.get(f"/git/trees/{quote(base, safe='')}", what=what).decode(_Tree).tree
+            return [_Entry(item.path, item.path, "file") for item in tree if item.type == "blob"]
+        answer = api.get(f"/contents/{quote(folder)}", what=what, params={"ref": base})
     except NotFound:
         return []
     # A file where a folder is looked for is answered by an object.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
+from urllib.parse import quote
 
 from tests.fakes.github import pulls, state
 from tests.fakes.github.graphql_schema import stamp
@@ -119,7 +120,7 @@ class Label(Part):
 
     @property
     def resourcePath(self) -> str:
-        return f"/{self.repo.full_name}/labels/{self.record.name}"
+        return f"/{self.repo.full_name}/labels/{quote(self.record.name)}"
 
 
 class IssueComment(Text):

@@ -242,7 +242,7 @@ class Shapes:
         return {
             "id": label.id,
             "node_id": label.node_id,
-            "url": f"{self.repo_api(repo)}/labels/{label.name}".replace(" ", "%20"),
+            "url": f"{self.repo_api(repo)}/labels/{quote(label.name, safe='')}",
             "name": label.name,
             "color": label.color,
             "default": False,
