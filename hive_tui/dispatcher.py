@@ -289,7 +289,7 @@ def _name(decision: Decision) -> str:
         case Start():
             subject = str(decision.key)
         case _:
-            found = (getattr(decision, name, None) for name in ("run", "claim", "agent", "issue"))
+            found = (getattr(decision, name, None) for name in ("run", "claim", "agent", "key"))
             thing = next(item for item in found if item is not None)
             subject = str(getattr(thing, "id", None) or getattr(thing, "key", None) or thing)
     return f"{type(decision).__name__} {subject}"

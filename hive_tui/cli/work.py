@@ -136,7 +136,7 @@ def _words(decision: Decision) -> tuple[IssueKey | None, str]:
         case decisions.RestoreAgent():
             return None, f"let {decision.agent} start again"
         case decisions.CloseIssue():
-            return decision.issue.key, f"close {decision.issue.key}: !{decision.pull} is merged"
+            return decision.key, f"close {decision.key}: !{decision.pull} is merged"
 
 
 @click.command("fire", epilog="Example: `hive fire 42 --type bug --agent claude --budget 2.50 --wait`.")

@@ -92,7 +92,7 @@ class RestoreAgent(msgspec.Struct, frozen=True, tag=True):
 class CloseIssue(msgspec.Struct, frozen=True, tag=True):
     """Its pull request is merged, whoever merged it."""
 
-    issue: Issue
+    key: IssueKey
     pull: int
 
 

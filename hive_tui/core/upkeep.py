@@ -23,10 +23,13 @@ from hive_tui.core.model import Phase, Process, PullState, Quota, QuotaState, Ru
 from hive_tui.core.settings import FleetSettings
 from hive_tui.core.store import Snapshot
 from hive_tui.core.workflow import IssueState
-from hive_tui.core.world import World
+from hive_tui.core.world import World, issue_of
 
 LAUNCH_AGAIN_AFTER = timedelta(seconds=10)
 """A queued run without a process for this long is started again (its dispatcher died in between)."""
+
+LOOKED_UP = timedelta(days=1)
+"""How long after a merge the issue is looked up that the tracker does not list."""
 
 
 def upkeep(snapshot: Snapshot, current: World, settings: FleetSettings, now: datetime) -> list[Decision]:
@@ -55,7 +58,7 @@ def upkeep(snapshot: Snapshot, current: World, settings: FleetSettings, now: dat
     for claim in current.claims.values():
         if claim.run is not None and claim.run not in snapshot.runs:
             decisions.append(ReleaseClaim(claim))
-    decisions += _merged(snapshot, settings)
+    decisions += _merged(snapshot, settings, now)
     return decisions
 
 
@@ -93,17 +96,22 @@ def _settle(run: Run, current: World, settings: FleetSettings) -> Settle:
     return Settle(run, gives_up=used >= settings.max_attempts, not_before=ended + wait)
 
 
-def _merged(snapshot: Snapshot, settings: FleetSettings) -> list[Decision]:
+def _merged(snapshot: Snapshot, settings: FleetSettings, now: datetime) -> list[Decision]:
+    """Issues that hive put in review and whose pull request was merged since; one that a person reopened
+    after that stays open. A tracker may close the issue with the merge, leave its label, and list it no
+    more: whether there is something to do is then looked up once."""
     decisions: list[Decision] = []
     for pull in snapshot.pulls.values():
-        key = pull.issue_key
-        if pull.state is not PullState.MERGED or key is None:
+        if pull.state is not PullState.MERGED:
             continue
-        issue = snapshot.issues.get(key)
-        # Only what hive itself put in review: an issue that a person reopened stays open.
-        state = workflow.state(issue.labels, settings.labels) if issue is not None else None
-        if issue is not None and issue.open and state is IssueState.IN_REVIEW:
-            decisions.append(CloseIssue(issue, pull.number))
+        key = issue_of(pull)
+        issue = snapshot.issues.get(key) if key is not None else None
+        if issue is not None:
+            wanted = workflow.state(issue.labels, settings.labels) is IssueState.IN_REVIEW
+        else:
+            wanted = now - pull.updated_at < LOOKED_UP
+        if key is not None and wanted:
+            decisions.append(CloseIssue(key, pull.number))
     return decisions
 
 

@@ -213,8 +213,11 @@ def test_a_resumed_run_needs_a_free_slot_and_no_pause() -> None:
 def test_a_merged_pull_request_closes_its_issue_once() -> None:
     merged = b.pull(state=PullState.MERGED)
     issue = b.issue(labels=("status:in-review",))
-    assert decisions(issue, merged) == (CloseIssue(issue, 50),)
-    assert decisions(b.issue(labels=("status:in-review",), open=False), merged) == ()
+    assert decisions(issue, merged) == (CloseIssue(issue.key, 50),)
+    closed_with_it = b.issue(labels=("status:in-review",), open=False)
+    assert decisions(closed_with_it, merged) == (CloseIssue(issue.key, 50),)
+    assert decisions(merged) == (CloseIssue(issue.key, 50),), "a tracker lists it no more"
+    assert decisions(b.pull(state=PullState.MERGED, updated_at=ago(days=2))) == ()
     reopened = b.issue(labels=("status:needs-human",))
     assert decisions(reopened, merged) == ()
 
