@@ -458,7 +458,9 @@ class Executor:
     ) -> None:
         """Mirror a state in the labels, unless a person changed it meanwhile: theirs wins."""
         preset = self._settings.labels
-        if workflow.state(issue.labels, preset) not in frm:
+        # A tracker on a network needs two steps: a dispatcher that died between them left both states.
+        left = set(workflow.states(issue.labels, preset)) - {to}
+        if not left or not left <= set(frm):
             return
         add, remove = workflow.transition(issue.labels, to, preset)
         self._forge.set_labels(issue.key, add=add, remove=remove, by=AUTHOR)

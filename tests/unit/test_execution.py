@@ -277,6 +277,17 @@ class TestTracker:
         assert start == "start: attempt 1 → claude-a"
         assert error == "error: attempt 1 is at work, but the tracker does not show it: No answer."
 
+    @pytest.mark.parametrize("left", [("status:ready", "status:in-progress"), ("status:needs-human",)])
+    def test_a_move_that_was_cut_off_goes_on_and_a_person_s_stays(
+        self, fleet: Fleet, left: tuple[str, ...]
+    ) -> None:
+        fleet.round()
+        (before,) = fleet.forge.get_issue(fleet.key).labels
+        fleet.forge.set_labels(fleet.key, add=left, remove=() if before in left else (before,), by="me")
+        fleet.end(Phase.KILLED)
+        fleet.round(minutes=1)
+        assert fleet.forge.get_issue(fleet.key).labels == ("status:needs-human",)
+
     def test_a_run_whose_issue_is_gone_is_settled_all_the_same(self, fleet: Fleet) -> None:
         fleet.round()
         (run,) = fleet.alive.locks

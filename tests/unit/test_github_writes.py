@@ -101,6 +101,12 @@ class TestLabels:
         bench().set_labels(KEY, add=("status:in-progress",), remove=("status:ready",), by="hive")
         assert bench.labels() == {"status:in-progress", "mine"}
 
+    def test_the_second_step_of_a_move_is_done_alone(self, bench: Bench) -> None:
+        with bench.world.lock:
+            changes.add_labels(bench.world, bench.repo, bench.issue, ("status:in-progress",), "hive")
+        bench().set_labels(KEY, remove=("status:ready",), by="hive")
+        assert bench.labels() == {"status:in-progress", "mine"}
+
     def test_a_person_s_own_command_is_carried_out(self, bench: Bench) -> None:
         bench("bob").set_labels(KEY, add=("status:done",), remove=("status:ready",), by="bob")
         bench("anna").set_labels(KEY, add=("status:needs-human",), remove=("status:ready",), by="anna")

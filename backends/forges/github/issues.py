@@ -137,9 +137,12 @@ class Issues:
         found = set(workflow.states(issue.labels, preset))
         if not leaves and not goes_to:
             return False
+        if not goes_to:
+            # Where it goes to is there already: the second step of a move.
+            return len(found - leaves) > 1
         if found - leaves - goes_to:
             return True  # there is one that hive did not see
-        return bool(leaves) and not found & (leaves | goes_to)
+        return bool(leaves) and not found
 
     def set_open(self, key: IssueKey, is_open: bool) -> Issue:
         issue = self.get(key)
