@@ -8,66 +8,31 @@ from pathlib import Path
 
 import pytest
 
-from backends.database import Database
-from backends.forges.github.auth import Credentials
-from backends.forges.github.client import Client
 from backends.forges.github.decode import ReadIssue
-from backends.forges.github.feed import Feed
-from backends.forges.github.mirror import Mirror
-from backends.forges.github.polling import Poller
 from hive_tui.core.ids import IssueKey, PullKey, RepoName, run_id
 from hive_tui.core.model import ApiUse, CheckState, Issue, PullRequest, PullState, RepoState
-from hive_tui.core.settings import FleetSettings, GitHubSettings, RepoSettings
 from hive_tui.core.sources import Listed, SourceFailed
 from tests.fakes.github import changes, pulls
 from tests.fakes.github.faults import Fault
 from tests.fakes.github.hooks import GraphError
-from tests.fakes.github.server import GitHub
 from tests.fakes.github.state import Issue as Stored
 from tests.fakes.github.state import Repository
+from tests.fakes.polled_github import PolledGitHub
 
 ONE, TWO = RepoName("me/one"), RepoName("me/two")
 PLAN = "## Plan\nDo.\n\n## Definition of Done\n- [ ] it works\n"
 
 
-class Place:
-    """A site with two repositories, and a fleet that polls it; its clock is `now`."""
+class Place(PolledGitHub):
+    """A site with two repositories, and a fleet that polls it."""
 
-    def __init__(self, tmp_path: Path, *names: RepoName) -> None:
-        self.now = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
-        self.server = GitHub(tmp_path / "github", clock=lambda: self.now)
-        self.world = self.server.world
-        self.world.add_user("me")
-        self.world.add_user("ann")
-        secret = tmp_path / "token"
-        secret.touch(mode=0o600)
-        secret.write_text(self.world.add_token("me").secret)
-        for name in names:
+    def __init__(self, tmp_path: Path) -> None:
+        super().__init__(tmp_path)
+        for name in (ONE, TWO):
             repository = self.world.add_repository(name, collaborators={"ann": "write"})
             for label in ("status:ready", "status:in-progress", "bug"):
                 changes.create_label(self.world, repository, label)
-        self.settings = FleetSettings(
-            forge="github",
-            repos=tuple(RepoSettings(name) for name in names),
-            allowed_authors=("me",),
-            github=GitHubSettings(url=self.server.site, token_file=str(secret)),
-        )
-        self.mirror = Mirror(Database(tmp_path / "fleet" / "fleet.db"), frozenset(names))
-        self.slept: list[float] = []
-        credentials = Credentials(self.settings.github)
-        self.client = Client(
-            self.settings.github, credentials, clock=lambda: self.now, sleep=self.slept.append
-        )
-        self.poller = Poller(
-            home=tmp_path / "fleet",
-            mirror=self.mirror,
-            client=self.client,
-            settings=self.settings,
-            identity="github.com",
-            scope=credentials.scope,
-            clock=lambda: self.now,
-            luck=lambda: 0.0,
-        )
+        self.serve((ONE, TWO))
 
     def repository(self, name: RepoName = ONE) -> Repository:
         found = self.world.repository(name)
@@ -95,18 +60,9 @@ class Place:
         with self.world.lock:
             changes.add_labels(self.world, self.repository(repo), item, [add], "ann")
 
-    def pass_time(self, seconds: float) -> None:
-        self.now += timedelta(seconds=seconds)
-
     def poll(self, *, active: bool = False, wanted: bool = True) -> None:
         self.pass_time(1)
         self.poller.poll(active=active, wanted=wanted)
-
-    def feed(self) -> Feed:
-        return Feed(
-            self.mirror,
-            lambda wanted, patience: self.poller.poll(active=False, wanted=wanted, patience=patience),
-        )
 
     def heard(self) -> list[object]:
         """Everything that a fresh read says."""
@@ -128,12 +84,6 @@ class Place:
         self.server.audit.clear()
         return found
 
-    def spent(self) -> int:
-        """Points since the last time."""
-        points = sum(entry.points for entry in self.server.audit.entries)
-        self.server.audit.clear()
-        return points
-
     def fail(self, kind: str, **more: object) -> Fault:
         return self.server.faults.add(Fault(kind, **{"times": None, **more}))  # type: ignore[arg-type]
 
@@ -143,11 +93,10 @@ class Place:
 
 @pytest.fixture
 def place(tmp_path: Path) -> Iterator[Place]:
-    place = Place(tmp_path, ONE, TWO)
+    place = Place(tmp_path)
     with place.server:
         yield place
-    place.client.close()
-    place.mirror.database.close()
+    place.close()
 
 
 def key(number: int, repo: RepoName = ONE) -> IssueKey:
