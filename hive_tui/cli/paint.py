@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from hive_tui.core.columns import Line, plain
+from hive_tui.core.columns import Line, Span, plain
 from hive_tui.core.glyphs import Tone
 from hive_tui.core.report import DEFAULT_WIDTH
 
@@ -32,12 +32,21 @@ def width() -> int:
 
 
 def paint(lines: Iterable[Line], *, color: bool) -> str:
-    """Lines as one text, with SGR sequences only if `color`."""
+    """Lines as one text, with SGR sequences and links only if `color`."""
     if not color:
         return "\n".join(map(plain, lines))
-    return "\n".join(
-        "".join(
-            click.style(span.text, **style) if (style := _STYLES[span.tone]) else span.text for span in line
-        )
-        for line in lines
-    )
+    return "\n".join("".join(map(_painted, line)) for line in lines)
+
+
+def _painted(span: Span) -> str:
+    text, words = span.text, span.text.strip()
+    if span.link is not None and words and _is_safe(span.link):
+        # OSC 8; the blanks of its column are no part of the link.
+        text = text.replace(words, f"\x1b]8;;{span.link}\x1b\\{words}\x1b]8;;\x1b\\", 1)
+    style = _STYLES[span.tone]
+    return click.style(text, **style) if style else text
+
+
+def _is_safe(url: str) -> bool:
+    """A web page's address without anything that a terminal would take for the end of it."""
+    return url.startswith(("https://", "http://")) and url.isascii() and url.isprintable()

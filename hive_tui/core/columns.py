@@ -20,6 +20,8 @@ class Span(NamedTuple):
 
     text: str
     tone: Tone = Tone.PLAIN
+    link: str | None = None
+    """Address of the page that a terminal may open from here."""
 
 
 Line = tuple[Span, ...]
@@ -94,7 +96,7 @@ def _widths(columns: Sequence[Column], available: int, gap: int) -> list[int]:
 def _line(margin: Span, cells: Sequence[Span], gap: int) -> Line:
     spans = [margin]
     for index, cell in enumerate(cells):
-        spans.append(cell if index == 0 else Span(" " * gap + cell.text, cell.tone))
+        spans.append(cell if index == 0 else cell._replace(text=" " * gap + cell.text))
     return tuple(spans)
 
 
@@ -102,7 +104,7 @@ def _cell(cell: Cell, cells: int, right: bool) -> Span:
     if isinstance(cell, Mark):
         return Span(_fit(str(cell), cells, right), cell.tone)
     if isinstance(cell, Span):
-        return Span(_fit(cell.text, cells, right), cell.tone)
+        return cell._replace(text=_fit(cell.text, cells, right))
     return Span(_fit(cell, cells, right))
 
 

@@ -54,7 +54,7 @@ def issue_table(page: Page, issues: Sequence[IssueDoc]) -> list[Line]:
     )
     rows: list[Sequence[Cell]] = [
         (
-            page.name(issue.repo, f"#{issue.number}"),
+            Span(page.name(issue.repo, f"#{issue.number}"), link=issue.url),
             issue_mark(issue),
             issue.worker or "",
             issue.title,
@@ -151,7 +151,7 @@ def pull_table(page: Page, pulls: Sequence[PullDoc]) -> list[Line]:
     )
     rows: list[Sequence[Cell]] = [
         (
-            page.name(pull.repo, f"!{pull.number}"),
+            Span(page.name(pull.repo, f"!{pull.number}"), link=pull.url),
             "" if pull.issue is None else f"#{pull.issue}",
             glyphs.PULLS[PullState(pull.state)],
             _review(pull),
