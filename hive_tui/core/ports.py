@@ -584,7 +584,7 @@ class RunHost(Protocol):
 
     def fetch(self, bare: Path, repo: RepoJob) -> str:
         """Bring the base branch into the runner's bare directory, which is made if need be (without
-        templates); returns its SHA."""
+        templates); returns its SHA. An order to stop the run ends it: GitError."""
         ...
 
     def push(self, bare: Path, repo: RepoJob, sha: str, branch: str) -> None:

@@ -26,7 +26,7 @@ def prepare(ctx: Context) -> StepResult:
     """Fetch, read the settings, clone. Again for a run that goes on: what is there is kept."""
     ctx.base = takeover.marked(ctx.bare, _BASE) or ""
     if not ctx.base:
-        base = ctx.host.fetch(ctx.bare, ctx.job.repo)
+        base = _fetch(ctx)
         takeover.mark(ctx.bare, _BASE, base)
         ctx.base = base
     ctx.journal.update(base_sha=ctx.base)
@@ -45,6 +45,14 @@ def prepare(ctx: Context) -> StepResult:
         ctx.sandbox.stream(("git", "config", key, value), stdin=b"", limit=1_000, timeout=30.0)
     ctx.journal.note(f"{ctx.job.spec.branch} from {ctx.job.repo.base} at {ctx.base[:10]}")
     return Passed()
+
+
+def _fetch(ctx: Context) -> str:
+    try:
+        return ctx.host.fetch(ctx.bare, ctx.job.repo)
+    except GitError:
+        ctx.orders.look()  # it may have failed because the run was told to stop
+        raise
 
 
 def reopen(ctx: Context) -> bool:

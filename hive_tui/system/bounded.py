@@ -14,13 +14,16 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from hive_tui.core.errors import GitError, WorkRejected
 
 _STDERR_TAIL = 4_000
+
+_LOOK_SECONDS = 0.5
+"""Between two questions whether to stop."""
 
 
 class Output(NamedTuple):
@@ -43,11 +46,13 @@ def run(
     timeout: float,
     memory: int | None = None,
     cut: bool = False,
+    stop: Callable[[], bool] | None = None,
 ) -> Output:
     """Run to the end: at most `limit` bytes of output, `timeout` seconds, `memory` bytes of address space.
 
     Raises WorkRejected when it says more than `limit`, GitError when it takes longer or cannot start. With
-    `cut` the first `limit` bytes are enough, and a command that says more is ended.
+    `cut` the first `limit` bytes are enough, and a command that says more is ended. It is also ended, and
+    GitError raised, when `stop` says so, which is asked twice a second.
     The memory limit holds on Linux only; macOS has none that works.
     """
     name = _name(argv)
@@ -71,12 +76,14 @@ def run(
         except OSError as error:
             raise GitError(f"{name} cannot be started in {cwd}: {error.strerror}.") from error
         try:
-            said = _drain(process, limit, deadline)
+            said = _drain(process, limit, deadline, stop)
             if len(said) > limit:
                 if not cut:
                     raise WorkRejected(f"A command on the agent's work said more than {limit:,} bytes.")
                 return Output(-signal.SIGKILL, said[:limit], b"", cut=True)
             code = process.wait(max(0.0, deadline - time.monotonic()))
+        except _Stopped:
+            raise GitError(f"{name} was stopped.") from None
         except subprocess.TimeoutExpired as error:
             raise GitError(f"{name} took longer than {timeout:.0f} s.") from error
         finally:
@@ -91,7 +98,13 @@ def run(
         return Output(code, said, errors.read())
 
 
-def _drain(process: subprocess.Popen[bytes], limit: int, deadline: float) -> bytes:
+class _Stopped(Exception):
+    pass
+
+
+def _drain(
+    process: subprocess.Popen[bytes], limit: int, deadline: float, stop: Callable[[], bool] | None
+) -> bytes:
     """All that it says, or a little more than `limit` of it."""
     assert process.stdout is not None
     fd = process.stdout.fileno()
@@ -100,8 +113,12 @@ def _drain(process: subprocess.Popen[bytes], limit: int, deadline: float) -> byt
         selector.register(fd, selectors.EVENT_READ)
         while True:
             left = deadline - time.monotonic()
-            if left <= 0 or not selector.select(left):
+            if left <= 0:
                 raise subprocess.TimeoutExpired(process.args, 0)
+            if not selector.select(left if stop is None else min(left, _LOOK_SECONDS)):
+                if stop is not None and stop():
+                    raise _Stopped
+                continue
             chunk = os.read(fd, 65_536)
             if not chunk:
                 return bytes(said)

@@ -28,6 +28,9 @@ class GitServer(ThreadingHTTPServer):
         self.authorized: list[str] = []
         """What came in Authorization headers, decoded."""
         self.requests = 0
+        self.hold = threading.Event()
+        """Nothing is answered while it is not set."""
+        self.hold.set()
 
     @property
     def url(self) -> str:
@@ -42,6 +45,7 @@ def serving(root: Path, token: str | None = None) -> Iterator[GitServer]:
     try:
         yield server
     finally:
+        server.hold.set()
         server.shutdown()
         thread.join()
         server.server_close()
@@ -60,6 +64,7 @@ class _Handler(BaseHTTPRequestHandler):
         server = self.server
         server.requests += 1
         body = self._body()
+        server.hold.wait()
         if server.faults:
             return self._refuse(server.faults.pop(0))
         if server.moved_to is not None:

@@ -19,7 +19,7 @@ from hive_tui.core.errors import GitError, HiveError, Refused, SourceError
 from hive_tui.core.ids import RepoName
 from hive_tui.core.ports import Remote, RepoJob
 from hive_tui.core.settings import GitHubSettings
-from hive_tui.system import git
+from hive_tui.system import flock, git
 from tests import builders
 from tests.fakes.git_server import GitServer, serving
 from tests.fakes.repository import Repository
@@ -240,6 +240,26 @@ class TestRefused:
         assert sandbox.populate(bare, base, repo.source) == [
             "submodule vendor/inner: submodules of a remote repository are not fetched."
         ]
+
+
+class TestStopped:
+    def test_a_fetch_ends_when_the_run_is_told_to(
+        self, server: GitServer, tmp_path: Path, home: Path
+    ) -> None:
+        server.hold.clear()
+        began = time.monotonic()
+        with pytest.raises(GitError, match="was stopped"):
+            exchange.fetch(home, tmp_path / "own.git", job(server, tmp_path), lambda: server.requests > 0)
+        assert time.monotonic() - began < 10
+        server.hold.set()
+
+    def test_one_that_waits_for_another_run_too(self, server: GitServer, tmp_path: Path, home: Path) -> None:
+        repo = job(server, tmp_path)
+        lock = flock.hold(remote.mirror(home, repo.source).with_suffix(".lock"))
+        assert lock is not None
+        with pytest.raises(GitError, match="was stopped"):
+            exchange.fetch(home, tmp_path / "own.git", repo, lambda: True)
+        os.close(lock)
 
 
 class TestReady:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 from backends.clusters.local import remote
@@ -22,13 +23,13 @@ _RECEIVE = (
 )
 
 
-def fetch(home: Path, bare: Path, repo: RepoJob) -> str:
+def fetch(home: Path, bare: Path, repo: RepoJob, stop: Callable[[], bool] | None = None) -> str:
     """Make `bare` if need be, borrowing every object of the source; returns the base branch's SHA.
 
-    `home` is the fleet's folder, which keeps what was fetched from a URL.
+    `home` is the fleet's folder, which keeps what was fetched from a URL; `stop` says that this is to end.
     """
     if remote.is_remote(repo.source):
-        return remote.fetch(home, bare, repo)
+        return remote.fetch(home, bare, repo, stop)
     source = Path(repo.source)
     common = Path(git.text("rev-parse", "--path-format=absolute", "--git-common-dir", cwd=source))
     sha = _sha(source, repo.base)

@@ -12,8 +12,8 @@ import os
 import re
 import shlex
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -71,7 +71,16 @@ _NOBODY = re.compile(
     r"could not read Username|Authentication failed|returned error: 40[134]|not found|hive: ", re.IGNORECASE
 )
 
+_LASTING = ("lets git not in", "no token for", "no branch", "renamed or moved")
+"""What it says where every other run will fare no better."""
+
+_MOVED = re.compile(r"returned error: 30[1278]")
+
 _redact = Redactor()
+
+
+Stop = Callable[[], bool]
+"""Whether somebody wants it to end now."""
 
 
 class Reach(msgspec.Struct, frozen=True):
@@ -92,18 +101,15 @@ def mirror(home: Path, source: str) -> Path:
     return home / "mirrors" / f"{name}-{hashlib.sha256(source.encode()).hexdigest()[:8]}.git"
 
 
-def fetch(home: Path, bare: Path, repo: RepoJob) -> str:
+def fetch(home: Path, bare: Path, repo: RepoJob, stop: Stop | None = None) -> str:
     """Make `bare` if need be, borrowing the mirror's objects; returns the base branch's SHA there.
 
-    Raises GitError, with the next step, when the server cannot be reached or has no such branch.
+    Raises GitError, with the next step, when the server cannot be reached or has no such branch, and when
+    `stop` says so: the first time may take long.
     """
     where = mirror(home, repo.source)
-    with flock.waited_for(where.with_suffix(".lock"), FIRST_SECONDS) as held:
-        if not held:
-            raise GitError(
-                f"Another run has been fetching {repo.name} for {FIRST_SECONDS / 60:.0f} min.", "Try again."
-            )
-        sha = _bring(home, where, repo)
+    with _alone(where, repo, stop):
+        sha = _bring(home, where, repo, stop)
     if not (bare / "HEAD").is_file():
         git.run("init", "--quiet", "--bare", "--template=", "--", bare)
     info = bare / "objects" / "info"
@@ -111,6 +117,22 @@ def fetch(home: Path, bare: Path, repo: RepoJob) -> str:
     (info / "alternates").write_bytes(os.fsencode((where / "objects").absolute()) + b"\n")
     git.run("update-ref", f"refs/heads/{repo.base}", sha, cwd=bare)
     return sha
+
+
+@contextmanager
+def _alone(where: Path, repo: RepoJob, stop: Stop | None) -> Iterator[None]:
+    """While no other run fetches into the mirror."""
+    deadline = time.monotonic() + FIRST_SECONDS
+    while True:
+        with flock.waited_for(where.with_suffix(".lock"), 0.5) as held:
+            if held:
+                yield
+                return
+        if stop is not None and stop():
+            raise GitError("git was stopped.")
+        if time.monotonic() > deadline:
+            minutes = f"{FIRST_SECONDS / 60:.0f} min"
+            raise GitError(f"Another run has been fetching {repo.name} for {minutes}.", "Try again.")
 
 
 def push(home: Path, bare: Path, repo: RepoJob, refspec: str) -> None:
@@ -142,7 +164,7 @@ def reach(home: Path, source: str) -> Reach | None:
         return None
 
 
-def _bring(home: Path, where: Path, repo: RepoJob) -> str:
+def _bring(home: Path, where: Path, repo: RepoJob, stop: Stop | None) -> str:
     """Fetch the base branch into the mirror; returns its SHA."""
     new = not (where / "HEAD").is_file()
     if new:
@@ -165,28 +187,35 @@ def _bring(home: Path, where: Path, repo: RepoJob) -> str:
     def attempt() -> None:
         seconds = FIRST_SECONDS if new else SECONDS
         try:
-            _git(repo, where, "fetch", *plain, *filters, "origin", refspec, seconds=seconds)
+            _git(repo, where, "fetch", *plain, *filters, "origin", refspec, seconds=seconds, stop=stop)
         except GitError as error:
             raise (_no_branch(repo) if "find remote ref" in error.message else error) from None
         if repo.large:
-            _fill(repo, where, ref, plain)
+            _fill(repo, where, ref, plain, stop)
 
     _reaching(home, repo.source, attempt)
     return git.text("rev-parse", "--verify", f"{ref}^{{commit}}", cwd=where)
 
 
-def _fill(repo: RepoJob, where: Path, ref: str, plain: tuple[str, ...]) -> None:
+def _fill(repo: RepoJob, where: Path, ref: str, plain: tuple[str, ...], stop: Stop | None) -> None:
     """Fetch the files of the branch's tip at once: whoever borrows from here cannot fetch them."""
     listed = git.run("rev-list", "--objects", "--missing=print", "--max-count=1", ref, cwd=where).stdout
     missing = [line[1:] for line in listed.splitlines() if line.startswith(b"?")]
     if missing:
         _git(
             repo, where, "-c", "fetch.negotiationAlgorithm=noop", "fetch", *plain, "--filter=blob:none",
-            "--stdin", "origin", stdin=b"\n".join(missing) + b"\n", seconds=FIRST_SECONDS,
+            "--stdin", "origin", stdin=b"\n".join(missing) + b"\n", seconds=FIRST_SECONDS, stop=stop,
         )  # fmt: skip
 
 
-def _git(remote: Remote | RepoJob, cwd: Path, *args: str, seconds: float, stdin: bytes = b"") -> bytes:
+def _git(
+    remote: Remote | RepoJob,
+    cwd: Path,
+    *args: str,
+    seconds: float,
+    stdin: bytes = b"",
+    stop: Stop | None = None,
+) -> bytes:
     scheme = urlsplit(remote.source).scheme
     # An empty helper forgets those of other configurations; none is read here, this keeps it so.
     options = ["-c", "credential.helper="]
@@ -204,6 +233,7 @@ def _git(remote: Remote | RepoJob, cwd: Path, *args: str, seconds: float, stdin:
         stdin=stdin,
         limit=1 << 20,
         timeout=seconds,
+        stop=stop,
     )
     if done.code:
         raise _explained(remote, done.stderr)
@@ -216,6 +246,11 @@ def _explained(remote: Remote | RepoJob, stderr: bytes) -> GitError:
     if helper is not None:
         return GitError(f"git has no token for {remote.source}: {helper}")
     line = clean_line(words, limit=500)
+    if _MOVED.search(words):
+        return GitError(
+            f"{remote.source} was renamed or moved.",
+            "Give the fleet its new name, in the configuration; `hive doctor` tells it.",
+        )
     if _NOBODY.search(words) and not _PASSING.search(words):
         return GitError(
             f"{remote.source} lets git not in: {line}",
@@ -244,7 +279,7 @@ def _reaching(
             if passing and pause is not None:
                 time.sleep(pause)
                 continue
-            if passing or _NOBODY.search(error.message) or "no branch" in error.message:
+            if passing or any(word in error.message for word in _LASTING):
                 _remember(home, source, error.words)
             raise
         _remember(home, source, None)
