@@ -129,6 +129,27 @@ class TestRef:
         one.close()
         two.close()
 
+    def test_a_renewal_takes_two_calls_and_finds_out_who_came_between(
+        self, github: GitHub, tmp_path: Path
+    ) -> None:
+        one, two = writer(github, tmp_path), writer(github, tmp_path)
+        one.hold_issue(KEY, claim("r1", 1))
+        before = len(github.audit.entries)
+        one.hold_issue(KEY, claim("r1", 1, seconds=1200))
+        assert len(github.audit.entries) - before == 2
+        one.hold_issue(KEY, claim("r1", 1, seconds=-60))
+        one.let_go(KEY, RunId("r1"))
+        one.hold_issue(KEY, claim("r1", 1, seconds=-60))
+        two.hold_issue(KEY, claim("r2", 2))
+        with pytest.raises(ClaimLost, match="fleet of r2"):
+            one.hold_issue(KEY, claim("r1", 1))
+        one.let_go(KEY, RunId("r1"))
+        held = one.held(KEY)
+        assert held is not None
+        assert held.run == "r2"
+        one.close()
+        two.close()
+
     def test_of_many_at_once_one_gets_it(self, github: GitHub, tmp_path: Path) -> None:
         github.faults.random.seed(7)
         github.faults.add(Fault("lost", chance=0.1, times=None))

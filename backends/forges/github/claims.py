@@ -43,16 +43,20 @@ class Claims:
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
+        self._mine: dict[IssueKey, _Found] = {}
+        """What was written here last: a renewal starts from it, and finds out if it is not the last word."""
 
     def hold(self, key: IssueKey, claim: FleetClaim) -> None:
         register = self._register(key)
         for _ in range(RACES):
-            found = _read(register)
+            remembered = self._remembered(key, claim.run)
+            found = remembered or _read(register)
             record = Record(claim.fleet, claim.run, claim.attempt, claim.until + self._skew)
             last = found.record if found is not None else None
             if not due(key, last, record, self._desk.client.now()):
-                return
-            if register.move(found.entry if found is not None else None, text(key, record)):
+                if remembered is None:
+                    return
+            elif self._write(register, key, found, record):
                 return
         raise _busy(key)
 
@@ -67,13 +71,26 @@ class Claims:
     def let_go(self, key: IssueKey, run: RunId) -> None:
         register = self._register(key)
         for _ in range(RACES):
-            found = _read(register)
+            found = self._remembered(key, run) or _read(register)
             if found is None or found.record.run != run or found.record.released:
                 return
             record = msgspec.structs.replace(found.record, released=True, until=self._desk.client.now())
-            if register.move(found.entry, text(key, record)):
+            if self._write(register, key, found, record):
                 return
         raise _busy(key)
+
+    def _remembered(self, key: IssueKey, run: RunId) -> _Found | None:
+        """Taken out: whatever is not written from it is read anew."""
+        found = self._mine.pop(key, None)
+        return found if found is not None and found.record.run == run else None
+
+    def _write(self, register: Register, key: IssueKey, found: _Found | None, record: Record) -> bool:
+        entry = register.move(found.entry if found is not None else None, text(key, record))
+        if entry is None:
+            return False
+        if not record.released:
+            self._mine[key] = _Found(entry, record)
+        return True
 
     @property
     def _skew(self) -> timedelta:

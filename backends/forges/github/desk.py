@@ -142,6 +142,9 @@ class Desk:
         login = clean_line(viewer.login, limit=decode.MAX_NAME) if viewer is not None else ""
         if not login:
             raise Garbled("GitHub does not say whose token this is.")
+        if self.settings.github.app is not None:
+            # As REST calls an App's account, whatever GraphQL calls it.
+            login = f"{login.removesuffix('[bot]')}[bot]"
         with self._lock:
             self._me[owner] = login
         return login

@@ -12,8 +12,9 @@ import msgspec
 from backends.forges import local_rows as rows
 from backends.forges.github import approvals, comments
 from backends.forges.github.desk import Desk, RepoApi
-from backends.forges.github.errors import AnswerLost, NotFound
+from backends.forges.github.errors import AnswerLost, Gone, NotFound
 from hive_tui.core import workflow
+from hive_tui.core.errors import Refused
 from hive_tui.core.execution import AUTHOR
 from hive_tui.core.ids import IssueKey, RepoName
 from hive_tui.core.model import Comment, Issue, body_sha
@@ -154,22 +155,34 @@ class Issues:
 
     def approve(self, key: IssueKey) -> Issue:
         """Approve the text as it is now, as the person whose token it is."""
-        issue = self.get(key)
         api = self._desk.api(key.repo)
         me = self._desk.me(key.repo)
+        if me.endswith("[bot]"):
+            raise Refused(
+                f"hive acts as {me} there, and an App cannot approve in a person's name.",
+                f"`hive issue approve {key.number}` in a fleet that uses your own token does it.",
+            )
+        issue = self.get(key)
         approvals.write(api, key.number, me, body_sha(issue.body))
         if approvals.LABEL not in issue.labels:
             relabel(api, key.number, [approvals.LABEL], [])
         return self._changed(key)
 
     def comment(self, key: IssueKey, *, body: str, marker: str | None) -> None:
-        self._desk.read_issue(key)  # an unknown one is said as such
         api = self._desk.api(key.repo)
-        comments.write(api, key.number, self._desk.me(key.repo), body, marker)
-        self._changed(key)
+        try:
+            comments.write(api, key.number, self._desk.me(key.repo), body, marker)
+        except (NotFound, Gone):
+            self._desk.read_issue(key)  # an unknown one is said as such
+            raise
+        self._desk.mirror.want_poll()
 
     def comments(self, key: IssueKey) -> list[Comment]:
-        return comments.shown(comments.read(self._desk.api(key.repo), key.number))
+        try:
+            return comments.shown(comments.read(self._desk.api(key.repo), key.number))
+        except (NotFound, Gone):
+            self._desk.read_issue(key)
+            raise
 
     def _may_approve(self, login: str) -> bool:
         return login.lower() in {name.lower() for name in self._desk.settings.allowed_authors}

@@ -15,7 +15,7 @@ from backends.forges.github.errors import AnswerLost, Conflict, GitHubError, Inv
 from backends.forges.github.issues import relabel
 from hive_tui.core.errors import Refused, UsageError
 from hive_tui.core.ids import PullKey, RepoName, WorkerName
-from hive_tui.core.model import Check, PullRequest, PullState, Verdict
+from hive_tui.core.model import Check, Lease, PullRequest, PullState, Verdict
 from hive_tui.core.ports import NewPull
 from hive_tui.core.text import clean, clean_line
 
@@ -165,13 +165,12 @@ class Pulls:
     # Review
 
     def set_check(self, key: PullKey, check: Check) -> PullRequest:
-        pull = self._publish(key)
         try:
             statuses.put_check(self._desk.api(key.repo), check)
         except Invalid:
-            if check.sha == pull.head:
+            if check.sha == self._publish(key).head:
                 raise
-            return pull  # a late word on a commit that is not there any more
+            # Else it is a late word on a commit that is not there any more.
         return self._changed(key)
 
     def set_verdict(self, key: PullKey, verdict: Verdict) -> PullRequest:
@@ -193,7 +192,7 @@ class Pulls:
         add = [worker] if worker is not None and worker not in pull.labels else []
         relabel(api, key.number, add, [name for name in pull.labels if name in gone])
         changed = self._changed(key)
-        lease = leases.find(api, key.number)
+        lease = None if worker is None or until is None else Lease(worker, until)
         return self._desk.mirror.annotate_pull(key, lease=lease) or changed
 
     def close(self, key: PullKey) -> PullRequest:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import msgspec
 
 from backends.forges.github.desk import RepoApi
-from backends.forges.github.errors import AnswerLost, Conflict, Garbled, Invalid, NotFound
+from backends.forges.github.errors import AnswerLost, Conflict, Invalid, NotFound
 from hive_tui.core.text import clean
 
 TRIES = 4
@@ -68,33 +68,27 @@ class Register:
         commit = self._api.get(f"/git/commits/{sha}", what=self.what).decode(_Commit)
         return Entry(sha, commit.tree.sha, clean(commit.message, limit=MAX_TEXT))
 
-    def move(self, before: Entry | None, text: str) -> bool:
-        """Let it say `text` if it still is at `before`; False when somebody else came first.
+    def move(self, before: Entry | None, text: str) -> Entry | None:
+        """Let it say `text` if it still is at `before`; None when somebody else came first.
 
         An answer that was lost is looked for: the commit is ours alone, and the ref is at it or not.
         """
-        mine = self._commit(before, text)
+        tree = before.tree if before is not None else self._some_tree()
+        mine = Entry(self._commit(before, tree, text), tree, text)
         for attempt in range(TRIES):
             try:
-                self._point(before, mine)
-                return True
-            except (Invalid, Conflict) as refused:
+                self._point(before, mine.sha)
+                return mine
+            except (Invalid, Conflict, AnswerLost) as error:
+                # An earlier request, whose answer was lost, may have got there.
                 now = self._sha()
-                if now == mine:
-                    return True  # an earlier request, whose answer was lost, got there
+                if now == mine.sha:
+                    return mine
                 if now != (before.sha if before is not None else None):
-                    return False
-                if isinstance(refused, Invalid):
+                    return None
+                if isinstance(error, Invalid) or attempt == TRIES - 1:
                     raise
-            except AnswerLost:
-                now = self._sha()
-                if now == mine:
-                    return True
-                if now != (before.sha if before is not None else None):
-                    return False
-                if attempt == TRIES - 1:
-                    raise
-        raise Garbled(f"GitHub neither moves {self.what} nor says why.")
+        raise AssertionError("the last attempt returns or raises")
 
     def _sha(self) -> str | None:
         try:
@@ -102,9 +96,8 @@ class Register:
         except NotFound:
             return None
 
-    def _commit(self, before: Entry | None, text: str) -> str:
+    def _commit(self, before: Entry | None, tree: str, text: str) -> str:
         """A commit that nothing points to yet: making it twice leaves a spare one, no more."""
-        tree = before.tree if before is not None else self._some_tree()
         at = self._api.client.now().astimezone(UTC).replace(microsecond=0)
         body = {
             "message": text,
