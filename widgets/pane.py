@@ -9,10 +9,9 @@ from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
-from textual.app import ComposeResult
 from textual.geometry import Region
 from textual.strip import Strip
-from textual.widget import Widget
+from textual.widget import AwaitMount, Widget
 
 from hive_tui.core.glyphs import Tone
 from widgets.cells import Cell
@@ -70,8 +69,9 @@ class Pane(Guarded, Widget):
         self._drawn: dict[int, Strip] = {}
         """Lines of the frame by their position; the one of all lines between the edges at 1."""
 
-    def compose(self) -> ComposeResult:
-        yield self.body
+    def fill(self) -> AwaitMount:
+        """Mount what is in the frame: after the first picture, which it would only hold up."""
+        return self.mount(self.body)
 
     def describe(
         self, *, detail: str = "", notes: Iterable[Cell] = (), hint: Cell | None = None, mark: str = ""

@@ -94,8 +94,7 @@ class HiveApp(Acting):
 
     def get_default_screen(self) -> MainScreen:
         # Here and not earlier: the theme has everything parsed anew that is known before it is set.
-        panes = self.main.panes
-        self.stylesheet.foresee((self.main.log_pane.log_view, *(pane.body for pane in panes), *panes))
+        self.stylesheet.foresee(self.main.panes)
         return self.main
 
     def on_mount(self) -> None:
@@ -105,8 +104,11 @@ class HiveApp(Acting):
             self.set_keymap(keys.textual_keymap(self.keymap))
         self.call_after_refresh(self._begin)
 
-    def _begin(self) -> None:
+    async def _begin(self) -> None:
         """Everything that may take time, after the first paint."""
+        panes = self.main.panes
+        self.stylesheet.foresee((self.main.log_pane.log_view, *(pane.body for pane in panes)))
+        await self.main.fill()
         self.begin()
         self._tick()
         self.set_interval(1.0, self._tick)

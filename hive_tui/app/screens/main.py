@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Hashable, Sequence
 from typing import ClassVar
 
@@ -38,7 +39,7 @@ LEAST = f"{layout.LEAST_WIDTH} x {layout.LEAST_HEIGHT + 2}"
 class MainScreen(GuardedPump, Screen[None]):
     """What is happening, why nothing is happening, and what it costs, at one glance."""
 
-    AUTO_FOCUS = "#agents Table"
+    AUTO_FOCUS = ""
     BINDINGS: ClassVar[list[BindingType]] = [*keys.main_bindings()]
 
     def __init__(self, name: str, settings: FleetSettings, logs: Logs) -> None:
@@ -75,6 +76,12 @@ class MainScreen(GuardedPump, Screen[None]):
         yield self.pulse
         yield self.deck
         yield KeyHints(id="keys")
+
+    async def fill(self) -> None:
+        """Put into the frames of the first picture what belongs there."""
+        with self.app.batch_update():
+            await asyncio.gather(*(pane.fill() for pane in self.panes))
+            self.current.body.focus()
 
     # What is shown
 
