@@ -27,7 +27,7 @@ class Context:
     journal: Journal
     orders: Orders
     secrets: tuple[str, ...] = ()
-    """Values of the agent's credentials, which may appear nowhere."""
+    """Values of the agent's credentials and of the tracker's, which may appear nowhere."""
     limits: Limits = field(default_factory=Limits)
     base: str = ""
     """SHA that the work tree started from; empty until the repository was fetched."""

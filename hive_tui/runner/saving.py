@@ -38,7 +38,7 @@ def save(ctx: Context, keep_local: str | None = None) -> str | None:
         # A forge runs a changed workflow on any push, so a person has to look before it gets there.
         remote = (found or keep_local) and "://" in ctx.job.repo.source
         if taken.leaks or remote:
-            why = "it holds the agent's credential" if taken.leaks else keep_local or found[0]
+            why = "it holds a credential" if taken.leaks else keep_local or found[0]
             ctx.journal.note(f"the work is kept in {ctx.bare}: {why}")
             return None
         branch = wip_branch_name(ctx.job.spec.issue, ctx.job.spec.attempt)

@@ -21,7 +21,7 @@ PUBLISH = "publish"
 """Under `refs/hive/` of the runner's directory: the commit that passed everything and is to be pushed.
 From then on the run has succeeded, whoever pushes it."""
 
-LEAK = "a commit holds the agent's own credential"
+LEAK = "a commit holds the agent's or the tracker's credential"
 
 _SUMMARY_CHARACTERS = 1_000
 _SUMMARY_LINES = 15

@@ -21,6 +21,7 @@ from hive_tui.core.model import ControlKind, Phase, Step
 from hive_tui.runner import agent, recover, session
 from hive_tui.runner import run as runner
 from hive_tui.runner.saving import NoRoom
+from hive_tui.runner.steps import LEAK
 from hive_tui.system import git
 from tests.fakes.run_host import meanwhile, repository, running, until
 from tests.unit.runner.conftest import Stage
@@ -521,9 +522,28 @@ def test_the_agents_own_credential_is_pushed_nowhere(stage: Make, monkeypatch: p
     run = stage()
     script = 'commit("k.txt", os.environ["TOY_KEY"]); commit("k.txt", "gone"); write("b.txt", "x"); done()'
     over = run.play(script)
-    assert (over.phase, over.why) == (Phase.NEEDS_HUMAN, "a commit holds the agent's own credential")
+    assert (over.phase, over.why) == (Phase.NEEDS_HUMAN, LEAK)
     assert branches(run) == {"main"}
     assert run.host.pushed == []
+
+
+def test_the_trackers_token_reaches_neither_the_agent_nor_a_log_nor_a_commit(
+    stage: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MY_TRACKER", "very-secret-value")
+    run = stage()
+    repo = msgspec.structs.replace(run.host.job.repo, variables=("MY_TRACKER",))
+    run.host.job = msgspec.structs.replace(run.host.job, repo=repo)
+    # As a program of the same user it can read it from where the runner has it.
+    script = """
+assert "MY_TRACKER" not in os.environ
+emit("said", text="it is very-secret-value"); commit("k.txt", "very-secret-value"); done()
+"""
+    over = run.play(script)
+    assert (over.phase, over.why) == (Phase.NEEDS_HUMAN, LEAK)
+    assert branches(run) == {"main"}
+    assert any("it is •••" in str(line) for line in run.host.lines)
+    assert "very-secret" not in str(run.host.lines)
 
 
 def test_on_a_full_disk_a_run_waits_for_recovery_with_its_work(
