@@ -56,18 +56,21 @@ class Pane(Guarded, Widget):
         self,
         digit: int,
         name: str,
-        body: Widget,
         *,
         id: str | None = None,  # noqa: A002
     ) -> None:
         super().__init__(id=id)
         self.digit = digit
         self.label = name
-        self.body = body
         self._top = Edge((Cell(name, Tone.TITLE),))
         self._bottom = Edge()
         self._drawn: dict[int, Strip] = {}
         """Lines of the frame by their position; the one of all lines between the edges at 1."""
+
+    @property
+    def body(self) -> Widget:
+        """What is in the frame, and takes the focus."""
+        raise NotImplementedError
 
     def fill(self) -> AwaitMount:
         """Mount what is in the frame: after the first picture, which it would only hold up."""

@@ -21,7 +21,6 @@ from hive_tui.app.looking import Looking
 from hive_tui.app.orders import Orders
 from hive_tui.app.panes.attention import AttentionPane
 from hive_tui.app.panes.base import ListPane
-from hive_tui.app.run_log import RunLog
 from hive_tui.app.screens.main import MainScreen
 from hive_tui.app.sorting import Order
 from hive_tui.app.tail import following
@@ -34,6 +33,7 @@ from widgets.table import Table
 
 if TYPE_CHECKING:
     from hive_tui.app.commander import Commander, Commands
+    from hive_tui.app.run_log import RunLog
 
 SETTLE_SECONDS = 0.08
 """How long a selection has to rest before its log is opened."""
@@ -271,8 +271,8 @@ class HiveApp(Acting):
 
         return paths().fleet(self.fleet.name) / "saved"
 
-    @on(RunLog.Opened)
-    def _log_opened(self, message: RunLog.Opened) -> None:
+    # By name: the class is imported after the first paint.
+    def on_run_log_opened(self, message: RunLog.Opened) -> None:
         self.show_log(message.run)
 
     def switch_fleet(self, name: str) -> None:

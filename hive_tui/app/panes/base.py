@@ -101,7 +101,7 @@ class ListPane(ViewPane):
 
     def __init__(self, digit: int, name: str, columns: Sequence[Column], *, id: str) -> None:  # noqa: A002
         self.table = Table(columns, headings=True)
-        super().__init__(digit, name, self.table, id=id)
+        super().__init__(digit, name, id=id)
         self.view: View | None = None
         self._arranging = Arranging(self._thing, self.facts)
         self._filter_line: FilterLine | None = None
@@ -109,6 +109,10 @@ class ListPane(ViewPane):
         self._asked = False
         """A person asked for other rows, which are not all there yet."""
         self._targets: tuple[tuple[object, ...], tuple[Target, ...]] = ((), ())
+
+    @property
+    def body(self) -> Table:
+        return self.table
 
     # What a pane says of its things
 

@@ -20,8 +20,12 @@ class CostsPane(ViewPane):
 
     def __init__(self) -> None:
         self.sheet = Sheet()
-        super().__init__(6, "Costs", self.sheet, id="costs")
+        super().__init__(6, "Costs", id="costs")
         self._essential = self.least
+
+    @property
+    def body(self) -> Sheet:
+        return self.sheet
 
     @property
     def wanted(self) -> int | None:

@@ -23,8 +23,12 @@ class FleetPane(ViewPane):
 
     def __init__(self) -> None:
         self.sheet = Sheet()
-        super().__init__(1, "Fleet", self.sheet, id="fleet")
+        super().__init__(1, "Fleet", id="fleet")
         self._essential = self.least
+
+    @property
+    def body(self) -> Sheet:
+        return self.sheet
 
     @property
     def wanted(self) -> int | None:

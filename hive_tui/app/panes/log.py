@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-
-from textual import on
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 from hive_tui.app import rows
 from hive_tui.app.panes.base import ViewPane
-from hive_tui.app.run_log import RunLog
-from hive_tui.app.tail import Logs
 from hive_tui.app.view import View
 from hive_tui.core.glyphs import Tone
 from hive_tui.core.ids import RunId
@@ -17,7 +15,11 @@ from hive_tui.core.sources import CLUSTER
 from hive_tui.core.store import Diff
 from hive_tui.core.targets import Target
 from widgets.cells import Cell
-from widgets.log_view import LogView
+
+if TYPE_CHECKING:
+    from hive_tui.app.run_log import RunLog
+    from hive_tui.app.tail import Logs
+    from widgets.log_view import LogView
 
 
 class LogPane(ViewPane):
@@ -27,9 +29,21 @@ class LogPane(ViewPane):
     source = CLUSTER
 
     def __init__(self, logs: Logs) -> None:
-        self.run_log = RunLog(logs)
-        super().__init__(4, "Log", self.run_log, id="log")
+        super().__init__(4, "Log", id="log")
+        self._logs = logs
         self._view: View | None = None
+
+    @cached_property
+    def run_log(self) -> RunLog:
+        """The log itself."""
+        # The first picture has a frame only, and all that reads a log takes long to import.
+        from hive_tui.app.run_log import RunLog
+
+        return RunLog(self._logs)
+
+    @property
+    def body(self) -> RunLog:
+        return self.run_log
 
     @property
     def log_view(self) -> LogView:
@@ -57,7 +71,9 @@ class LogPane(ViewPane):
             return ()
         return (self._view.target_of_run(self.run),)
 
-    @on(RunLog.Described)
+    def on_run_log_described(self) -> None:
+        self._describe()
+
     def _describe(self) -> None:
         view, log = self._view, self.run_log
         run = view.snapshot.runs.get(self.run) if view is not None and self.run is not None else None

@@ -40,7 +40,7 @@ class PullsPane(ListPane):
             pull,
             view.now,
             many=view.many,
-            ready=pull.state is PullState.OPEN and not self._obstacles(view, pull),
+            ready=pull.mergeable is True and not self._obstacles(view, pull),
             pending=view.pending_of(Target(repo=pull.repo, pull_request=pull.number)),
             compact=not self.has_room("mergeable"),
         )
