@@ -12,11 +12,13 @@ from pathlib import Path
 import psutil
 import pytest
 import yaml
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 from tests.fakes.github import changes
 from tests.fakes.github.faults import Fault
 from tests.fakes.github.server import GitHub
-from tests.fakes.github.state import Repository
+from tests.fakes.github.state import App, Repository
 from tests.fakes.terminal import Terminal, hive
 from tests.fakes.workshop import PLAN_AND_DONE, Workshop
 
@@ -30,14 +32,15 @@ PEEK = "env | grep -E 'TOKEN|HIVE_RUN='"
 
 
 class GitHubShop(Workshop):
-    """A fleet `github` that serves `kay/shop` with the token in a variable of the environment."""
+    """A fleet `github` that serves `kay/shop`."""
 
-    def __init__(self, root: Path, github: GitHub) -> None:
+    def __init__(self, root: Path, github: GitHub, *token: str) -> None:
+        """`token` is how `hive init` is told of it."""
         super().__init__(root)
         self.env["SHOP_TOKEN"] = CANARY
         self.env.pop("GITHUB_TOKEN", None)
         self.hive(
-            *("init", "--forge", "github", "--url", github.site, "--token-env", "SHOP_TOKEN"),
+            *("init", "--forge", "github", "--url", github.site, *token),
             *("--repo", "kay/shop", "--labels", "--test", PEEK),
         )
         path = self.home / "config" / "config.yaml"
@@ -108,7 +111,7 @@ def repository(github: GitHub) -> Repository:
 
 @pytest.fixture
 def shop(tmp_path: Path, github: GitHub, repository: Repository) -> Iterator[GitHubShop]:
-    shop = GitHubShop(tmp_path / "shop", github)
+    shop = GitHubShop(tmp_path / "shop", github, "--token-env", "SHOP_TOKEN")
     watch = Watch(shop.home)
     watch.start()
     yield shop
@@ -180,3 +183,51 @@ def test_the_token_is_used_and_seen_nowhere(
     assert any("HIVE_RUN=shop-" in text for text in printed), "what the test command printed is shown"
     assert not [text for text in (*written, *printed) if CANARY in text]
     assert not re.search(r"[?&](access_)?token=", "".join(entry.query for entry in github.audit.entries))
+
+
+def test_a_fleet_works_as_an_app(github: GitHub, repository: Repository, tmp_path: Path) -> None:
+    repository.private = True
+    app, pem = made_app(github)
+    github.world.install(app, "kay")
+    key = tmp_path / "key.pem"
+    key.write_bytes(pem)
+    key.chmod(0o600)
+    shop = GitHubShop(
+        tmp_path / "shop", github, "--app", str(app.id), "--app-key", str(key), "--author", "kay"
+    )
+    try:
+        shop.scenario("default", [{"write": {"path": "a.txt", "text": "1\n"}}, {"commit": "Add a"}])
+        ready(github, repository, "Sell bread")
+        shop.hive("dispatcher", "start")
+        shop.wait("a pull request", lambda: repository.pulls, 120)
+        shop.wait(
+            "its review", lambda: [i for i in shop.snapshot()["issues"] if i["state"] == "in-review"], 60
+        )
+    finally:
+        shop.close()
+    (pull,) = repository.pulls.values()
+    assert pull.author == app.bot
+    tokens = [token.secret for token in github.world.tokens.values() if token.installation is not None]
+    assert tokens
+    secrets = [*tokens, pem.decode().splitlines()[5]]
+    files = [path.read_bytes() for path in shop.home.rglob("*") if path.is_file() and not path.is_symlink()]
+    assert not [secret for secret in secrets for data in files if secret.encode() in data]
+
+
+def made_app(github: GitHub) -> tuple[App, bytes]:
+    """An App with what docs/github.md lists, and its private key."""
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    public = key.public_key().public_bytes(
+        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+    permissions = dict.fromkeys(("contents", "issues", "pull_requests", "statuses"), "write")
+    app = github.world.add_app(
+        "hive", owner="kay", public_key=public.decode(),
+        permissions={**permissions, "metadata": "read", "checks": "read"},
+    )  # fmt: skip
+    pem = key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.TraditionalOpenSSL,
+        serialization.NoEncryption(),
+    )
+    return app, pem
