@@ -11,6 +11,7 @@ It is laid out as an Enterprise server: REST below `/api/v3`, GraphQL at `/api/g
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import html
 import json
@@ -25,7 +26,16 @@ from types import TracebackType
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
-from tests.fakes.github import control, graphql_execute, graphql_views, published, rest, rest_apps, trouble
+from tests.fakes.github import (
+    control,
+    graphql_execute,
+    graphql_schema,
+    graphql_views,
+    published,
+    rest,
+    rest_apps,
+    trouble,
+)
 from tests.fakes.github import rest_git as _git
 from tests.fakes.github import rest_issues as _issues
 from tests.fakes.github import rest_pulls as _pulls
@@ -108,6 +118,9 @@ class GitHub:
         self._git = GitServer(self.world, self.site)
 
     def __enter__(self) -> GitHub:
+        with contextlib.suppress(published.Unavailable):
+            # On a busy machine this takes seconds, which the first caller shall not wait for.
+            graphql_schema.schema()
         self._listener.open()
         return self
 
