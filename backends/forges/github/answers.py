@@ -8,6 +8,7 @@ from typing import TypeVar
 
 import msgspec
 
+from backends import typed
 from backends.forges.github import errors
 from backends.forges.github.limits import retry_after
 from hive_tui.core.text import clean_line
@@ -48,7 +49,7 @@ class Answer(msgspec.Struct, frozen=True):
     def decode(self, shape: type[T]) -> T:
         """The body as that type. Raises Garbled."""
         try:
-            return msgspec.json.decode(self.body, type=shape)
+            return typed.decode(self.body, shape)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             where = f"{self.verb} {self.path}"
             what = f"GitHub's answer to {where} cannot be read: {clean_line(str(error), limit=MAX_WORDS)}."
@@ -59,6 +60,9 @@ class _Reason(msgspec.Struct, frozen=True):
     code: str = ""
     message: str = ""
     field: str = ""
+
+
+typed.prepare(_Reason)
 
 
 class _Complaint(msgspec.Struct, frozen=True):
@@ -78,7 +82,7 @@ class _Complaint(msgspec.Struct, frozen=True):
 def said(answer: Answer) -> tuple[str, tuple[str, ...]]:
     """The server's own words on one line, and its codes."""
     try:
-        complaint = msgspec.json.decode(answer.body, type=_Complaint)
+        complaint = typed.decode(answer.body, _Complaint)
         reasons = complaint.reasons
     except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError):
         return "", ()

@@ -18,6 +18,7 @@ import jwt
 import msgspec
 import requests
 
+from backends import typed
 from backends.forges.github.auth import Secret, read_private
 from backends.forges.github.errors import ServerDown
 from backends.forges.github.site import Site
@@ -204,6 +205,6 @@ def _date(response: requests.Response) -> datetime | None:
 
 def _decoded(response: requests.Response) -> _Answer:
     try:
-        return msgspec.json.decode(response.content[:_LARGEST], type=_Answer)
+        return typed.decode(response.content[:_LARGEST], _Answer)
     except msgspec.MsgspecError:
         return _Answer()

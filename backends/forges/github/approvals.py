@@ -12,6 +12,7 @@ from datetime import datetime
 
 import msgspec
 
+from backends import typed
 from backends.forges.github import comments, decode
 from backends.forges.github.desk import RepoApi
 from backends.forges.github.errors import Garbled
@@ -77,7 +78,7 @@ def find(api: RepoApi, number: int, sha: str, may: Callable[[str], bool]) -> App
     what = f"the approval of {api.repo}#{number}"
     found = api.client.graphql(_QUERY, variables, repo=api.repo, cost=1, what=what, write=True)
     try:
-        data = msgspec.json.decode(found.data, type=_Data)
+        data = typed.decode(found.data, _Data)
     except msgspec.DecodeError as error:
         raise Garbled(f"GitHub's answer about {what} cannot be read: {clean_line(str(error))}.") from None
     issue = data.repository.issue if data.repository is not None else None

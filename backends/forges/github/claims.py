@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from backends import typed
 from backends.forges.github.desk import Desk
 from backends.forges.github.refs import Entry, Register
 from hive_tui.core.errors import ClaimLost, SourceError
@@ -136,7 +137,7 @@ def record_of(message: str) -> Record | None:
     """What `text` wrote, None for anything else."""
     lines = message.strip().splitlines()
     try:
-        record = msgspec.json.decode(lines[-1] if lines else "", type=Record)
+        record = typed.decode(lines[-1] if lines else "", Record)
     except msgspec.DecodeError:
         return None
     return record if record.until.tzinfo is not None and record.attempt > 0 else None

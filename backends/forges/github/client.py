@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from backends import typed
 from backends.forges.github import answers
 from backends.forges.github.answers import Answer
 from backends.forges.github.errors import (
@@ -356,7 +357,7 @@ class Client:
     @staticmethod
     def _metered(envelope: _Envelope) -> _RateLimit | None:
         try:
-            return msgspec.json.decode(envelope.data, type=_Metered).rate_limit
+            return typed.decode(envelope.data, _Metered).rate_limit
         except msgspec.DecodeError:
             return None
 

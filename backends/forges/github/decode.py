@@ -12,6 +12,7 @@ from datetime import datetime
 
 import msgspec
 
+from backends import typed
 from backends.forges.github import verdicts
 from hive_tui.core.ids import RepoName, run_id
 from hive_tui.core.model import (
@@ -231,14 +232,14 @@ class Seen(msgspec.Struct):
 
 def repositories(data: bytes) -> dict[str, msgspec.Raw]:
     """What an answer has by alias; null stays null. Raises msgspec.DecodeError."""
-    return msgspec.json.decode(data, type=dict[str, msgspec.Raw])
+    return typed.decode(data, dict[str, msgspec.Raw])
 
 
 def repository(raw: msgspec.Raw, name: RepoName, identity: str) -> Seen | None:
     """What is below a repository's alias, or None for null. Raises msgspec.DecodeError."""
-    facts = msgspec.json.decode(raw, type=_Facts | None)
-    if facts is None:
+    if _is_null(raw):
         return None
+    facts = typed.decode(raw, _Facts)
     seen = Seen(
         name,
         clean_line(facts.name_with_owner, limit=200) or name,
@@ -268,29 +269,28 @@ def repository(raw: msgspec.Raw, name: RepoName, identity: str) -> Seen | None:
 
 def _singles(seen: Seen, raw: msgspec.Raw, identity: str) -> None:
     """What was asked for by number or SHA, each below an alias of its own."""
-    for alias, value in msgspec.json.decode(raw, type=dict[str, msgspec.Raw]).items():
+    for alias, value in typed.decode(raw, dict[str, msgspec.Raw]).items():
         match re.fullmatch(r"([ibpc])([0-9a-f]+)", alias):
             case None:
                 continue
             case found:
                 kind, rest = found.groups()
-        absent = bytes(value).strip() == b"null"
+        absent = _is_null(value)
         if kind == "c":
-            commit = msgspec.json.decode(value, type=_Commit | None)
-            rollup = commit.status_check_rollup if commit is not None else None
+            rollup = None if absent else typed.decode(value, _Commit).status_check_rollup
             seen.checks[rest] = checks(rollup, rest)
         elif kind == "p":
             if absent:
                 seen.missing_pulls.append(int(rest))
             else:
-                pull = msgspec.json.decode(value, type=_Pull)
+                pull = typed.decode(value, _Pull)
                 seen.pulls.append(ReadPull(_pull(pull, seen.name, identity), True))
         elif absent:
             seen.missing_issues.append(int(rest))
         elif kind == "i":
-            seen.issues.append(_issue(msgspec.json.decode(value, type=_Issue), seen.name))
+            seen.issues.append(_issue(typed.decode(value, _Issue), seen.name))
         else:
-            seen.texts.append(_text(msgspec.json.decode(value, type=_Text)))
+            seen.texts.append(_text(typed.decode(value, _Text)))
 
 
 def _closed_to_work(facts: _Facts, name: RepoName) -> str | None:
@@ -482,6 +482,10 @@ def _url(text: str | None) -> str | None:
     if text is None or not re.fullmatch(r"https?://[\x21-\x7e]{1,500}", text):
         return None
     return text
+
+
+def _is_null(raw: msgspec.Raw) -> bool:
+    return bytes(raw).strip() == b"null"
 
 
 def _next(page: _PageInfo) -> str | None:

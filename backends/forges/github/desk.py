@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 import msgspec
 
+from backends import typed
 from backends.forges.github import decode
 from backends.forges.github.answers import Answer
 from backends.forges.github.client import JSON, Client
@@ -136,7 +137,7 @@ class Desk:
             return known
         found = self.client.graphql("query { viewer { login } }", repo=repo, what="who hive is", write=True)
         try:
-            viewer = msgspec.json.decode(found.data, type=_Me).viewer
+            viewer = typed.decode(found.data, _Me).viewer
         except msgspec.DecodeError:
             viewer = None
         login = clean_line(viewer.login, limit=decode.MAX_NAME) if viewer is not None else ""

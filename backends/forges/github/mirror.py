@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from backends import typed
 from backends.database import Database
 from backends.forges import local_rows as rows
 from hive_tui.core.ids import IssueKey, PullKey, RepoName
@@ -346,7 +347,7 @@ class TakingIn:
                     self.forget_issue(IssueKey(repo, number))
             ended = self._connection.execute("SELECT doc FROM pulls WHERE repo = ? AND open = 0", (repo,))
             for (doc,) in ended.fetchall():
-                pull = msgspec.json.decode(doc, type=PullRequest)
+                pull = typed.decode(doc, PullRequest)
                 if now - pull.updated_at > ENDED_KEPT:
                     self.forget_pull(pull.key)
         for pull, _ in rows.open_pulls(self._connection):
@@ -452,11 +453,11 @@ def _with_what_is_ours(new: PullRequest, stored: PullRequest, *, whole: bool) ->
 def _concerns(connection: sqlite3.Connection, repo: RepoName) -> frozenset[int]:
     found = set()
     for (doc,) in connection.execute("SELECT doc FROM claims WHERE repo = ?", (repo,)):
-        claim = msgspec.json.decode(doc, type=Claim)
+        claim = typed.decode(doc, Claim)
         if claim.run is not None or claim.fire is not None:
             found.add(claim.number)
     for (doc,) in connection.execute("SELECT doc FROM pulls WHERE repo = ? AND open = 1", (repo,)):
-        pull = msgspec.json.decode(doc, type=PullRequest)
+        pull = typed.decode(doc, PullRequest)
         if pull.issue is not None and pull.run is not None:
             found.add(pull.issue)
     return frozenset(found)
