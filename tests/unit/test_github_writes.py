@@ -259,6 +259,19 @@ class TestPulls:
         assert bench("anna").set_lease(pull.key, B, until).lease is not None
         assert bench.labels(pull.number) == {B}
 
+    def test_a_person_ends_a_lease_by_taking_its_label_off(self, bench: Bench) -> None:
+        pull, until = bench.pull(), datetime.now(UTC) + timedelta(hours=12)
+        bench().set_lease(pull.key, A, until)
+        with bench.world.lock:
+            changes.remove_label(bench.world, bench.repo, bench.repo.issues[pull.number], A, "anna")
+        assert bench().get_pull(pull.key).lease is None
+        with pytest.raises(Refused, match="reserved for claude-a"):
+            bench("anna").set_lease(pull.key, B, until)  # so young, its label may be on its way
+        later = datetime.now(UTC) + timedelta(minutes=2)
+        bench.world.clock = bench("anna").client._clock = lambda: later
+        assert bench("anna").set_lease(pull.key, B, until).lease is not None
+        assert bench.labels(pull.number) == {B}
+
 
 class TestMerging:
     def merge(self, bench: Bench, pull: PullRequest) -> PullRequest:

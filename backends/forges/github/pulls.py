@@ -188,7 +188,7 @@ class Pulls:
         if worker is not None and pull.state is not PullState.OPEN:
             raise Refused(f"{key} is {pull.state.value}.", "Only an open pull request can be reserved.")
         api = self._desk.api(key.repo)
-        gone = leases.swap(api, key, worker, until)
+        gone = leases.swap(api, key, worker, until, pull.labels)
         add = [worker] if worker is not None and worker not in pull.labels else []
         relabel(api, key.number, add, [name for name in pull.labels if name in gone])
         changed = self._changed(key)
