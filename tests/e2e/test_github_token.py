@@ -12,13 +12,12 @@ from pathlib import Path
 import psutil
 import pytest
 import yaml
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
 
+from tests.fakes import app_key
 from tests.fakes.github import changes
 from tests.fakes.github.faults import Fault
 from tests.fakes.github.server import GitHub
-from tests.fakes.github.state import App, Repository
+from tests.fakes.github.state import Repository
 from tests.fakes.terminal import Terminal, hive
 from tests.fakes.workshop import PLAN_AND_DONE, Workshop
 
@@ -187,11 +186,8 @@ def test_the_token_is_used_and_seen_nowhere(
 
 def test_a_fleet_works_as_an_app(github: GitHub, repository: Repository, tmp_path: Path) -> None:
     repository.private = True
-    app, pem = made_app(github)
-    github.world.install(app, "kay")
     key = tmp_path / "key.pem"
-    key.write_bytes(pem)
-    key.chmod(0o600)
+    app = app_key.install(github, "kay", key)
     shop = GitHubShop(
         tmp_path / "shop", github, "--app", str(app.id), "--app-key", str(key), "--author", "kay"
     )
@@ -209,25 +205,6 @@ def test_a_fleet_works_as_an_app(github: GitHub, repository: Repository, tmp_pat
     assert pull.author == app.bot
     tokens = [token.secret for token in github.world.tokens.values() if token.installation is not None]
     assert tokens
-    secrets = [*tokens, pem.decode().splitlines()[5]]
+    secrets = [*tokens, key.read_text().splitlines()[5]]
     files = [path.read_bytes() for path in shop.home.rglob("*") if path.is_file() and not path.is_symlink()]
     assert not [secret for secret in secrets for data in files if secret.encode() in data]
-
-
-def made_app(github: GitHub) -> tuple[App, bytes]:
-    """An App with what docs/github.md lists, and its private key."""
-    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    public = key.public_key().public_bytes(
-        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
-    )
-    permissions = dict.fromkeys(("contents", "issues", "pull_requests", "statuses"), "write")
-    app = github.world.add_app(
-        "hive", owner="kay", public_key=public.decode(),
-        permissions={**permissions, "metadata": "read", "checks": "read"},
-    )  # fmt: skip
-    pem = key.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.TraditionalOpenSSL,
-        serialization.NoEncryption(),
-    )
-    return app, pem

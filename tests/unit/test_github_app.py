@@ -15,13 +15,12 @@ from typing import Any
 
 import jwt
 import pytest
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
 
 from backends.forges.github.auth import Credentials
 from hive_tui.core.errors import SourceError
 from hive_tui.core.ids import RepoName
 from hive_tui.core.settings import AppSettings, GitHubSettings
+from tests.fakes import app_key
 
 REPO = RepoName("Acme/app")
 
@@ -84,37 +83,20 @@ class Handler(BaseHTTPRequestHandler):
         pass
 
 
-@pytest.fixture(scope="module")
-def key() -> rsa.RSAPrivateKey:
-    return rsa.generate_private_key(public_exponent=65537, key_size=2048)
+@pytest.fixture
+def pem(tmp_path: Path) -> Path:
+    return tmp_path / "key.pem"
 
 
 @pytest.fixture
-def server(key: rsa.RSAPrivateKey) -> Iterator[Server]:
-    public = key.public_key().public_bytes(
-        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
-    )
-    server = Server(public.decode())
+def server(pem: Path) -> Iterator[Server]:
+    server = Server(app_key.write_key(pem))
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     yield server
     server.shutdown()
     thread.join()
     server.server_close()
-
-
-@pytest.fixture
-def pem(key: rsa.RSAPrivateKey, tmp_path: Path) -> Path:
-    path = tmp_path / "key.pem"
-    path.write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.TraditionalOpenSSL,
-            serialization.NoEncryption(),
-        )
-    )
-    path.chmod(0o600)
-    return path
 
 
 class Clock:

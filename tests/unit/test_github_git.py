@@ -6,8 +6,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
 
 from backends.clusters.local import exchange, remote
 from backends.forges.github import remotes
@@ -18,6 +16,7 @@ from hive_tui.core.ports import RepoJob
 from hive_tui.core.settings import AppSettings, GitHubSettings
 from hive_tui.system import git
 from tests import builders
+from tests.fakes import app_key
 from tests.fakes.github import changes
 from tests.fakes.github.server import GitHub
 from tests.fakes.github.state import Repository
@@ -54,20 +53,10 @@ def as_person(github: GitHub, tmp_path: Path, login: str, **rights: dict[str, st
     return GitHubSettings(url=github.site, token_file=secret_file(tmp_path / "token", token.secret))
 
 
-def as_app(github: GitHub, tmp_path: Path, permissions: dict[str, str]) -> GitHubSettings:
-    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    public = key.public_key().public_bytes(
-        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
-    )
-    pem = key.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.TraditionalOpenSSL,
-        serialization.NoEncryption(),
-    )
-    app = github.world.add_app("hive", owner="acme", public_key=public.decode(), permissions=permissions)
-    github.world.install(app, "acme")
-    file = secret_file(tmp_path / "key.pem", pem.decode())
-    return GitHubSettings(url=github.site, app=AppSettings(str(app.id), file))
+def as_app(github: GitHub, tmp_path: Path, permissions: dict[str, str] | None = None) -> GitHubSettings:
+    key = tmp_path / "key.pem"
+    app = app_key.install(github, "acme", key, permissions)
+    return GitHubSettings(url=github.site, app=AppSettings(str(app.id), str(key)))
 
 
 def job(settings: GitHubSettings) -> RepoJob:
@@ -88,9 +77,6 @@ def round_trip(settings: GitHubSettings, tmp_path: Path) -> str:
     return sha
 
 
-ALL = {"contents": "write", "issues": "write", "metadata": "read", "pull_requests": "write"}
-
-
 def test_a_person(github: GitHub, repository: Repository, tmp_path: Path) -> None:
     sha = round_trip(as_person(github, tmp_path, "kay"), tmp_path)
     assert repository.git.ref(f"refs/heads/{SPEC.branch}") == sha
@@ -100,7 +86,7 @@ def test_an_app_with_a_token_for_this_repository_alone(
     github: GitHub, repository: Repository, tmp_path: Path
 ) -> None:
     other = github.world.add_repository("acme/other", private=True)
-    settings = as_app(github, tmp_path, ALL)
+    settings = as_app(github, tmp_path)
     sha = round_trip(settings, tmp_path)
     assert repository.git.ref(f"refs/heads/{SPEC.branch}") == sha
     token = github.world.tokens[Credentials(settings).git_token(REPO)]
@@ -111,7 +97,7 @@ def test_an_app_with_a_token_for_this_repository_alone(
 
 def test_an_app_that_was_not_granted_contents(github: GitHub, repository: Repository, tmp_path: Path) -> None:
     with pytest.raises(GitError, match=r"gets no token.*docs/github\.md"):
-        round_trip(as_app(github, tmp_path, {**ALL, "contents": "read"}), tmp_path)
+        round_trip(as_app(github, tmp_path, {**app_key.PERMISSIONS, "contents": "read"}), tmp_path)
 
 
 def test_who_may_only_read_cannot_push(github: GitHub, repository: Repository, tmp_path: Path) -> None:

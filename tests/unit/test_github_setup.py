@@ -13,6 +13,7 @@ from hive_tui import config
 from hive_tui.cli import run
 from hive_tui.core import label_set
 from hive_tui.core.settings import Preset
+from tests.fakes import app_key
 from tests.fakes.github.server import GitHub
 from tests.unit.test_discover import make
 
@@ -239,3 +240,16 @@ class TestDoctor:
         checks = self.checks(hive, code=1)
         assert checks["github"]["state"] == "broken"
         assert "does not accept" in checks["github"]["detail"]
+
+    @pytest.mark.unpublished
+    def test_an_app(self, hive: Hive, github: GitHub, tmp_path: Path) -> None:
+        app = app_key.install(github, "acme", tmp_path / "key.pem")
+        hive(
+            *("init", "--forge", "github", "--url", github.site, "--repo", REPO, "--agent", "scripted"),
+            *("--app", str(app.id), "--app-key", str(tmp_path / "key.pem"), "--author", "kay", "--labels"),
+        )
+        checks = self.checks(hive)
+        assert checks["token"]["detail"] == f"installation token of an App, by GitHub App {app.id}"
+        assert checks[f"repo {REPO}"]["state"] == "ok"
+        github.world.installations.clear()
+        assert "is not installed on" in self.checks(hive, code=1)["token"]["detail"]
