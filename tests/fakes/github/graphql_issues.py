@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 from tests.fakes.github import pulls, state
 from tests.fakes.github.graphql_schema import stamp
+from tests.fakes.github.graphql_timeline import EVENTS, CrossReferencedEvent, Timeline, constant
 from tests.fakes.github.graphql_views import Info, Page, Part, Trouble, View, ordered
 
 ORDERS: dict[str, Callable[[Any], Any]] = {
@@ -207,7 +208,7 @@ class Thread(Text):
         items = [
             view
             for at, view in sorted(found, key=lambda pair: (pair[0], pair[1].id))
-            if (itemTypes is None or _constant(type(view).__name__) in itemTypes)
+            if (itemTypes is None or constant(type(view).__name__) in itemTypes)
             and (since is None or at >= since)
         ]
         return Timeline(info, items[skip:], **page)
@@ -249,154 +250,6 @@ class Issue(Thread):
         return Page(info, [] if userLinkedOnly else self.views(found), **page)
 
 
-class Timeline(Page):
-    @property
-    def filteredCount(self) -> int:
-        return self.totalCount
-
-    @property
-    def pageCount(self) -> int:
-        return len(self.nodes)
-
-    @property
-    def updatedAt(self) -> str:
-        return max((x.createdAt for x in self.nodes), default="1970-01-01T00:00:00Z")
-
-
-class Happened(Part):
-    """An entry of a timeline; the record is (the issue, the event)."""
-
-    @property
-    def id(self) -> str:
-        return state.node_id("EV", self.record[1].id)
-
-    @property
-    def actor(self) -> View | None:
-        return self.asked.actor(self.record[1].actor)
-
-    @property
-    def createdAt(self) -> str:
-        return stamp(self.record[1].at)
-
-    @property
-    def resourcePath(self) -> str:
-        return f"{Thread(self.asked, self.repo, self.record[0]).resourcePath}#event-{self.record[1].id}"
-
-    @property
-    def subject(self) -> View:
-        """The issue or pull request that it happened to, by whatever name the type has for it."""
-        return self.asked.view(self.repo, self.record[0])
-
-    labelable = closable = assignable = issue = pullRequest = subject
-
-
-class LabeledEvent(Happened):
-    @property
-    def label(self) -> View:
-        """A label that was deleted is shown as it was called."""
-        name = str(self.record[1].label)
-        there = self.repo.label(name) or state.Label(self.record[1].id, name)
-        return self.asked.view(self.repo, there)
-
-
-class UnlabeledEvent(LabeledEvent):
-    pass
-
-
-class ClosedEvent(Happened):
-    closer = None
-
-    @property
-    def stateReason(self) -> str | None:
-        reason = self.record[0].state_reason
-        return reason and str(reason).upper()
-
-
-class ReopenedEvent(ClosedEvent):
-    pass
-
-
-class RenamedTitleEvent(Happened):
-    @property
-    def previousTitle(self) -> str:
-        return str(self.record[1].detail)
-
-    @property
-    def currentTitle(self) -> str:
-        issue, event = self.record
-        later = [x.detail for x in issue.events if x.event == "renamed" and x.id > event.id]
-        return str(later[0] if later else issue.title)
-
-
-class AssignedEvent(Happened):
-    @property
-    def assignee(self) -> View | None:
-        return self.asked.actor(self.record[1].detail)
-
-
-class UnassignedEvent(AssignedEvent):
-    pass
-
-
-class MergedEvent(Happened):
-    @property
-    def mergeRefName(self) -> str:
-        return str(self.record[0].base)
-
-
-class HeadRefForcePushedEvent(Happened):
-    beforeCommit = None
-
-
-class HeadRefDeletedEvent(Happened):
-    @property
-    def headRefName(self) -> str:
-        return str(self.record[0].head)
-
-
-EVENTS: dict[str, type[Happened]] = {
-    "labeled": LabeledEvent,
-    "unlabeled": UnlabeledEvent,
-    "closed": ClosedEvent,
-    "reopened": ReopenedEvent,
-    "renamed": RenamedTitleEvent,
-    "assigned": AssignedEvent,
-    "unassigned": UnassignedEvent,
-    "merged": MergedEvent,
-    "head_ref_force_pushed": HeadRefForcePushedEvent,
-    "head_ref_deleted": HeadRefDeletedEvent,
-}
-
-
-class CrossReferencedEvent(Part):
-    """The record is (the issue, the pull request that names it)."""
-
-    @property
-    def id(self) -> str:
-        issue, pull = self.record
-        return state.node_id("CRE", issue.id * 1_000_000 + pull.id)
-
-    @property
-    def actor(self) -> View | None:
-        return self.asked.actor(self.record[1].author)
-
-    @property
-    def createdAt(self) -> str:
-        return stamp(self.record[1].created_at)
-
-    referencedAt = createdAt
-    isCrossRepository = False
-    willCloseTarget = True
-
-    @property
-    def source(self) -> View:
-        return self.asked.view(self.repo, self.record[1])
-
-    @property
-    def target(self) -> View:
-        return self.asked.view(self.repo, self.record[0])
-
-
 def find(repo: state.Repository, number: int, kind: type[state.Issue]) -> state.Issue:
     """Raises what GitHub says when there is none of that kind."""
     found = repo.issues.get(number)
@@ -404,8 +257,3 @@ def find(repo: state.Repository, number: int, kind: type[state.Issue]) -> state.
         name = "a PullRequest" if kind is state.Pull else "an Issue"
         raise Trouble("NOT_FOUND", f"Could not resolve to {name} with the number of {number}.")
     return found
-
-
-def _constant(name: str) -> str:
-    """LabeledEvent as LABELED_EVENT."""
-    return "".join(f"_{x}" if x.isupper() and at else x for at, x in enumerate(name)).upper()
