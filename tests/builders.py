@@ -125,6 +125,7 @@ def pull(number: int = 50, **changes: Any) -> PullRequest:
         created_at=ago(hours=1),
         updated_at=ago(hours=1),
         issue=1,
+        mergeable=True,
     )
     return msgspec.structs.replace(base, **changes)
 

@@ -307,7 +307,7 @@ def _merge(pull: PullRequest, now: datetime, *, ready: bool) -> Cell:
     if ready:
         return Cell("✓ ready", Tone.GOOD)
     if pull.mergeable is None:
-        return Cell(text.UNKNOWN, Tone.QUIET)
+        return Cell("unknown", Tone.QUIET)
     return Cell("mergeable")
 
 

@@ -177,7 +177,7 @@ def _pull(found: Description) -> Iterator[Line]:
     yield from _pair("branch", f"{pull.branch} at {pull.head[:10]} onto {pull.base}")
     yield from _pair("review", pull.verdict or ("of an older commit" if pull.verdict_sha else "none"))
     yield from _pair("checks", ", ".join(f"{check.name} {check.state}" for check in pull.checks) or "none")
-    yield from _pair("mergeable", {None: text.UNKNOWN, True: "yes", False: "conflict"}[pull.mergeable])
+    yield from _pair("mergeable", {None: "unknown", True: "yes", False: "conflict"}[pull.mergeable])
     yield from _pair("merged as", pull.merged_as)
     if pull.lease is not None:
         yield from _pair("reserved", f"{pull.lease.worker} until {text.clock(pull.lease.until)}")

@@ -26,6 +26,12 @@ def obstacles(pull: PullRequest, issue: Issue | None, settings: FleetSettings) -
     )
 
 
+def ready(pull: PullRequest, issue: Issue | None, settings: FleetSettings) -> bool:
+    """Nothing stands in the way, and the tracker has worked out that it can be merged. Until it has, a merge
+    may be tried, but nobody is told that it would succeed."""
+    return pull.mergeable is True and not obstacles(pull, issue, settings)
+
+
 def _base_obstacles(pull: PullRequest, settings: FleetSettings) -> list[str]:
     repo = settings.repo(pull.repo)
     if repo is None:

@@ -124,6 +124,7 @@ def test_a_pull_request_is_ready_only_when_a_merge_would_do_it() -> None:
     assert kinds(issue, b.pull(50, checks=passed)) == ["ready-to-merge"]
     assert kinds(issue, b.pull(50, checks=failed)) == []
     assert kinds(issue, b.pull(50, checks=passed), review=ReviewRule.REQUIRED) == []
+    assert kinds(issue, b.pull(50, checks=passed, mergeable=None)) == [], "nobody knows yet"
     assert kinds(issue, b.pull(50, mergeable=False)) == ["conflict"]
     assert kinds(b.issue(1), b.pull(50)) == []
 

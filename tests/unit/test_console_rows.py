@@ -221,7 +221,7 @@ def test_a_pull_request() -> None:
 def test_a_verdict_and_checks_on_an_older_commit_are_void() -> None:
     pull = scene.pull(52, "Title", 22, verdict=VerdictValue.PASS)
     pushed = msgspec.structs.replace(pull, head="b" * 40, mergeable=None)
-    assert words(rows.pull_row(pushed, scene.NOW, many=False))[1:4] == ["◐ review", "–", "–"]
+    assert words(rows.pull_row(pushed, scene.NOW, many=False))[1:4] == ["◐ review", "–", "unknown"]
 
 
 def test_one_failed_check_fails_them_all() -> None:
