@@ -76,7 +76,7 @@ def test_since_finds_what_labels_comments_and_edits_touched_and_not_what_statuse
 ) -> None:
     later = github.world.now() + timedelta(minutes=5)
     github.world.clock = lambda: later
-    add_label(repo, 1, "in-progress")
+    add_label(repo, 1, "docs")
     repo.get_issue(2).create_comment("Which version?")
     repo.get_commit(repo.get_pull(4).head.sha).create_status("success", context="hive/tests")
     assert sorted(issue.number for issue in repo.get_issues(state="all", since=later)) == [1, 2]

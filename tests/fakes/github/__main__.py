@@ -25,12 +25,20 @@ def main() -> None:
     parser.add_argument("--pulls", type=int, default=2, help="open pull requests of each repository")
     parser.add_argument("--latency", type=float, default=0.0, help="seconds before each answer")
     parser.add_argument("--seed", type=int, default=0, help="of names, and of faults that hit by chance")
+    parser.add_argument("--ready", default="status:ready", help="label of every third issue")
     args = parser.parse_args()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with tempfile.TemporaryDirectory(prefix="hive-github-") as home:
         github = GitHub(Path(home), latency=args.latency, port=args.port, seed=args.seed)
         github.audit.keep_bodies = honesty.write_calls()
-        repos = seed(github.world, repos=args.repos, issues=args.issues, opened=args.pulls, seed=args.seed)
+        repos = seed(
+            github.world,
+            repos=args.repos,
+            issues=args.issues,
+            opened=args.pulls,
+            seed=args.seed,
+            ready=args.ready,
+        )
         token = github.world.add_token(OWNER)
         schema()  # so that the first query does not wait for it
         with github:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import subprocess
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from pathlib import Path
 from hive_tui.system import git
 
 ZERO = "0" * 40
+_PATH_OF_COMMIT = re.compile(r"[0-9a-f]{40}:")
 _CONFIG = """[http]
 \treceivepack = true
 [uploadpack]
@@ -53,6 +55,9 @@ class Bare:
     def __init__(self, path: Path, default_branch: str = "main") -> None:
         self.path = path
         self._commits: dict[str, Commit] = {}
+        self._kinds: dict[str, str] = {}
+        self._inside: dict[str, str | None] = {}
+        """`commit:path` to what is there, which cannot change."""
         if not path.exists():
             path.mkdir(parents=True)
             # No template: its sample hooks are a dozen files for each of a thousand repositories.
@@ -88,15 +93,27 @@ class Bare:
         return {name: sha for name, sha in pairs if name.startswith(prefix)}
 
     def ref(self, name: str) -> str | None:
-        """The object that a full ref name points at."""
-        if name.startswith("refs/") and ".." not in name:
-            # Nothing packs refs here, and starting git for each of a thousand pull requests takes seconds.
-            with contextlib.suppress(OSError):
-                return (self.path / name).read_text().strip()
+        """The object that a full ref name, or `commit:path`, stands for."""
+        loose = self._loose(name)
+        if loose is not None:
+            return loose
+        if name in self._inside:
+            return self._inside[name]
         try:
-            return self.text("rev-parse", "--verify", "--quiet", "--end-of-options", name)
+            found = self.text("rev-parse", "--verify", "--quiet", "--end-of-options", name)
         except GitRefused:
+            found = None
+        if _PATH_OF_COMMIT.match(name):
+            self._inside[name] = found
+        return found
+
+    def _loose(self, name: str) -> str | None:
+        """Nothing packs refs here, and starting git for each of a thousand pull requests takes seconds."""
+        if not name.startswith("refs/") or ".." in name:
             return None
+        with contextlib.suppress(OSError):
+            return (self.path / name).read_text().strip()
+        return None
 
     def branch(self, name: str) -> str | None:
         return self.ref(f"refs/heads/{name}")
@@ -119,10 +136,12 @@ class Bare:
 
     def kind(self, sha: str) -> str | None:
         """`commit`, `tree`, `blob`, `tag`; None for an object that is not there."""
-        try:
-            return self.text("cat-file", "-t", sha)
-        except GitRefused:
-            return None
+        if sha not in self._kinds:
+            try:
+                self._kinds[sha] = self.text("cat-file", "-t", sha)
+            except GitRefused:
+                return None
+        return self._kinds[sha]
 
     def commit(self, sha: str) -> Commit | None:
         """One commit; what was read once is kept, since it cannot change."""
@@ -133,8 +152,14 @@ class Bare:
         return self._commits[sha]
 
     def resolve(self, name: str) -> str | None:
-        """The commit of a branch, tag, full ref or (abbreviated) SHA."""
+        """The commit of a branch, tag, full ref, `HEAD` or (abbreviated) SHA."""
+        if name == "HEAD":
+            name = (self.path / "HEAD").read_text().strip().removeprefix("ref: ")
         for candidate in (f"refs/heads/{name}", f"refs/tags/{name}", name):
+            there = self._loose(candidate)
+            if there is not None and self.kind(there) == "commit":
+                return there
+        for candidate in (f"refs/tags/{name}", name):
             sha = self.ref(f"{candidate}^{{commit}}")
             if sha:
                 return sha

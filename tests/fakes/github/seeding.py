@@ -8,15 +8,17 @@ from tests.fakes.github import changes, pulls
 from tests.fakes.github.state import Repository, World
 
 OWNER = "octo"
-LABELS = {"ready": "0e8a16", "in-progress": "fbca04", "review": "1d76db", "bug": "d73a4a", "docs": "0075ca"}
+LABELS = {"bug": "d73a4a", "docs": "0075ca"}
 _VERBS = ("Mend", "Speed up", "Explain", "Test", "Simplify", "Remove", "Translate")
 _THINGS = ("the parser", "the cache", "the login page", "error messages", "the importer", "time zones")
 
 
-def seed(world: World, *, repos: int, issues: int, opened: int = 0, seed: int = 0) -> list[Repository]:
+def seed(
+    world: World, *, repos: int, issues: int, opened: int = 0, seed: int = 0, ready: str = "ready"
+) -> list[Repository]:
     """`repos` repositories named `octo/repo-1` … with `issues` open issues and `opened` pull requests each.
 
-    A third of the issues is ready; each pull request has a branch with one commit and a check.
+    Every third issue has the label `ready`; each pull request has a branch of one commit, and a check.
     """
     random = Random(seed)
     for login in (OWNER, "ada", "grace", "mallory"):
@@ -32,7 +34,7 @@ def seed(world: World, *, repos: int, issues: int, opened: int = 0, seed: int = 
             changes.create_label(world, repo, name, color=color)
         for count in range(issues):
             title = f"{random.choice(_VERBS)} {random.choice(_THINGS)}"
-            labels = ["ready"] if count % 3 == 0 else [random.choice(("bug", "docs"))]
+            labels = [ready] if count % 3 == 0 else [random.choice(("bug", "docs"))]
             author = random.choice((OWNER, "ada", "grace"))
             text = f"{title}, please.\n\nSeen in version {count + 1}."
             changes.create_issue(world, repo, author=author, title=title, body=text, labels=labels)
