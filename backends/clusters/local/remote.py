@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from backends import typed
 from hive_tui.core.errors import GitError
 from hive_tui.core.ports import Remote, RepoJob
 from hive_tui.core.text import Redactor, clean, clean_line
@@ -159,8 +160,8 @@ def probe(home: Path, remote: Remote) -> None:
 def reach(home: Path, source: str) -> Reach | None:
     """What was found out last; None when nothing was tried yet."""
     try:
-        return msgspec.json.decode(_note(home, source).read_bytes(), type=Reach)
-    except (OSError, msgspec.MsgspecError):
+        return typed.decode(_note(home, source).read_bytes(), Reach)
+    except (OSError, UnicodeDecodeError, msgspec.DecodeError):
         return None
 
 
