@@ -66,10 +66,10 @@ class Writer(Writing):
         sleep = (lambda seconds: None) if waits is None else waits.append
         self.client = MortalClient(settings.github, Token(secret), sleep=sleep)
         self.mirror = Mirror(Database(home / "fleet.db"), frozenset({name}))
-        self._made = Desk(self.client, self.mirror, settings, "test")
+        self.desk = Desk(self.client, self.mirror, settings, "test")
 
     def _desk(self) -> Desk:
-        return self._made
+        return self.desk
 
     def _base(self, repo: RepoName) -> str:
         return "main"

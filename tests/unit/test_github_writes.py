@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from backends.forges.github import approvals
@@ -15,10 +16,11 @@ from hive_tui.core.ids import IssueKey, PullKey, RepoName, RunId, WorkerName
 from hive_tui.core.messages import TEMPLATES
 from hive_tui.core.model import Check, CheckState, PullRequest, PullState, Verdict, VerdictValue, body_sha
 from hive_tui.core.ports import NewPull
+from hive_tui.core.settings import AppSettings
 from tests.fakes.github import changes, pulls
 from tests.fakes.github.faults import Fault
 from tests.fakes.github.server import GitHub
-from tests.fakes.github.state import Issue, Protection, Repository
+from tests.fakes.github.state import Issue, Protection, Repository, Token
 from tests.fakes.github_writer import Writer, repository
 
 REPO = RepoName("me/proj")
@@ -169,6 +171,24 @@ class TestComments:
         for text in ("first", "second"):
             bench().comment(KEY, author="hive", body=text, marker="status")
         assert [comment.body.split("\n")[0] for comment in bench.issue.comments[120:]] == ["second"]
+
+
+def test_an_app_finds_its_comment_and_approves_nothing(bench: Bench) -> None:
+    granted = {"issues": "write", "metadata": "read"}
+    app = bench.world.add_app("helper", owner="me", public_key="", permissions=granted)
+    token = Token("t", "ghs_" + "x" * 36, app.bot, "installation", permissions=granted)
+    token.installation = bench.world.install(app, "me")
+    bench.world.tokens[token.secret] = token
+    writer = bench(app.bot)
+    github = msgspec.structs.replace(writer.desk.settings.github, app=AppSettings("1", "key.pem"))
+    writer.desk.settings = msgspec.structs.replace(writer.desk.settings, github=github)
+    for text in ("Attempt 1.", "Attempt 2."):
+        writer.comment(KEY, author="hive", body=text, marker="status")
+    assert [(comment.author, comment.body) for comment in bench.issue.comments] == [
+        ("helper[bot]", "Attempt 2.\n\n<!-- hive:status -->")
+    ]
+    with pytest.raises(Refused, match="cannot approve"):
+        writer.approve_issue(KEY, by="anna")
 
 
 class TestApproval:
