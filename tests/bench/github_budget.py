@@ -32,7 +32,7 @@ from tests.fakes.polled_github import PolledGitHub
 
 REPOS, ISSUES, PULLS, RUNS = 10, 100, 20, 10
 
-RUN_SECONDS, CHECK_SECONDS, PERSON_SECONDS, RENEW_SECONDS = 1800, 300, 600, 900
+RUN_SECONDS, CHECK_SECONDS, PERSON_SECONDS, RENEW_SECONDS = 1800, 300, 613, 900
 
 HOUR = 3600
 
@@ -83,7 +83,9 @@ def _seed(place: PolledGitHub) -> list[Repository]:
     for repository in made:
         repository.collaborators["me"] = "admin"
         for state in IssueState:
-            changes.create_label(place.world, repository, workflow.label(state, Preset.STATUS))
+            name = workflow.label(state, Preset.STATUS)
+            if repository.label(name) is None:
+                changes.create_label(place.world, repository, name)
         for issue in list(repository.issues.values())[:ISSUES]:
             changes.add_labels(place.world, repository, issue, [ready], "me")
     return made

@@ -28,7 +28,7 @@ FIRST_RETRY, LAST_RETRY = 5.0, 300.0
 FIRST_REPO_RETRY, LAST_REPO_RETRY = 30.0, 900.0
 """After one repository failed: most often only a person can mend it."""
 
-PATIENCE, HASTE = 30.0, 6.0
+PATIENCE, HASTE = 30.0, 9.0
 """Seconds for one call with its repetitions: while nobody waits for it, and while somebody does."""
 
 WRITE_GAP = 5.0
