@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from textual.command import CommandPalette, DiscoveryHit, Hit, Hits, Provider
@@ -29,6 +30,8 @@ class Offer(NamedTuple):
 
 class Palette(CommandPalette):
     """Knows what could be done on the screen that it was opened on."""
+
+    CSS_PATH = Path(__file__).parent / "screens" / "palette.tcss"
 
     def __init__(self, reasons: Mapping[str, str | None]) -> None:
         super().__init__(

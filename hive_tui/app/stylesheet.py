@@ -55,6 +55,8 @@ class RememberingStylesheet(Stylesheet):
 
     def __init__(self, *, variables: dict[str, str] | None = None) -> None:
         super().__init__(variables=variables)
+        self._parsed_anew = False
+        """The variables are others than those that the rules were parsed with."""
         self._asked_of: list[RuleSet] | None = None
         self._asked: dict[Hashable, _Asked] = {}
         self._found: dict[Hashable, _Found] = {}
@@ -73,11 +75,20 @@ class RememberingStylesheet(Stylesheet):
                 self.add_source(css, read_from, is_default_css=True, tie_breaker=depth, scope=scope)
 
     def set_variables(self, variables: dict[str, str]) -> None:
+        if variables == self._variables:
+            return
+        self._parsed_anew = True
         self._found.clear()
         self._components.clear()
         self._last.clear()
         self._last_components.clear()
         super().set_variables(variables)
+
+    def reparse(self) -> None:
+        # Textual asks for it after every choice of a theme, also of the one that the app begins with.
+        if self._parsed_anew:
+            super().reparse()
+            self._parsed_anew = False
 
     def apply(
         self, node: DOMNode, *, animate: bool = False, cache: dict[tuple[Any, ...], RulesMap] | None = None
