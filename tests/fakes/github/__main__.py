@@ -9,9 +9,10 @@ from __future__ import annotations
 import argparse
 import signal
 import tempfile
+import threading
 from pathlib import Path
 
-from tests.fakes.github import honesty
+from tests.fakes.github import honesty, published
 from tests.fakes.github.graphql_schema import schema
 from tests.fakes.github.seeding import OWNER, seed
 from tests.fakes.github.server import GitHub
@@ -27,7 +28,9 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0, help="of names, and of faults that hit by chance")
     parser.add_argument("--ready", default="status:ready", help="label of every third issue")
     args = parser.parse_args()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    ending = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: ending.set())  # a second one must not disturb the cleaning up
     with tempfile.TemporaryDirectory(prefix="hive-github-") as home:
         github = GitHub(Path(home), latency=args.latency, port=args.port, seed=args.seed)
         github.audit.keep_bodies = honesty.write_calls()
@@ -40,17 +43,18 @@ def main() -> None:
             ready=args.ready,
         )
         token = github.world.add_token(OWNER)
-        schema()  # so that the first query does not wait for it
+        try:
+            schema()  # so that the first query does not wait for it
+        except published.Unavailable as error:
+            print(f"GraphQL is not served: {error}.")
         with github:
             print(f"site   {github.site}")
             print(f"api    {github.api}")
             print(f"token  {token.secret}   (of {OWNER})")
             print(f"repos  {' '.join(repo.full_name for repo in repos)}")
             print(f"Control: {github.site}/_fake/ · Ctrl-C ends it.", flush=True)
-            try:
-                signal.pause()
-            except KeyboardInterrupt:
-                print("Ended.")
+            ending.wait()
+    print("Ended.")
 
 
 if __name__ == "__main__":
