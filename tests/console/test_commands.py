@@ -147,6 +147,16 @@ async def test_chords_show_what_may_follow(console: Open) -> None:
         await c.until(lambda: not isinstance(c.app.screen, ChordScreen))
 
 
+async def test_a_key_that_follows_a_chord_at_once_is_for_the_screen_below(console: Open) -> None:
+    async with console(said=True) as c:
+        table = c.app.main.agents.table
+        await c.press("g")
+        await c.until(lambda: isinstance(c.app.screen, ChordScreen))
+        for key in ("z", "j"):
+            c.app.simulate_key(key)
+        await c.until(lambda: c.app.screen is c.app.main and table.selected == table.keys[1])
+
+
 async def test_lines_do_what_the_console_does_itself(console: Open, tmp_path: Path) -> None:
     shell = Shell()
     async with console(said=True, commands=commands(shell, tmp_path / "history")) as c:
