@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import queue
+import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 
 from backends.forges.github.decode import ReadIssue
 from hive_tui.core.ids import IssueKey, PullKey, RepoName, run_id
 from hive_tui.core.model import ApiUse, CheckState, Issue, PullRequest, PullState, RepoState
-from hive_tui.core.sources import Listed, SourceFailed
+from hive_tui.core.sources import Alive, Listed, SourceEvent, SourceFailed
 from tests.fakes.github import changes, pulls
 from tests.fakes.github.faults import Fault
 from tests.fakes.github.hooks import GraphError
@@ -19,6 +22,7 @@ from tests.fakes.github.state import Issue as Stored
 from tests.fakes.github.state import Repository
 from tests.fakes.polled_github import PolledGitHub
 
+T = TypeVar("T")
 ONE, TWO = RepoName("me/one"), RepoName("me/two")
 PLAN = "## Plan\nDo.\n\n## Definition of Done\n- [ ] it works\n"
 
@@ -575,3 +579,51 @@ def test_no_token_is_a_failure_with_the_next_step(place: Place) -> None:
     place.client._credentials.forget()
     place.poll()
     assert "token" in (place.mirror.tracker().why or "")
+
+
+class TestWatch:
+    def test_a_failure_shows_while_it_lasts_and_hides_nothing(self, place: Place) -> None:
+        place.now = datetime.now(UTC)
+        issue = place.issue("status:ready")
+        place.poller.poll(active=False, wanted=True)
+        events: queue.Queue[SourceEvent] = queue.Queue()
+        stop = threading.Event()
+        thread = threading.Thread(target=place.feed().watch, args=(events.put, stop, threading.Event()))
+        thread.start()
+        try:
+            first = events.get(timeout=10)
+            assert isinstance(first, Listed)
+            assert any(isinstance(item, Issue) and item.number == issue.number for item in first.items)
+            place.fail("unauthorized")
+            place.poll()
+            failed = _next(events, SourceFailed)
+            assert "401" in failed.why
+            assert failed.retry_at is not None
+            place.mend()
+            place.poll()
+            assert isinstance(_next(events, Alive), Alive)
+        finally:
+            stop.set()
+            thread.join(10)
+        assert not thread.is_alive()
+
+    def test_without_a_dispatcher_it_polls_by_itself(self, place: Place) -> None:
+        place.now = datetime.now(UTC)
+        issue = place.issue("status:ready")
+        events: queue.Queue[SourceEvent] = queue.Queue()
+        stop = threading.Event()
+        thread = threading.Thread(target=place.feed().watch, args=(events.put, stop, threading.Event()))
+        thread.start()
+        try:
+            listed = _next(events, Listed)
+            assert any(isinstance(item, Issue) and item.number == issue.number for item in listed.items)
+        finally:
+            stop.set()
+            thread.join(10)
+
+
+def _next(events: queue.Queue[SourceEvent], kind: type[T]) -> T:
+    while True:
+        event = events.get(timeout=20)
+        if isinstance(event, kind):
+            return event
