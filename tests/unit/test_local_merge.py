@@ -347,3 +347,10 @@ def count_git(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
 
     monkeypatch.setattr(git, "run", counted)
     return calls
+
+
+def test_a_conflict_names_the_files(place: Place) -> None:
+    pull = place.pull({"a.txt": "one\nTWO\nthree\n"})
+    place.repository.commit({"a.txt": "one\nzwei\nthree\n"}, "Else")
+    with pytest.raises(Refused, match=r"a\.txt"):
+        place.merge(pull)
