@@ -13,6 +13,7 @@ import pytest
 
 from hive_tui import config
 from hive_tui.cli import doctor, run
+from hive_tui.core.findings import State
 from hive_tui.core.ids import AgentName, RepoName
 from hive_tui.core.settings import AgentSettings, RepoSettings
 from hive_tui.system import git
@@ -308,5 +309,5 @@ def test_the_check_of_a_database_does_not_write_to_it(hive_home: Path) -> None:
     connection.commit()
     connection.close()
     before = database.read_bytes()
-    assert doctor._database(database).state is doctor.State.OK
+    assert doctor._database(database).state is State.OK
     assert database.read_bytes() == before

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from hive_tui.cli import doctor
+from hive_tui.core.findings import State
 
 
 def test_a_full_disk_is_no_reason_to_move_the_database_away(
@@ -20,6 +21,6 @@ def test_a_full_disk_is_no_reason_to_move_the_database_away(
 
     monkeypatch.setattr(sqlite3, "connect", full)
     found = doctor._database(hive_home / "fleet.db")
-    assert found.state is doctor.State.BROKEN
+    assert found.state is State.BROKEN
     assert "Free some disk space" in (found.fix or "")
     assert "out of the way" not in (found.fix or "")
