@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 import sys
@@ -28,6 +29,12 @@ TELL_AGAIN_SECONDS = 60.0
 
 MOST_BUGS = 200
 """So many within `TELL_AGAIN_SECONDS` are not to be lived with."""
+
+
+SHORT_PAUSES = (10_000, 10, 1_000)
+"""Python's thresholds for looking for garbage while somebody types: what it looks through in one go takes
+milliseconds. With those that `hive` starts with, for commands that end soon, it would be a tenth of a second,
+and after some minutes a whole one."""
 
 
 class Shell(GuardedPump, App[None]):
@@ -90,6 +97,7 @@ class Shell(GuardedPump, App[None]):
     def begin(self) -> None:
         """The first picture is there: from now on bugs are lived with."""
         self._shown = True
+        gc.set_threshold(*SHORT_PAUSES)
         if self.unknown_theme is not None:
             self.notify(
                 f"There is no theme {self.unknown_theme}; the palette lists them.",
