@@ -228,6 +228,19 @@ class TestPulls:
         place.poll()
         assert not [path for _, path, _ in place.calls() if path == "/graphql"], "nothing is pending"
 
+    def test_a_check_that_failed_and_was_run_again_is_seen_by_who_asks(self, place: Place) -> None:
+        pull = place.pull("hive/issue-1-a1")
+        repository = place.repository()
+        head = repository.pulls[pull.number].head_sha
+        with place.world.lock:
+            changes.add_check(place.world, repository, head, name="build", conclusion="failure")
+        place.poll()
+        assert [check.state for check in place.pulls()[pull].checks] == [CheckState.FAILED]
+        with place.world.lock:
+            changes.add_check(place.world, repository, head, name="build")
+        place.poll()
+        assert [check.state for check in place.pulls()[pull].checks] == [CheckState.PASSED]
+
     def test_a_verdict_is_a_status_of_the_head(self, place: Place) -> None:
         pull = place.pull("hive/issue-1-a1")
         repository = place.repository()

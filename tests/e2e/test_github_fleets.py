@@ -12,13 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
-from tests.fakes.github import changes
 from tests.fakes.github.faults import Fault
 from tests.fakes.github.server import GitHub
 from tests.fakes.github.state import Repository
-from tests.fakes.workshop import PLAN_AND_DONE, Workshop
+from tests.fakes.github_shop import GitHubShop, ready
 
 ISSUES = 30
 SECONDS = 500.0
@@ -26,30 +24,6 @@ SEEDS = [int(seed) for seed in os.environ.get("HIVE_SEEDS", "1").split(",")]
 """More of them by hand: `HIVE_SEEDS=2,3,5 pytest tests/e2e/test_github_fleets.py`."""
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900), pytest.mark.unpublished]
-
-
-class Fleet(Workshop):
-    """A fleet `github` with four slots, as a person with a token of its own has it."""
-
-    def __init__(self, root: Path, github: GitHub, secret: str) -> None:
-        super().__init__(root)
-        self.env |= {"SHOP_TOKEN": secret, "HIVE_USER": "kay"}
-        self.hive(
-            *("init", "--forge", "github", "--url", github.site, "--token-env", "SHOP_TOKEN"),
-            *("--repo", "kay/shop", "--no-labels"),
-        )
-        path = self.home / "config" / "config.yaml"
-        config = yaml.safe_load(path.read_text())
-        agent = {"name": "robin", "backend": "scripted", "options": {"scenarios": str(self.scenarios)}}
-        fleet = config["fleets"]["github"]
-        fleet |= {"agents": [agent], "slots": 4, "backoff": {"first": 0.1, "most": 0.5}}
-        fleet["github"] |= {"active_seconds": 1, "idle_seconds": 1}
-        path.write_text(yaml.safe_dump(config))
-        note = "mkdir -p notes && git branch --show-current > notes/$(git branch --show-current | tr / -).md"
-        self.scenario("default", [{"run": note}, {"commit": "Leave a note"}])
-
-    def fleet_home(self) -> Path:
-        return self.home / "data" / "fleets" / "github"
 
 
 @pytest.fixture(params=SEEDS)
@@ -63,20 +37,18 @@ def github(request: pytest.FixtureRequest, tmp_path: Path, published_schema: Non
 @pytest.fixture
 def repository(github: GitHub) -> Repository:
     made = github.world.add_repository("kay/shop", files={"README.md": "A shop.\n"})
-    with github.world.lock:
-        for number in range(ISSUES):
-            title = f"Task {number}"
-            changes.create_issue(
-                github.world, made, author="kay", title=title, body=title + PLAN_AND_DONE,
-                labels=["status:ready"],
-            )  # fmt: skip
+    for number in range(ISSUES):
+        ready(github, made, f"Task {number}")
     return made
 
 
 @pytest.fixture
-def fleets(github: GitHub, repository: Repository, tmp_path: Path) -> Iterator[list[Fleet]]:
+def fleets(github: GitHub, repository: Repository, tmp_path: Path) -> Iterator[list[GitHubShop]]:
     secrets = [github.world.add_token("kay").secret for _ in range(2)]
-    made = [Fleet(tmp_path / f"fleet-{n}", github, secret) for n, secret in enumerate(secrets)]
+    made = [GitHubShop(tmp_path / f"fleet-{n}", github, secret, slots=4) for n, secret in enumerate(secrets)]
+    note = "mkdir -p notes && git branch --show-current > notes/$(git branch --show-current | tr / -).md"
+    for fleet in made:
+        fleet.scenario("default", [{"run": note}, {"commit": "Leave a note"}])
     yield made
     github.faults.clear()
     for fleet in made:
@@ -95,7 +67,9 @@ def fail_at_random(github: GitHub) -> None:
         github.faults.add(Fault(kind, path="/graphql", times=None, chance=chance, **more))  # type: ignore[arg-type]
 
 
-def test_every_issue_is_worked_on_once(github: GitHub, repository: Repository, fleets: list[Fleet]) -> None:
+def test_every_issue_is_worked_on_once(
+    github: GitHub, repository: Repository, fleets: list[GitHubShop]
+) -> None:
     fail_at_random(github)
     for fleet in fleets:
         fleet.hive("dispatcher", "start")
@@ -134,7 +108,7 @@ def attempt_of(run: dict[str, Any]) -> int:
     return number
 
 
-def both_took_part(fleets: list[Fleet]) -> bool:
+def both_took_part(fleets: list[GitHubShop]) -> bool:
     return all(fleet.runs() for fleet in fleets)
 
 

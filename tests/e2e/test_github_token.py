@@ -11,15 +11,13 @@ from pathlib import Path
 
 import psutil
 import pytest
-import yaml
 
 from tests.fakes import app_key
-from tests.fakes.github import changes
 from tests.fakes.github.faults import Fault
 from tests.fakes.github.server import GitHub
 from tests.fakes.github.state import Repository
+from tests.fakes.github_shop import GitHubShop, ready
 from tests.fakes.terminal import Terminal, hive
-from tests.fakes.workshop import PLAN_AND_DONE, Workshop
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240), pytest.mark.unpublished]
 
@@ -28,30 +26,6 @@ CANARY = "canary0of0no0known0shape0" + "7" * 12
 
 PEEK = "env | grep -E 'TOKEN|HIVE_RUN='"
 """A test command that looks for it where it would be easiest: what it prints is kept and shown."""
-
-
-class GitHubShop(Workshop):
-    """A fleet `github` that serves `kay/shop`."""
-
-    def __init__(self, root: Path, github: GitHub, *token: str) -> None:
-        """`token` is how `hive init` is told of it."""
-        super().__init__(root)
-        self.env["SHOP_TOKEN"] = CANARY
-        self.env.pop("GITHUB_TOKEN", None)
-        self.hive(
-            *("init", "--forge", "github", "--url", github.site, *token),
-            *("--repo", "kay/shop", "--labels", "--test", PEEK),
-        )
-        path = self.home / "config" / "config.yaml"
-        config = yaml.safe_load(path.read_text())
-        agent = {"name": "robin", "backend": "scripted", "options": {"scenarios": str(self.scenarios)}}
-        fleet = config["fleets"]["github"]
-        fleet |= {"agents": [agent], "backoff": {"first": 0.1, "most": 0.2}}
-        fleet["github"] |= {"active_seconds": 1, "idle_seconds": 1}
-        path.write_text(yaml.safe_dump(config))
-
-    def fleet_home(self) -> Path:
-        return self.home / "data" / "fleets" / "github"
 
 
 class Watch(threading.Thread):
@@ -110,7 +84,7 @@ def repository(github: GitHub) -> Repository:
 
 @pytest.fixture
 def shop(tmp_path: Path, github: GitHub, repository: Repository) -> Iterator[GitHubShop]:
-    shop = GitHubShop(tmp_path / "shop", github, "--token-env", "SHOP_TOKEN")
+    shop = GitHubShop(tmp_path / "shop", github, CANARY, test=PEEK)
     watch = Watch(shop.home)
     watch.start()
     yield shop
@@ -119,14 +93,6 @@ def shop(tmp_path: Path, github: GitHub, repository: Repository) -> Iterator[Git
     assert watch.agents, "agents were seen"
     assert watch.helpers, "the helper was seen"
     assert watch.caught == set()
-
-
-def ready(github: GitHub, repository: Repository, title: str) -> None:
-    with github.world.lock:
-        changes.create_issue(
-            github.world, repository, author="kay", title=title, body=title + PLAN_AND_DONE,
-            labels=["status:ready"],
-        )  # fmt: skip
 
 
 def _hit(fault: Fault) -> bool:
@@ -189,7 +155,9 @@ def test_a_fleet_works_as_an_app(github: GitHub, repository: Repository, tmp_pat
     key = tmp_path / "key.pem"
     app = app_key.install(github, "kay", key)
     shop = GitHubShop(
-        tmp_path / "shop", github, "--app", str(app.id), "--app-key", str(key), "--author", "kay"
+        *(tmp_path / "shop", github, CANARY, "--app", str(app.id), "--app-key", str(key)),
+        *("--author", "kay"),
+        test=PEEK,
     )
     try:
         shop.scenario("default", [{"write": {"path": "a.txt", "text": "1\n"}}, {"commit": "Add a"}])

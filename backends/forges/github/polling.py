@@ -121,7 +121,7 @@ class Poller:
         failed: HiveError | None = None
         cost = 0
         try:
-            self._probe(readings, pulls, started, patience)
+            self._probe(readings, pulls, started, patience, asked=wanted)
             cost = self._read(readings, patience)
             self._look_up(readings)
         except SourceError as error:
@@ -136,6 +136,8 @@ class Poller:
         pulls: dict[RepoName, list[PullRequest]],
         now: datetime,
         patience: float,
+        *,
+        asked: bool,
     ) -> None:
         """Raises SourceError for what concerns all of GitHub."""
         stop = threading.Event()
@@ -154,7 +156,7 @@ class Poller:
             except SourceError as error:  # no token
                 stop.set()
                 return error
-            reading.begin(found, pulls[reading.repo], now)
+            reading.begin(found, pulls[reading.repo], now, asked=asked)
             return None
 
         failures = [error for error in _together(work, list(readings.values())) if error is not None]

@@ -84,8 +84,11 @@ class Reading:
 
     # What to ask
 
-    def begin(self, moved: Moved | None, open_pulls: Iterable[PullRequest], now: datetime) -> None:
-        """The first question, after the probe (None where it is read for the first time)."""
+    def begin(
+        self, moved: Moved | None, open_pulls: Iterable[PullRequest], now: datetime, *, asked: bool
+    ) -> None:
+        """The first question, after the probe (None where it is read for the first time). `asked`: a person
+        wants to know, so that also checks that failed are read: somebody may have run them again."""
         self._begun = True
         self.moved = moved
         sync = self.known.sync
@@ -96,7 +99,13 @@ class Reading:
         wanted = set(moved.pulls) | {p.number for p in pulls if self._mergeability_open(p)}
         if moved.base_sha != sync.base_sha:
             wanted |= {pull.number for pull in pulls if pull.base == self.known.state.base}
-        heads = {p.head for p in pulls if p.number not in wanted and p.head and checks_open(p, now)}
+        heads = {
+            pull.head
+            for pull in pulls
+            if pull.number not in wanted
+            and pull.head
+            and (checks_open(pull, now) or asked and not checks_passed(pull))
+        }
         # A text that was never read, of an issue that nothing is decided by, costs nothing beside the rest.
         texts = self._mirror.without_text(self.repo)[:TEXTS]
         self._next = Ask(
@@ -330,6 +339,11 @@ def checks_open(pull: PullRequest, now: datetime) -> bool:
     if not any(check.sha == pull.head for check in pull.checks):
         return now - pull.updated_at < FRESH_HEAD
     return any(check.state is CheckState.PENDING for check in pull.checks if check.sha == pull.head)
+
+
+def checks_passed(pull: PullRequest) -> bool:
+    """Whether nothing is left to be said against its head."""
+    return all(check.state is CheckState.PASSED for check in pull.checks if check.sha == pull.head)
 
 
 def _page(known: int) -> int:
