@@ -104,7 +104,7 @@ class Reading:
             for pull in pulls
             if pull.number not in wanted
             and pull.head
-            and (checks_open(pull, now) or asked and not checks_passed(pull))
+            and (checks_open(pull, now) or (asked and not checks_passed(pull)))
         }
         # A text that was never read, of an issue that nothing is decided by, costs nothing beside the rest.
         texts = self._mirror.without_text(self.repo)[:TEXTS]
