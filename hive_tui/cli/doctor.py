@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,6 +16,7 @@ from hive_tui.cli.common import Session, global_options, output_option, pass_ses
 from hive_tui.core.errors import HiveError
 from hive_tui.core.findings import Finding, State, broken, failed, ok, warning
 from hive_tui.core.model import DispatcherState
+from hive_tui.core.settings import RepoSettings
 from hive_tui.core.store import Snapshot
 from hive_tui.core.text import age, plural
 from hive_tui.detached import LOG, ensure_dispatcher
@@ -172,10 +173,17 @@ def _data_folder(session: Session) -> Iterator[Finding]:
 
 
 def _repositories(session: Session) -> Iterator[Finding]:
-    if session.fleet_settings.forge != "local":
-        yield from _tracker(session)
-        return
-    repos = session.fleet_settings.repos
+    settings = session.fleet_settings
+    yield from _checkouts(settings.repos) if settings.forge == "local" else _tracker(session)
+    if settings.repos and not settings.allowed_authors and not settings.allowed_roles:
+        yield warning(
+            "authors",
+            "nobody's issues are started",
+            "`hive init` puts you in, or set fleets.NAME.allowed_authors.",
+        )
+
+
+def _checkouts(repos: Sequence[RepoSettings]) -> Iterator[Finding]:
     if not repos:
         yield warning("repositories", "none in this fleet", "`hive init` in a repository adds it.")
     for repo in repos:
@@ -190,12 +198,6 @@ def _repositories(session: Session) -> Iterator[Finding]:
             yield broken(name, f"has no branch {repo.base}", f"`hive init --base BRANCH` in {path}.")
         else:
             yield ok(name, str(path))
-    if repos and not session.fleet_settings.allowed_authors:
-        yield warning(
-            "authors",
-            "nobody's issues are started",
-            "`hive init` puts you in, or set fleets.NAME.allowed_authors.",
-        )
 
 
 def _tracker(session: Session) -> Iterator[Finding]:
