@@ -131,7 +131,7 @@ def test_a_base_that_is_gone_hands_the_finished_work_to_a_person(shop: Workshop)
     shop.git("branch", "-q", "-D", "main")
     shop.wait("the end", lambda: shop.snapshot()["issues"][0]["state"] == "needs-human")
     said = shop.hive("issue", "show", "1")
-    assert "no pull request can be opened: kay/shop has no branch main" in said
+    assert "no pull request can be opened: `kay/shop has no branch main. Push it first.`" in said
     assert "hive/issue-1-a1" in said
     assert shop.git("show", "hive/issue-1-a1:b.txt") == "2"
     assert shop.snapshot()["fleet"]["slots"]["used"] == 0

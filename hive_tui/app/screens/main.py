@@ -186,6 +186,8 @@ class MainScreen(GuardedPump, Screen[None]):
         self.action_pane((self.current.digit - 1 + by) % len(self.panes) + 1)
 
     def on_descendant_focus(self, event: events.DescendantFocus) -> None:
+        if event.widget is not self.focused:  # told late: the focus has gone on, and is not to be drawn back
+            return
         for pane in self.panes:
             if pane in event.widget.ancestors:
                 self._make_current(pane)
