@@ -90,9 +90,11 @@ class MainScreen(GuardedPump, Screen[None]):
 
     def show(self, view: View, diff: Diff | None) -> None:
         """Show a view; `diff` as in `ViewPane.show`."""
+        if not self.pulse.is_attached:  # the console is being left: what is gone has lost its styles
+            return
         self.pulse.parts = pulse_lines.pulse(view, muted=self.muted)
         for pane in self.panes:
-            if not pane.is_attached:  # the console is being left: the pane has lost its styles
+            if not pane.is_attached:
                 continue
             try:
                 pane.show(view, diff)
