@@ -115,6 +115,8 @@ class FireScreen(GuardedPump, ModalScreen[tuple[FireIssue, ...] | None]):
         try:
             wishes = self._wishes()
         except HiveError as error:
+            # What is still being looked up is about what was filled in before.
+            self.workers.cancel_group(self, "gates")
             self._tell((error.message,))
             self.query_one("#budget").set_class("budget" in error.message, "-invalid")
             return
