@@ -18,12 +18,12 @@ from hive_tui.app.lists import Tally
 from hive_tui.core.attention import AttentionItem
 from hive_tui.core.dispatch import Plan, Planner
 from hive_tui.core.ids import IssueKey, PullKey, RunId
-from hive_tui.core.model import PullRequest, PullState, Run
+from hive_tui.core.model import PullRequest, Run
 from hive_tui.core.settings import FleetSettings
 from hive_tui.core.sources import Kind
 from hive_tui.core.spend import Costs, costs, hourly
 from hive_tui.core.store import Diff, Snapshot
-from hive_tui.core.targets import Target
+from hive_tui.core.targets import Target, precedence
 
 REVIEW_AFTER = timedelta(seconds=5)
 """How long what also depends on the time (gates, sums) may be old while nothing changes."""
@@ -161,7 +161,7 @@ class Deriver:
 
 def _pull_of(snapshot: Snapshot) -> dict[IssueKey, PullRequest]:
     found: dict[IssueKey, PullRequest] = {}
-    for pull in sorted(snapshot.pulls.values(), key=lambda p: (p.state is PullState.OPEN, p.number)):
+    for pull in sorted(snapshot.pulls.values(), key=precedence):
         if pull.issue_key is not None:
             found[pull.issue_key] = pull
     return found

@@ -71,9 +71,9 @@ def pr_show_command(session: Session, pull: str) -> None:
     snapshot = read(session)
     found = find_pull(snapshot, pull, repos=configured_repos(session), repo=session.repo, here=session.here)
     issue = snapshot.issues.get(found.issue_key) if found.issue_key is not None else None
-    against = (
-        () if found.state is PullState.MERGED else merging.obstacles(found, issue, session.fleet_settings)
-    )
+    settings, base = session.fleet_settings, snapshot.base(found.repo)
+    merged = found.state is PullState.MERGED
+    against = () if merged else merging.obstacles(found, issue, settings, base=base)
     detail = PullDetail(document.pull_doc(found, session.now()), found.body, against)
     session.emit(detail, lambda: paint(_pull_lines(session, detail), color=session.color))
 

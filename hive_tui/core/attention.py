@@ -255,7 +255,7 @@ def _pull(pull: PullRequest, snapshot: Snapshot, settings: FleetSettings) -> Ite
     key = pull.issue_key
     issue = snapshot.issues.get(key) if key is not None else None
     target = Target(repo=pull.repo, issue=pull.issue, pull_request=pull.number, run=pull.run)
-    if merging.ready(pull, issue, settings):
+    if merging.ready(pull, issue, settings, base=snapshot.base(pull.repo)):
         checks = [check for check in pull.checks if check.sha == pull.head]
         passed = f": {text.plural(len(checks), 'check')} passed" if checks else ""
         yield AttentionItem(

@@ -8,15 +8,20 @@ from hive_tui.core.settings import FleetSettings, ReviewRule
 from hive_tui.core.workflow import IssueState
 
 
-def obstacles(pull: PullRequest, issue: Issue | None, settings: FleetSettings) -> tuple[str, ...]:
+def obstacles(
+    pull: PullRequest, issue: Issue | None, settings: FleetSettings, *, base: str | None
+) -> tuple[str, ...]:
     """Every reason why it may not be merged, as half a sentence each; none means it may.
 
+    `base` is the repository's base branch as its tracker names it, for where the configuration names none.
     Checks and the verdict count for exactly the head commit: what was said of an older one is void.
     """
     if pull.state is not PullState.OPEN:
         return (f"it is {pull.state.value}",)
+    if pull.from_fork:
+        return ("it comes from a fork: look at its page",)
     return (
-        *_base_obstacles(pull, settings),
+        *_base_obstacles(pull, settings, base),
         *_issue_obstacles(pull, issue, settings),
         *(("it is a draft",) if pull.draft else ()),
         *_people_obstacles(pull),
@@ -26,19 +31,18 @@ def obstacles(pull: PullRequest, issue: Issue | None, settings: FleetSettings) -
     )
 
 
-def ready(pull: PullRequest, issue: Issue | None, settings: FleetSettings) -> bool:
+def ready(pull: PullRequest, issue: Issue | None, settings: FleetSettings, *, base: str | None) -> bool:
     """Nothing stands in the way, and the tracker has worked out that it can be merged. Until it has, a merge
     may be tried, but nobody is told that it would succeed."""
-    return pull.mergeable is True and not obstacles(pull, issue, settings)
+    return pull.mergeable is True and not obstacles(pull, issue, settings, base=base)
 
 
-def _base_obstacles(pull: PullRequest, settings: FleetSettings) -> list[str]:
+def _base_obstacles(pull: PullRequest, settings: FleetSettings, base: str | None) -> list[str]:
     repo = settings.repo(pull.repo)
     if repo is None:
         return [f"{pull.repo} is not a repository of this fleet"]
-    if repo.base is not None and pull.base != repo.base:
-        return [f"its base is {pull.base}, not {repo.base}"]
-    return []
+    wanted = repo.base if repo.base is not None else base
+    return [f"its base is {pull.base}, not {wanted}"] if wanted not in (None, pull.base) else []
 
 
 def _issue_obstacles(pull: PullRequest, issue: Issue | None, settings: FleetSettings) -> list[str]:

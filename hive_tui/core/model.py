@@ -227,6 +227,11 @@ class PullRequest(msgspec.Struct, frozen=True):
     def issue_key(self) -> IssueKey | None:
         return None if self.issue is None else IssueKey(self.repo, self.issue)
 
+    @property
+    def from_fork(self) -> bool:
+        """Its head is in somebody's copy of the repository: `owner:branch`, as no branch is called."""
+        return ":" in self.branch
+
 
 # The tracker itself
 

@@ -59,6 +59,11 @@ class Snapshot(msgspec.Struct, frozen=True, eq=False):
         """Every source is fresh: something may be started on this."""
         return bool(self.sources) and all(source.ok for source in self.sources.values())
 
+    def base(self, repo: RepoName) -> str | None:
+        """The repository's base branch as its tracker names it; None where it does not."""
+        state = self.repos.get(repo)
+        return state.base if state is not None else None
+
     def of(self, repo: RepoName | None) -> Snapshot:
         """What it says of one repository, and of the fleet itself; None is all of it."""
         if repo is None:

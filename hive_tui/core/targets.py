@@ -111,9 +111,14 @@ def find_pull(
 
 
 def pull_of_issue(snapshot: Snapshot, key: IssueKey) -> PullRequest | None:
-    """The issue's open pull request, else its newest one."""
+    """The issue's open pull request, else its newest one; a run's own before one that only names it."""
     mine = [pull for pull in snapshot.pulls.values() if pull.issue_key == key]
-    return max(mine, key=lambda pull: (pull.state is PullState.OPEN, pull.number), default=None)
+    return max(mine, key=precedence, default=None)
+
+
+def precedence(pull: PullRequest) -> tuple[bool, bool, int]:
+    """Of several pull requests for one issue the last in this order is meant."""
+    return pull.state is PullState.OPEN, pull.run is not None, pull.number
 
 
 def find_pull_to_merge(

@@ -84,7 +84,7 @@ class Maintainer:
         if issue is None or issue.title in self._left or pull.lease is not None:
             return False
         looked = datetime.now(UTC) - pull.created_at >= timedelta(seconds=LOOKS_FOR / self._speed)
-        return looked and not merging.obstacles(pull, issue, self._fleet.settings)
+        return looked and not merging.obstacles(pull, issue, self._fleet.settings, base=None)
 
 
 def main() -> int:

@@ -134,6 +134,15 @@ class TestPulls:
         assert found.branch == "mallory:hive/issue-7-a2"
         assert (found.issue, found.run) == (None, None)
 
+    def test_a_fork_takes_no_issue_for_its_own(self) -> None:
+        """Anybody may write `Closes #7`: it would keep hive from the issue, and be merged for it."""
+        closes = {"nodes": [{"number": 7, "repository": {"nameWithOwner": "me/proj"}}]}
+        found = pull(
+            isCrossRepository=True, headRepositoryOwner={"login": "mallory"}, closingIssuesReferences=closes
+        )
+        assert (found.from_fork, found.issue) == (True, None)
+        assert not pull().from_fork
+
     def test_a_name_that_only_looks_like_hives_is_none(self) -> None:
         for branch in ("hive/issue-07-a1", "hive/issue-7-a1x", "x/hive/issue-7-a1", "hive/issue-7"):
             assert pull(headRefName=branch).run is None

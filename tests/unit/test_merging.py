@@ -9,7 +9,7 @@ import pytest
 
 from hive_tui.core.merging import obstacles
 from hive_tui.core.model import Check, CheckState, Issue, PullState, Verdict, VerdictValue
-from hive_tui.core.settings import ReviewRule
+from hive_tui.core.settings import RepoSettings, ReviewRule
 from tests import builders as b
 
 HEAD, OLD = "a" * 40, "b" * 40
@@ -27,7 +27,7 @@ def check(state: CheckState, sha: str = HEAD, name: str = "hive/tests") -> Check
 def against(
     review: ReviewRule = ReviewRule.PERSON, issue: Issue | None = REVIEWED, **pull: Any
 ) -> tuple[str, ...]:
-    return obstacles(b.pull(50, **pull), issue, b.settings(review=review))
+    return obstacles(b.pull(50, **pull), issue, b.settings(review=review), base="main")
 
 
 def test_nothing_stands_against_what_is_ready() -> None:
@@ -51,6 +51,17 @@ def test_the_base_is_the_repositorys() -> None:
     assert against(repo="me/else") == ("me/else is not a repository of this fleet",)
 
 
+def test_without_a_configured_base_it_is_the_one_that_the_tracker_names() -> None:
+    settings = b.settings(repos=(RepoSettings(b.REPO),))
+    for base, words in (("main", ()), ("release", ("its base is release, not main",))):
+        assert obstacles(b.pull(50, base=base), REVIEWED, settings, base="main") == words
+    assert obstacles(b.pull(50, base="release"), REVIEWED, settings, base=None) == ()
+
+
+def test_a_fork_is_not_merged_from_here() -> None:
+    assert against(branch="mallory:main") == ("it comes from a fork: look at its page",)
+
+
 @pytest.mark.parametrize(
     ("labels", "words"),
     [
@@ -69,7 +80,7 @@ def test_its_issue_is_in_review(labels: tuple[str, ...], words: str) -> None:
 
 def test_without_an_issue_nobody_put_it_in_review() -> None:
     assert against(issue=None) == ("issue #1 is not known",)
-    assert obstacles(b.pull(50, issue=None), None, b.settings()) == ("no issue belongs to it",)
+    assert obstacles(b.pull(50, issue=None), None, b.settings(), base=None) == ("no issue belongs to it",)
 
 
 @pytest.mark.parametrize("review", list(ReviewRule))
@@ -122,4 +133,4 @@ def test_a_draft_waits_for_its_author() -> None:
 )
 def test_people_who_review_are_heard(said: str | None, words: tuple[str, ...]) -> None:
     pull = msgspec.structs.replace(b.pull(50), review=said)
-    assert obstacles(pull, REVIEWED, b.settings()) == words
+    assert obstacles(pull, REVIEWED, b.settings(), base=None) == words

@@ -129,6 +129,11 @@ def test_merging_an_issue_means_its_open_pull_request(one: Snapshot) -> None:
         find_pull_to_merge(one, "99")
 
 
+def test_a_runs_own_pull_request_comes_before_one_that_names_its_issue() -> None:
+    mine, theirs = b.pull(50, issue=42, run=b.run(42).id), b.pull(51, issue=42, branch="theirs")
+    assert find_pull_to_merge(b.snapshot(b.issue(42), mine, theirs), "42") == mine
+
+
 def test_a_pull_request_has_several_spellings(one: Snapshot) -> None:
     for words in ("52", "!52", "me/proj!52"):
         assert find_pull(one, words).number == 52

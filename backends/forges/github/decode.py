@@ -354,12 +354,14 @@ def _revision(edited: datetime | None) -> str:
 
 def _pull(node: _Pull, repo: RepoName, identity: str) -> PullRequest:
     branch = clean_line(node.head_ref_name, limit=MAX_TITLE)
-    ours = None
+    ours, issue = None, None
     if node.is_cross_repository:
-        # A fork may call its branch as it likes; with its owner before it no name is one of hive's.
+        # A fork may call its branch as it likes; with its owner before it no name is one of hive's. Nor is it
+        # an issue's: anybody could keep hive from it, or be merged for it, by saying that it closes that.
         branch = f"{login(node.head_repository_owner)}:{branch}"
     else:
         ours = _HIVE_BRANCH.fullmatch(branch)
+        issue = int(ours[1]) if ours else _closes(node.closing_issues_references, repo)
     head = _sha(node.head_ref_oid)
     found, verdict = checks(node.status_check_rollup, head)
     return PullRequest(
@@ -374,7 +376,7 @@ def _pull(node: _Pull, repo: RepoName, identity: str) -> PullRequest:
         state={"OPEN": PullState.OPEN, "MERGED": PullState.MERGED}.get(node.state, PullState.CLOSED),
         created_at=node.created_at,
         updated_at=node.updated_at,
-        issue=int(ours[1]) if ours else _closes(node.closing_issues_references, repo),
+        issue=issue,
         run=run_id(identity, repo, int(ours[1]), int(ours[2])) if ours else None,
         checks=found,
         verdict=verdict,

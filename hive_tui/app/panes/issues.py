@@ -54,7 +54,8 @@ class IssuesPane(ListPane):
             gate=view.plan.gate(key) if issue.open else None,
             run=view.at_work.get(key),
             pull=pull,
-            mergeable=pull is not None and merging.ready(pull, issue, view.settings),
+            mergeable=pull is not None
+            and merging.ready(pull, issue, view.settings, base=view.snapshot.base(pull.repo)),
             fired=claim is not None and claim.fire is not None,
             pending=view.pending_of(Target(repo=key.repo, issue=key.number)),
         )

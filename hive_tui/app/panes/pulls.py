@@ -47,7 +47,7 @@ class PullsPane(ListPane):
 
     def _obstacles(self, view: View, pull: PullRequest) -> Sequence[str]:
         issue = view.snapshot.issues.get(pull.issue_key) if pull.issue_key is not None else None
-        return merging.obstacles(pull, issue, view.settings)
+        return merging.obstacles(pull, issue, view.settings, base=view.snapshot.base(pull.repo))
 
     def thing(self, view: View, key: Hashable) -> PullRequest | None:
         return view.snapshot.pulls.get(cast(PullKey, key))

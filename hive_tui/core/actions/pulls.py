@@ -71,7 +71,9 @@ def _draft_merge(context: ActionContext, snapshot: Snapshot, request: Merge) -> 
             targets.append(Planned(target, str(key), refusal="there is no such pull request"))
             continue
         issue = snapshot.issues.get(pull.issue_key) if pull.issue_key is not None else None
-        against = () if _unfinished(pull, issue) else merging.obstacles(pull, issue, context.settings)
+        against: tuple[str, ...] = ()
+        if not _unfinished(pull, issue):
+            against = merging.obstacles(pull, issue, context.settings, base=snapshot.base(pull.repo))
         lines = [f"squashed onto {pull.base}; branch {pull.branch} is deleted"]
         if issue is not None:
             lines.append(f"issue #{issue.number} is done and closed")
@@ -96,7 +98,8 @@ def _merge_one(context: ActionContext, planned: Planned) -> str:
     if not _unfinished(pull, issue):
         if pull.head != planned.evidence:
             raise Refused(f"New commits were pushed to {key} just now.", "Look at them, then merge again.")
-        against = merging.obstacles(pull, issue, context.settings)
+        base = context.forge.remote(pull.repo).base
+        against = merging.obstacles(pull, issue, context.settings, base=base)
         if against:
             raise Refused(sentence(f"{key} is not merged: {'; '.join(against)}"))
         message = f"{pull.title} (!{pull.number})\n"
