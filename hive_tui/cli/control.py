@@ -10,8 +10,8 @@ import click
 from hive_tui.cli import when
 from hive_tui.cli.acting import act, configured_repos, dry_run_option, read, yes_option
 from hive_tui.cli.common import Group, Session, global_options, output_option, pass_session, repo_option
+from hive_tui.cli.finding import find_issues
 from hive_tui.cli.paint import paint, width
-from hive_tui.cli.work import find_issues
 from hive_tui.core import document, text
 from hive_tui.core.actions import (
     Collect,
@@ -166,8 +166,8 @@ def reset_command(session: Session, issues: tuple[str, ...], yes: bool, dry_run:
     """Forget an issue's attempts and start afresh: its run ends, its pull request is closed."""
     if not dry_run:
         session.require_writable()
-    snapshot = read(session)
-    act(session, snapshot, Reset(find_issues(session, snapshot, issues)), yes=yes, dry_run=dry_run)
+    snapshot, keys = find_issues(session, read(session), issues)
+    act(session, snapshot, Reset(keys), yes=yes, dry_run=dry_run)
 
 
 @click.command("gc", epilog="Example: `hive gc --dry-run`, or `hive gc --older-than 2d`.")

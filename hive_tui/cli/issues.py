@@ -11,8 +11,8 @@ import msgspec
 
 from hive_tui.cli.acting import act, configured_repos, read
 from hive_tui.cli.common import Group, Session, global_options, output_option, pass_session, repo_option
+from hive_tui.cli.finding import find_issues, find_one_issue
 from hive_tui.cli.paint import paint, width
-from hive_tui.cli.work import find_issues
 from hive_tui.core import document, gates, rows, text, workflow
 from hive_tui.core.actions import (
     Approve,
@@ -30,7 +30,6 @@ from hive_tui.core.model import Comment, Issue, IssueType
 from hive_tui.core.rows import Page
 from hive_tui.core.settings import Preset
 from hive_tui.core.store import Snapshot
-from hive_tui.core.targets import find_issue
 from hive_tui.core.workflow import IssueState
 
 TEMPLATE = """\
@@ -105,8 +104,7 @@ class IssueDetail(msgspec.Struct, frozen=True):
 @pass_session
 def issue_show_command(session: Session, issue: str) -> None:
     """One issue: its state, its text, its comments."""
-    snapshot = read(session)
-    key = find_issue(snapshot, issue, repos=configured_repos(session), repo=session.repo, here=session.here)
+    snapshot, key = find_one_issue(session, read(session), issue)
     found = session.fleet.forge.get_issue(key)
     detail = IssueDetail(
         _issue_doc(session, snapshot, found),
@@ -270,8 +268,7 @@ def issue_edit_command(
 ) -> None:
     """Change an issue's title, text or labels. Without an option, a terminal opens your editor."""
     session.require_writable()
-    snapshot = read(session)
-    key = find_issue(snapshot, issue, repos=configured_repos(session), repo=session.repo, here=session.here)
+    snapshot, key = find_one_issue(session, read(session), issue)
     content = _given_text(body, body_file)
     if content is None and title is None and not add and not remove:
         if not _interactive():
@@ -291,8 +288,8 @@ def issue_edit_command(
 def issue_close_command(session: Session, issues: tuple[str, ...]) -> None:
     """Close issues: no agent starts on them any more."""
     session.require_writable()
-    snapshot = read(session)
-    act(session, snapshot, SetOpen(find_issues(session, snapshot, issues)))
+    snapshot, keys = find_issues(session, read(session), issues)
+    act(session, snapshot, SetOpen(keys))
 
 
 @issue_command.command("reopen", epilog="Example: `hive issue reopen 42`.")
@@ -303,8 +300,8 @@ def issue_close_command(session: Session, issues: tuple[str, ...]) -> None:
 def issue_reopen_command(session: Session, issues: tuple[str, ...]) -> None:
     """Open closed issues again."""
     session.require_writable()
-    snapshot = read(session)
-    act(session, snapshot, SetOpen(find_issues(session, snapshot, issues), is_open=True))
+    snapshot, keys = find_issues(session, read(session), issues)
+    act(session, snapshot, SetOpen(keys, is_open=True))
 
 
 @issue_command.command("approve", epilog="Example: `hive issue approve 42`.")
@@ -315,8 +312,8 @@ def issue_reopen_command(session: Session, issues: tuple[str, ...]) -> None:
 def issue_approve_command(session: Session, issues: tuple[str, ...]) -> None:
     """Let issues be started with exactly the text that they have now, whoever wrote it."""
     session.require_writable()
-    snapshot = read(session)
-    act(session, snapshot, Approve(find_issues(session, snapshot, issues)))
+    snapshot, keys = find_issues(session, read(session), issues)
+    act(session, snapshot, Approve(keys))
 
 
 @click.command("status", epilog="Example: `hive status 42 ready`.")
@@ -329,8 +326,8 @@ def status_command(session: Session, issue: str, status: str) -> None:
     """Set an issue's status: ready, in-progress, in-review, changes-requested, needs-human or done."""
     session.require_writable()
     state = _state(status, session.fleet_settings.labels)
-    snapshot = read(session)
-    act(session, snapshot, SetStatus(find_issues(session, snapshot, (issue,)), state))
+    snapshot, key = find_one_issue(session, read(session), issue)
+    act(session, snapshot, SetStatus((key,), state))
 
 
 def _state(name: str, preset: Preset) -> IssueState:

@@ -11,6 +11,7 @@ import msgspec
 
 from hive_tui.cli.acting import act, configured_repos, read
 from hive_tui.cli.common import Session, global_options, output_option, pass_session, repo_option
+from hive_tui.cli.finding import find_issues, find_one_issue
 from hive_tui.core import actions, attention, decisions, document, text, workflow
 from hive_tui.core.actions import FireIssue, Retry, Send, Wake
 from hive_tui.core.decisions import Decision
@@ -20,7 +21,7 @@ from hive_tui.core.gates import Gate
 from hive_tui.core.ids import AgentName, IssueKey, RunId
 from hive_tui.core.model import IssueType, Phase
 from hive_tui.core.store import Snapshot
-from hive_tui.core.targets import Target, find_issue, find_run
+from hive_tui.core.targets import Target, find_run
 
 LOCAL = "local"
 
@@ -167,7 +168,7 @@ def fire_command(
     """Start one issue now, ahead of order and back-off. Every other gate still holds (exit code 3)."""
     session.require_writable()
     snapshot = read(session)
-    key = find_issue(snapshot, issue, repos=configured_repos(session), repo=session.repo, here=session.here)
+    snapshot, key = find_one_issue(session, snapshot, issue)
     request = FireIssue(
         key,
         agent=AgentName(agent) if agent is not None else None,
@@ -336,16 +337,8 @@ def _command(session: Session, item: attention.AttentionItem) -> str | None:
 def retry_command(session: Session, issues: tuple[str, ...]) -> None:
     """Let failed or held issues start again. Their attempts so far no longer count."""
     session.require_writable()
-    snapshot = read(session)
-    act(session, snapshot, Retry(find_issues(session, snapshot, issues)))
-
-
-def find_issues(session: Session, snapshot: Snapshot, names: tuple[str, ...]) -> tuple[IssueKey, ...]:
-    """The issues that a command names, each once."""
-    repos, repo = configured_repos(session), session.repo
-    return tuple(
-        dict.fromkeys(find_issue(snapshot, name, repos=repos, repo=repo, here=session.here) for name in names)
-    )
+    snapshot, keys = find_issues(session, read(session), issues)
+    act(session, snapshot, Retry(keys))
 
 
 @click.command("send", epilog='Example: `hive send claude-a "keep the old flag"`, or `… | hive send 42 -`.')

@@ -84,6 +84,25 @@ def find_issue(
     return found[0]
 
 
+def unlisted_issue(
+    snapshot: Snapshot,
+    text: str,
+    *,
+    repos: Iterable[str] = (),
+    repo: str | None = None,
+    here: str | None = None,
+) -> IssueKey | None:
+    """What `text` names if it is an issue that the tracker has and the snapshot has not; None where it names
+    none, or nothing says of which repository. Raises UsageError for an unknown repository."""
+    match = re.fullmatch(_NUMBERED, text.strip())
+    if match is None or match["mark"] == "!":
+        return None
+    known = known_repos(snapshot, repos)
+    only = known[0] if len(known) == 1 else None
+    wanted = _wanted_repo(match["repo"], repo, known) or here or only
+    return IssueKey(RepoName(wanted), int(match["number"])) if wanted is not None else None
+
+
 def find_pull(
     snapshot: Snapshot,
     text: str,

@@ -11,8 +11,10 @@ import msgspec
 
 from backends.forges import local_rows as rows
 from backends.forges.github import approvals, comments
+from backends.forges.github.decode import ReadIssue
 from backends.forges.github.desk import Desk, RepoApi
 from backends.forges.github.errors import AnswerLost, Gone, NotFound
+from backends.forges.github.query import WORKFLOW_LABELS
 from hive_tui.core import workflow
 from hive_tui.core.errors import Refused
 from hive_tui.core.execution import AUTHOR
@@ -51,7 +53,8 @@ class Issues:
         }
         made = self._create(api, document)
         self._desk.mirror.want_poll()
-        return self.get(IssueKey(repo, made))
+        # What was written here is listed, whatever its labels.
+        return self._desk.mirror.put_issue(self._read(IssueKey(repo, made)))
 
     def _create(self, api: RepoApi, document: dict[str, object]) -> int:
         started = None
@@ -91,7 +94,10 @@ class Issues:
             return True
 
     def get(self, key: IssueKey) -> Issue:
-        """As it is now, and published so."""
+        """As it is now, and published so if it is hive's."""
+        return self._desk.mirror.put_issue(self._read(key), workflow_labels=WORKFLOW_LABELS)
+
+    def _read(self, key: IssueKey) -> ReadIssue:
         read = self._desk.read_issue(key)
         issue = read.issue
         if approvals.LABEL in issue.labels:
@@ -101,7 +107,7 @@ class Issues:
             if approval is None or approval.body_sha != sha:
                 approval = approvals.find(self._desk.api(key.repo), key.number, sha, self._may_approve)
             read = msgspec.structs.replace(read, issue=msgspec.structs.replace(issue, approval=approval))
-        return self._desk.mirror.put_issue(read)
+        return read
 
     def edit(self, key: IssueKey, *, title: str | None, body: str | None) -> Issue:
         issue = self.get(key)

@@ -101,9 +101,14 @@ class Mirror:
         with self.database.reading() as connection:
             return None if connection is None else rows.find_pull(connection, key)
 
-    def put_issue(self, read: ReadIssue) -> Issue:
-        """Publish an issue as it was just read; returns it with what hive alone knows of it."""
+    def put_issue(self, read: ReadIssue, *, workflow_labels: Sequence[str] | None = None) -> Issue:
+        """Publish an issue as it was just read; returns it with what hive alone knows of it.
+
+        With `workflow_labels` one that is not hive's, by these or by what the list has, does not join it.
+        """
         with self.taking_in() as into:
+            if workflow_labels is not None and not into.is_hives(read.issue, workflow_labels):
+                return read.issue
             return into.put_issue(read)
 
     def put_pull(self, read: ReadPull) -> PullRequest:
@@ -249,11 +254,17 @@ class TakingIn:
         stored, _ = self._stored_issue(new.key)
         if stored is not None and stored.updated_at > new.updated_at:
             return  # a write's answer is newer than what this poll had asked for before it
-        mine = stored is not None or any(name in workflow_labels for name in new.labels)
-        if (new.open and mine) or new.number in self.busy(new.repo):
+        if self.is_hives(new, workflow_labels) and (new.open or new.number in self.busy(new.repo)):
             self.put_issue(read)
         else:
             self.forget_issue(new.key)
+
+    def is_hives(self, issue: Issue, workflow_labels: Sequence[str]) -> bool:
+        """Whether it is in the list, has a label of the workflow, or hive is at work on it."""
+        if any(name in workflow_labels for name in issue.labels):
+            return True
+        listed = rows.find_issue(self._connection, issue.key) is not None
+        return listed or issue.number in self.busy(issue.repo)
 
     def has_text(self, read: ReadIssue) -> bool:
         """Whether the text of an issue that was read without it is here."""
