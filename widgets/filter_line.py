@@ -9,7 +9,9 @@ from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
+from textual.geometry import Size
 from textual.message import Message
+from textual.reactive import Reactive
 from textual.widgets import Input, Static
 
 from widgets.lines import harmless
@@ -21,6 +23,9 @@ LONGEST = 200
 
 class HarmlessInput(Input):
     """An input that takes nothing from the clipboard that a terminal would act on."""
+
+    # Textual's own lays out the whole screen anew with every key.
+    virtual_size: Reactive[Size] = Reactive(Size(0, 0))
 
     def validate_value(self, value: str) -> str:
         return harmless(value, limit=LONGEST)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import string
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import ClassVar
 
 from rich.cells import cell_len, get_character_cell_size
@@ -102,6 +102,10 @@ def _cut(text: str, width: int) -> int:
     return len(text)
 
 
+OF_FOCUS = frozenset({"line--selected", "line--marker", "line--sorted"})
+"""Component classes that look otherwise in the view that has the focus: the selected line, the headings."""
+
+
 class LineView(Guarded, ScrollView, can_focus=True):
     """A scrolling view whose lines are drawn one by one, from cells in tones."""
 
@@ -173,6 +177,11 @@ class LineView(Guarded, ScrollView, can_focus=True):
         self._style = None
         self._components = {}
         super().notify_style_update()
+
+    def restyled(self, components: Collection[str]) -> None:
+        """These component classes look otherwise: paint anew what they are seen on."""
+        if components:
+            self.refresh()
 
     def widths(self, available: int) -> tuple[int, ...]:
         """How the columns share a line of `available` cells."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 from typing import ClassVar
 
@@ -13,7 +13,7 @@ from textual.strip import Strip
 
 from hive_tui.core.glyphs import Tone
 from widgets.cells import Cell
-from widgets.lines import LineView, fit
+from widgets.lines import OF_FOCUS, LineView, fit
 from widgets.log_book import LogBook
 from widgets.log_entry import Entry
 from widgets.log_page import LogPage
@@ -103,11 +103,10 @@ class LogWindow(LineView):
         self._strips.clear()
         super().notify_style_update()
 
-    def on_focus(self) -> None:
-        self.refresh()
-
-    def on_blur(self) -> None:
-        self.refresh()
+    def restyled(self, components: Collection[str]) -> None:
+        # Without a selected line nothing looks otherwise in the view that has the focus.
+        if self._has_cursor or not OF_FOCUS.issuperset(components):
+            super().restyled(components)
 
     def render_line(self, y: int) -> Strip:
         if not self.rows:

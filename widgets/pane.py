@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple, Self
 
 from rich.cells import cell_len
 from rich.segment import Segment
@@ -38,17 +38,22 @@ class Pane(Guarded, Widget):
     widgets for the edges would be two more for every pane.
     """
 
-    COMPONENT_CLASSES: ClassVar[set[str]] = {*TONE_CLASSES, "pane--digit"}
+    COMPONENT_CLASSES: ClassVar[set[str]] = {*TONE_CLASSES, "pane--frame", "pane--digit"}
     DEFAULT_CSS = (
-        "Pane { padding: 1; color: $foreground 35%;"
+        # The frame has a class of its own: what is inside would inherit the pane's colour, and be painted
+        # anew whenever the focus comes or goes.
+        "Pane { padding: 1;"
         + TONE_CSS
+        + "& > .pane--frame { color: $foreground 35%; }"
         + "& > .pane--digit { color: $foreground 60%; }"
-        + "&:focus-within { color: $accent; }"
+        # Textual looks up a widget's style at a change of focus only where a rule of its own asks for it.
+        + "&:focus-within { padding: 1; }"
+        + "&:focus-within > .pane--frame { color: $accent; }"
         + "&:focus-within > .pane--digit { color: $accent; text-style: bold; }"
         + "&:focus-within > .tone--title { color: $accent; }"
-        + "&:ansi { color: ansi_bright_black; }"
+        + "&:ansi > .pane--frame { color: ansi_bright_black; }"
         + "&:ansi > .pane--digit { color: ansi_default; }"
-        + "&:ansi:focus-within { color: $accent; }"
+        + "&:ansi:focus-within > .pane--frame { color: $accent; }"
         + "}"
     )
 
@@ -104,6 +109,20 @@ class Pane(Guarded, Widget):
             # Regions to refresh count from the content, which is one cell inside the frame.
             self.refresh(Region(start - 1, y - 1, changed, 1))
 
+    def refresh(
+        self, *regions: Region, repaint: bool = True, layout: bool = False, recompose: bool = False
+    ) -> Self:
+        """Textual's; but what it paints by itself is the frame alone, and what is inside goes on as it is."""
+        width, height = self.outer_size
+        if width and height and not (regions or layout or recompose):
+            regions = (
+                Region(-1, -1, width, 1),
+                Region(-1, height - 2, width, 1),
+                Region(-1, 0, 1, height - 2),
+                Region(width - 2, 0, 1, height - 2),
+            )
+        return super().refresh(*regions, repaint=repaint, layout=layout, recompose=recompose)
+
     def on_resize(self, event: events.Resize) -> None:
         self._drawn.clear()
 
@@ -130,7 +149,7 @@ class Pane(Guarded, Widget):
         return strip
 
     def _draw(self, y: int, width: int, height: int) -> Strip:
-        line = self.rich_style
+        line = self.get_component_rich_style("pane--frame")
         box = _HEAVY if self.app.native_ansi_color and self.has_focus_within else _THIN
         if y == 0:
             return self._edge(self._top, box[0], box[1], box[2], width, line, digit=str(self.digit))

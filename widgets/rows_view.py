@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from typing import ClassVar, NamedTuple
 
 from rich.segment import Segment
@@ -14,7 +14,7 @@ from textual.strip import Strip
 
 from widgets.cells import Cell, Column, Line, Row, column_at, spans
 from widgets.heights import Heights
-from widgets.lines import LineView, fit, wrapped
+from widgets.lines import OF_FOCUS, LineView, fit, wrapped
 from widgets.marks import Marks
 
 RowOf = Callable[[Hashable], Row]
@@ -328,14 +328,15 @@ class RowsView(LineView):
     def on_focus(self) -> None:
         # The focus that a screen begins with is nobody's choice: there is nothing to choose from yet.
         self.hold()
-        self._refresh_row(self._cursor)
-        self.refresh_lines(self.scroll_offset.y)
-
-    def on_blur(self) -> None:
-        self._refresh_row(self._cursor)
-        self.refresh_lines(self.scroll_offset.y)
 
     # Painting
+
+    def restyled(self, components: Collection[str]) -> None:
+        if OF_FOCUS.issuperset(components):
+            self._refresh_row(self._cursor)
+            self.refresh_lines(self.scroll_offset.y)
+        else:
+            super().restyled(components)
 
     def _repaint(self) -> None:
         self._painted = []

@@ -93,11 +93,20 @@ class Place(NamedTuple):
 class KeyHints(KeyBar):
     """The key bar of a screen of the console; it follows what the screen can do now."""
 
+    _due = False
+
     def on_mount(self) -> None:
         self.screen.bindings_updated_signal.subscribe(self, self._changed)
-        self.call_after_refresh(self._changed, self.screen)
+        self._changed(self.screen)
 
     def _changed(self, screen: Screen[Any]) -> None:
+        """Look once, after the picture, however often it is said: a change of focus says it three times."""
+        if not self._due:
+            self._due = True
+            self.call_after_refresh(self._look, screen)
+
+    def _look(self, screen: Screen[Any]) -> None:
+        self._due = False
         if not self.is_attached or not self.app.is_running or screen is not self.app.screen:
             return
         if screen.focused is not None and screen.focused.check_consume_key("a", "a"):

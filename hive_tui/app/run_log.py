@@ -30,6 +30,9 @@ from widgets.log_view import LogView
 BATCH_SECONDS = 0.05
 """Lines are taken from the tail in batches, at most so often."""
 
+FLOOD_SECONDS = 0.2
+"""The same where a batch fills more than the screen: nobody reads that, and keys need the time."""
+
 NOTHING_SELECTED = (Cell("No agent selected", Tone.QUIET), Cell("Its log appears here, live", Tone.QUIET))
 
 
@@ -99,6 +102,8 @@ class RunLog(Vertical):
             backlog=backlog,
         )
         self._due = False
+        self._flooded = False
+        """The last batch was more than fits on the screen."""
         self.view.placeholder = NOTHING_SELECTED
 
     def compose(self) -> ComposeResult:
@@ -134,7 +139,7 @@ class RunLog(Vertical):
     def _grew(self) -> None:
         if not self._due:
             self._due = True
-            self.set_timer(BATCH_SECONDS, self._take)
+            self.set_timer(FLOOD_SECONDS if self._flooded else BATCH_SECONDS, self._take)
 
     def _take(self) -> None:
         self._due = False
@@ -142,6 +147,7 @@ class RunLog(Vertical):
         if tailed is None or tailed.run != self.run:
             return
         self.ended, self.error = tailed.ended, tailed.error
+        self._flooded = len(tailed.lines) > self.view.size.height
         self.view.extend(tailed.lines, missed=tailed.dropped)
         self._explain_nothing()
         self._say()

@@ -8,7 +8,7 @@ That was half of the first paint and of every change of focus.
 from __future__ import annotations
 
 from collections.abc import Collection, Hashable, Iterable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 from weakref import WeakKeyDictionary
 
 from textual.css.model import RuleSet, Selector, SelectorType
@@ -43,6 +43,14 @@ class _Asked(NamedTuple):
 class _Found(NamedTuple):
     rules: RulesMap
     notes: tuple[Any, ...]
+
+
+@runtime_checkable
+class Restyled(Protocol):
+    """A widget that need not be painted anew as a whole when its component classes look otherwise."""
+
+    def restyled(self, components: Collection[str]) -> None:
+        """These look otherwise, perhaps none."""
 
 
 class RememberingStylesheet(Stylesheet):
@@ -138,7 +146,10 @@ class RememberingStylesheet(Stylesheet):
             virtual._attach(node)
             virtual.styles.base.merge_rules(rules)
             node._component_styles[name] = virtual.styles
-        if any(before.get(name) != styles for name, styles in node._component_styles.items()):
+        restyled = {name for name, styles in node._component_styles.items() if before.get(name) != styles}
+        if isinstance(node, Restyled):
+            node.restyled(restyled)
+        elif restyled:
             node.refresh()
 
     def _asked_for(self, names: frozenset[str], *, leading: bool = False) -> _Asked:

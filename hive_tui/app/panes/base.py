@@ -3,6 +3,7 @@ things of which some are selected."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -33,6 +34,9 @@ SLICE_SECONDS = 0.008
 
 PAUSE_SECONDS = 0.004
 """How long keys and painting have the time between two of those."""
+
+SHOW_SECONDS = 0.1
+"""How often what was found so far is shown: to paint it takes longer than to look at a slice."""
 
 CHIP = 24
 """Cells of a filter that its frame shows."""
@@ -108,6 +112,8 @@ class ListPane(ViewPane):
         self._going_on = False
         self._asked = False
         """A person asked for other rows, which are not all there yet."""
+        self._shown = 0.0
+        """When rows were shown last, on the monotonic clock."""
         self._targets: tuple[tuple[object, ...], tuple[Target, ...]] = ((), ())
 
     @property
@@ -165,6 +171,7 @@ class ListPane(ViewPane):
     def show(self, view: View, diff: Diff | None) -> None:
         self.view = view
         self._arranging.take(self.keys(view), view.snapshot, view.plan)
+        self._shown = 0.0
         self._work()
 
     @property
@@ -188,7 +195,10 @@ class ListPane(ViewPane):
 
     def _work(self) -> None:
         self._arranging.work(SLICE_SECONDS)
-        self._show_rows()
+        now = time.monotonic()
+        if not self._arranging.busy or now - self._shown >= SHOW_SECONDS:
+            self._shown = now
+            self._show_rows()
         if not self._arranging.busy:
             self._asked = False
         elif not self._going_on:
@@ -333,7 +343,7 @@ class ListPane(ViewPane):
     def _ask(self, query: Query, order: Order) -> None:
         self._arranging.ask(query, order, self.sorts.get(order.column or ""))
         self.table.repaint_all()
-        self._asked = True
+        self._asked, self._shown = True, 0.0
         self._work()
 
     # Marks and targets

@@ -9,7 +9,9 @@ from typing import ClassVar
 from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import BindingType
+from textual.reactive import Reactive
 from textual.screen import Screen
+from textual.widget import Widget
 
 from hive_tui.app import keys, layout, pulse_lines
 from hive_tui.app.deck import Deck
@@ -41,6 +43,9 @@ class MainScreen(GuardedPump, Screen[None]):
 
     AUTO_FOCUS = ""
     BINDINGS: ClassVar[list[BindingType]] = [*keys.main_bindings()]
+
+    # Textual's own paints the whole screen anew whenever another widget has the focus.
+    focused: Reactive[Widget | None] = Reactive(None, repaint=False)
 
     def __init__(self, name: str, settings: FleetSettings, logs: Logs) -> None:
         super().__init__()
