@@ -12,7 +12,7 @@ import msgspec
 
 from hive_tui.core.errors import RunEnded, SourceError
 from hive_tui.core.events import LogLine
-from hive_tui.core.ids import AgentName, IssueKey, PullKey, RunId, WorkerName
+from hive_tui.core.ids import AgentName, IssueKey, PullKey, RepoName, RunId, WorkerName
 from hive_tui.core.model import (
     Actor,
     ApiUse,
@@ -32,7 +32,7 @@ from hive_tui.core.model import (
     Run,
     body_sha,
 )
-from hive_tui.core.ports import Capability, Cluster, DiffOf, Emit, Forge, RunDiff
+from hive_tui.core.ports import Capability, Cluster, DiffOf, Emit, Forge, Remote, RunDiff
 from hive_tui.core.settings import FleetSettings
 from hive_tui.core.sources import CLUSTER, FORGE, KIND_OF, Changed, Item, Key, Kind, Listed, SourceEvent
 from hive_tui.core.store import key_of
@@ -231,6 +231,9 @@ class ScriptedTracker(ScriptedSource):
 
     def diff(self, key: PullKey) -> str:
         return self.diffs.get(key, "")
+
+    def remote(self, repo: RepoName) -> Remote:
+        return Remote(f"https://git.example/{repo}", "main")
 
     def get_issue(self, key: IssueKey) -> Issue:
         return next(i for i in self.known.values() if isinstance(i, Issue) and i.key == key)
