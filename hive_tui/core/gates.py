@@ -14,7 +14,7 @@ import msgspec
 
 from hive_tui.core import text, trouble, workflow
 from hive_tui.core.ids import AgentName, IssueKey, RepoName
-from hive_tui.core.model import AgentState, Issue, IssueType, Quota, QuotaState, body_sha
+from hive_tui.core.model import AgentState, Approval, Issue, IssueType, Quota, QuotaState, body_sha
 from hive_tui.core.settings import FleetSettings, PlanRule
 from hive_tui.core.workflow import IssueState
 from hive_tui.core.world import World
@@ -106,9 +106,14 @@ _STATE_WORDS = {
 def _approved(issue: Issue, settings: FleetSettings) -> bool:
     """Somebody who may has consented to exactly this text."""
     approval = issue.approval
-    if approval is None or not _named(approval.by, settings):
+    if approval is None or not may_approve(approval, settings):
         return False
     return approval.body_sha == body_sha(issue.body)
+
+
+def may_approve(approval: Approval, settings: FleetSettings) -> bool:
+    """Whether the word of whoever approved counts: that of those whose own issues are started."""
+    return _named(approval.by, settings) or approval.role in settings.allowed_roles
 
 
 _FENCE = r" {0,3}(`{3,}|~{3,})"

@@ -101,6 +101,8 @@ class Approval(msgspec.Struct, frozen=True):
     by: str
     at: datetime
     body_sha: str
+    role: str | None = None
+    """What they are to the repository, as `Issue.author_role`."""
 
 
 class Issue(msgspec.Struct, frozen=True):

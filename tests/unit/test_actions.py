@@ -501,6 +501,13 @@ def test_a_title_is_neither_empty_nor_endless(world: World, title: str) -> None:
     assert "the title is" in world.refused(actions.NewIssue(b.REPO, title))
 
 
+def test_an_approval_that_does_not_count_says_so(world: World) -> None:
+    made = world.issue()
+    world.settings = b.settings(repos=world.settings.repos, allowed_authors=("bob",))
+    (said,) = world.do(actions.Approve((made.key,))).messages
+    assert said.endswith("It does not count: ann is neither in allowed_authors nor of allowed_roles.")
+
+
 def test_an_edit_that_changes_nothing_is_refused(world: World) -> None:
     assert "nothing would change" in world.refused(actions.EditIssue(world.issue().key))
 

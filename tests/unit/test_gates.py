@@ -194,6 +194,17 @@ def test_an_approval_by_somebody_who_may_not_counts_nothing() -> None:
     assert name_of(b.issue(author="mallory", approval=approved)) == "author"
 
 
+@pytest.mark.parametrize("changes", [{"author": "mallory"}, {"edited_by": "mallory"}])
+def test_an_approval_by_somebody_of_an_allowed_role_counts(changes: dict[str, Any]) -> None:
+    """Else a fleet that goes by roles alone could never start what somebody else has changed."""
+    settings = b.settings(allowed_authors=(), allowed_roles=("OWNER",))
+    changes["author_role"] = "NONE" if "author" in changes else "OWNER"
+    for role, held in (("OWNER", False), ("CONTRIBUTOR", True), (None, True)):
+        approved = Approval("ann", NOW, body_sha(BODY), role)
+        found = text_gate(b.issue(approval=approved, **changes), settings)
+        assert (found is not None) is held
+
+
 def test_an_edit_by_an_allowed_author_keeps_the_issue_startable() -> None:
     assert name_of(b.issue(edited_by="me")) is None
 

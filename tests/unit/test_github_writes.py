@@ -224,6 +224,18 @@ class TestApproval:
         assert found is not None
         assert found.by == "anna"
 
+    def test_a_quoted_one_is_none(self, bench: Bench) -> None:
+        words = f"Did you mean this?\n\n> Fine. <!-- hive:approval {self.sha()} -->"
+        with bench.world.lock:
+            changes.comment(bench.world, bench.issue, author="anna", body=words)
+            changes.add_labels(bench.world, bench.repo, bench.issue, (approvals.LABEL,), "bob")
+        assert bench().get_issue(KEY).approval is None
+
+    def test_it_says_what_they_are_to_the_repository(self, bench: Bench) -> None:
+        issue = bench("bob").approve_issue(KEY, by="bob")
+        assert issue.approval is not None
+        assert (issue.approval.by, issue.approval.role) == ("bob", "COLLABORATOR")
+
     def test_approving_again_is_no_change(self, bench: Bench) -> None:
         first = bench("anna").approve_issue(KEY, by="anna")
         assert bench("anna").approve_issue(KEY, by="anna").approval == first.approval

@@ -7,7 +7,6 @@ it since; whether the person may approve is a gate's question. The label tells a
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from datetime import datetime
 
 import msgspec
@@ -16,13 +15,16 @@ from backends import typed
 from backends.forges.github import comments, decode
 from backends.forges.github.desk import RepoApi
 from backends.forges.github.errors import Garbled
+from hive_tui.core import gates
 from hive_tui.core.model import Approval
+from hive_tui.core.settings import FleetSettings
 from hive_tui.core.text import clean_line
 
 LABEL = "hive:approved"
 """Of an issue that has an approval to look up."""
 
-_MARKER = r"<!-- hive:approval ([0-9a-f]{64}) -->\s*\Z"
+_MARKER = r"(?:\A|\n)<!-- hive:approval ([0-9a-f]{64}) -->\s*\Z"
+"""On a line of its own: whoever answers a stranger's words by quoting them has not said them."""
 
 
 class _Who(msgspec.Struct, frozen=True):
@@ -34,6 +36,7 @@ class _Comment(msgspec.Struct, frozen=True, rename="camel"):
     created_at: datetime
     body: str = ""
     last_edited_at: datetime | None = None
+    author_association: str = ""
     author: _Who | None = None
     editor: _Who | None = None
 
@@ -57,7 +60,7 @@ class _Data(msgspec.Struct, frozen=True):
 _QUERY = """query($owner: String!, $name: String!, $number: Int!) {
   rateLimit { cost limit remaining resetAt }
   repository(owner: $owner, name: $name) { issue(number: $number) { comments(last: 100) { nodes {
-    body createdAt lastEditedAt author { login __typename } editor { login }
+    body createdAt lastEditedAt authorAssociation author { login __typename } editor { login }
   } } } }
 }"""
 
@@ -68,7 +71,7 @@ def write(api: RepoApi, number: int, me: str, sha: str) -> None:
     comments.write(api, number, me, words, f"approval {sha}")
 
 
-def find(api: RepoApi, number: int, sha: str, may: Callable[[str], bool]) -> Approval | None:
+def find(api: RepoApi, number: int, sha: str, settings: FleetSettings) -> Approval | None:
     """The latest approval of the text with that hash by somebody who may, else the latest of all.
 
     Raises GitHubError.
@@ -84,7 +87,8 @@ def find(api: RepoApi, number: int, sha: str, may: Callable[[str], bool]) -> App
     issue = data.repository.issue if data.repository is not None else None
     nodes = (issue.comments.nodes if issue is not None and issue.comments is not None else None) or []
     given = [approval for node in nodes if node is not None and (approval := _approval(node)) is not None]
-    fitting = [approval for approval in given if approval.body_sha == sha and may(approval.by)]
+    of_this = [approval for approval in given if approval.body_sha == sha]
+    fitting = [approval for approval in of_this if gates.may_approve(approval, settings)]
     return max(fitting or given, key=lambda approval: approval.at, default=None)
 
 
@@ -95,4 +99,5 @@ def _approval(node: _Comment) -> Approval | None:
     if node.editor is not None and node.editor.login.lower() != node.author.login.lower():
         return None
     by = clean_line(node.author.login, limit=decode.MAX_NAME)
-    return Approval(by, node.last_edited_at or node.created_at, match[1])
+    role = clean_line(node.author_association, limit=decode.MAX_NAME) or None
+    return Approval(by, node.last_edited_at or node.created_at, match[1], role)

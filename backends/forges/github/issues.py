@@ -105,7 +105,7 @@ class Issues:
             sha = body_sha(issue.body)
             approval = known.approval if known is not None else None
             if approval is None or approval.body_sha != sha:
-                approval = approvals.find(self._desk.api(key.repo), key.number, sha, self._may_approve)
+                approval = approvals.find(self._desk.api(key.repo), key.number, sha, self._desk.settings)
             read = msgspec.structs.replace(read, issue=msgspec.structs.replace(issue, approval=approval))
         return read
 
@@ -189,9 +189,6 @@ class Issues:
         except (NotFound, Gone):
             self._desk.read_issue(key)
             raise
-
-    def _may_approve(self, login: str) -> bool:
-        return login.lower() in {name.lower() for name in self._desk.settings.allowed_authors}
 
     def _changed(self, key: IssueKey) -> Issue:
         self._desk.mirror.want_poll()

@@ -26,7 +26,7 @@ class Lookups:
     def __init__(self, client: Client, mirror: Mirror, settings: FleetSettings) -> None:
         self._client = client
         self._mirror = mirror
-        self._approvers = frozenset(name.lower() for name in settings.allowed_authors)
+        self._settings = settings
         agents = "|".join(re.escape(agent.name) for agent in settings.agents)
         self._worker = re.compile(rf"(?:{agents})-[a-z]+")
 
@@ -34,8 +34,7 @@ class Lookups:
         """Look up what the issues and pull requests that were just read point at. Raises GitHubError."""
         api = RepoApi(self._client, reading.repo)
         for issue in [issue for issue in reading.issues_with_text() if self._has_approval(issue)][:MOST]:
-            sha = body_sha(issue.body)
-            found = approvals.find(api, issue.number, sha, lambda login: login.lower() in self._approvers)
+            found = approvals.find(api, issue.number, body_sha(issue.body), self._settings)
             reading.annotate_issue(issue.number, approval=found)
         for pull in [pull for pull in reading.whole_pulls() if self._has_lease(reading.repo, pull)][:MOST]:
             reading.annotate_pull(pull.number, lease=leases.find(api, pull.number))

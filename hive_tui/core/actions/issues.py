@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from hive_tui.core import text, workflow
+from hive_tui.core import gates, text, workflow
 from hive_tui.core.actions.base import (
     Action,
     ActionContext,
@@ -200,9 +200,12 @@ def _approve(context: ActionContext, plan: ActionPlan, request: Approve) -> Acti
         key = _key(planned)
         if body_sha(context.forge.get_issue(key).body) != planned.evidence:
             raise Refused(f"The text of {key} was changed just now.", "Read it again, then approve it.")
-        context.forge.approve_issue(key, by=context.actor.name)
+        approval = context.forge.approve_issue(key, by=context.actor.name).approval
         record(context, "approve", "approved its text", planned.target)
-        return f"Approved {planned.label} as it is now."
+        done = f"Approved {planned.label} as it is now."
+        if approval is not None and not gates.may_approve(approval, context.settings):
+            done += f" It does not count: {approval.by} is neither in allowed_authors nor of allowed_roles."
+        return done
 
     return for_each(plan, approve)
 
