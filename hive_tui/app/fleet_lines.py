@@ -5,7 +5,7 @@ The most important lines come first: where the pane is low only those are in sig
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from hive_tui.app import freshness
@@ -19,9 +19,13 @@ from hive_tui.core.targets import Target
 from hive_tui.core.world import Scope
 from widgets.bars import bar
 from widgets.cells import Cell, Line
+from widgets.lines import wrapped
 
 _LABEL = 11
 """Cells of a line's name, with the blank behind it."""
+
+_WHY_LINES = 4
+"""At most so many lines tell why something cannot be read, and what to do."""
 
 
 def fleet_lines(view: View, width: int) -> list[Line]:
@@ -34,7 +38,7 @@ def fleet_lines(view: View, width: int) -> list[Line]:
         return [*lines, *_sources(view, room)]
     lines.append(_dispatcher(fleet, view.now, room))
     lines += _paused(view, fleet, room)
-    lines += [line for source in _broken(view) if (line := _source(source, view.now, room))]
+    lines += _broken_sources(view, room)
     lines += _repositories(view, room)
     lines.append(_line("slots", *slots(view, fleet)))
     lines += [_agent(view, agent, room) for agent in fleet.agents]
@@ -51,7 +55,9 @@ def essential(view: View) -> int:
         return 1 + len(view.snapshot.sources)
     budgets = sum(1 for _ in _limited_scopes(view, fleet.budget))
     tracker = len(_in_trouble(view)) + len(view.snapshot.api)
-    return 3 + (fleet.paused is not None) + len(_broken(view)) + len(fleet.agents) + budgets + tracker
+    troubles = sum(source.state is Health.FAILED for source in _broken(view)) + len(_in_trouble(view))
+    told = _WHY_LINES * min(troubles, 2)
+    return 3 + (fleet.paused is not None) + len(_broken(view)) + len(fleet.agents) + budgets + tracker + told
 
 
 def unknown(snapshot: Snapshot) -> str:
@@ -205,8 +211,20 @@ def _repositories(view: View, room: int) -> Iterator[Line]:
     for state in _in_trouble(view):
         said = text.clean_line(trouble.repository(state, view.now) or "")
         why = text.clean_line(state.why or state.closed_to_work or "")
-        words = first_fitting(room, f"✗ {said}", f"✗ {said.removeprefix('cannot be read ')}", f"✗ {why}")
-        yield _line(str(state.name).rpartition("/")[2], Cell(words, Tone.BROKEN))
+        short = said.removeprefix("cannot be read ")
+        whole = [words for words in (f"✗ {said}", f"✗ {short}") if text.width(words) <= room]
+        parts = [f"✗ {short.removesuffix(why).rstrip(': ')}", why]
+        label = str(state.name).rpartition("/")[2]
+        yield from _told(label, whole[:1] or parts, room, Tone.BROKEN)
+
+
+def _told(label: str, words: Sequence[str], room: int, tone: Tone) -> Iterator[Line]:
+    """What is wrong on the first line; what does not fit there, and says what to do, on those below."""
+    first, *rest = words
+    yield _line(label, Cell(first, tone))
+    for said in rest:
+        for line in wrapped(said, room, lines=_WHY_LINES):
+            yield _line("", Cell(line, Tone.QUIET))
 
 
 def _broken(view: View) -> list[Freshness]:
@@ -214,21 +232,28 @@ def _broken(view: View) -> list[Freshness]:
 
 
 def _sources(view: View, room: int) -> Iterator[Line]:
-    for source in _broken(view):
-        yield _source(source, view.now, room)
+    yield from _broken_sources(view, room)
     yield from _fresh_sources(view)
 
 
-def _source(source: Freshness, now: datetime, room: int) -> Line:
+def _broken_sources(view: View, room: int) -> Iterator[Line]:
+    for source in _broken(view):
+        yield from _source(source, view.now, room)
+
+
+def _source(source: Freshness, now: datetime, room: int) -> Iterator[Line]:
     mark = glyphs.HEALTHS[source.state]
     if source.state is Health.STALE:
         if source.heard_at is None:
-            return _line(source.name, Cell("◌ reading …", Tone.QUIET))
-        return _line(source.name, Cell(f"{mark} {text.since(source.heard_at, now)}", mark.tone))
+            yield _line(source.name, Cell("◌ reading …", Tone.QUIET))
+        else:
+            yield _line(source.name, Cell(f"{mark} {text.since(source.heard_at, now)}", mark.tone))
+        return
     retry = freshness.next_try(source, now)
     why = text.clean_line(source.why or "cannot be read")
-    words = first_fitting(room, f"{mark}, {retry}: {why}", f"{mark}, {retry}") if retry else f"{mark}: {why}"
-    return _line(source.name, Cell(words, mark.tone))
+    head = f"{mark}, {retry}" if retry else f"{mark}"
+    whole = f"{head}: {why}"
+    yield from _told(source.name, [whole] if text.width(whole) <= room else [head, why], room, mark.tone)
 
 
 def _fresh_sources(view: View) -> Iterator[Line]:

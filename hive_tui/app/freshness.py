@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
+from hive_tui.app.view import View
 from hive_tui.core import text
 from hive_tui.core.glyphs import Tone
-from hive_tui.core.sources import Freshness, Health
+from hive_tui.core.sources import FORGE, Freshness, Health
 from widgets.cells import Cell, Line
 
 
@@ -22,6 +23,19 @@ def badge(source: Freshness | None, now: datetime) -> Cell | None:
     since = f", as of {text.since(source.heard_at, now)} ago" if source.heard_at is not None else ""
     retry = next_try(source, now)
     return Cell(f"failed{since}{f', {retry}' if retry else ''}", Tone.BROKEN)
+
+
+def behind(view: View, source: Freshness | None) -> Cell | None:
+    """Which repositories' rows are older than the others', as a list of the tracker's says on its frame."""
+    if source is None or source.name != FORGE or not source.ok:
+        return None
+    broken = [state for state in view.snapshot.repos.values() if state.why is not None]
+    if len(broken) > 1:
+        return Cell(f"{len(broken)} repositories failed", Tone.BROKEN)
+    for state in broken:
+        since = f", as of {text.since(state.heard_at, view.now)} ago" if state.heard_at is not None else ""
+        return Cell(f"{state.name.rpartition('/')[2]} failed{since}", Tone.BROKEN)
+    return None
 
 
 def next_try(source: Freshness, now: datetime) -> str:

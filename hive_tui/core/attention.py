@@ -25,7 +25,7 @@ ASKS = "asks: "
 """How `why` begins while a run waits for a person's answer."""
 
 PATIENCE = timedelta(minutes=1)
-"""How long a source may fail before a person should look."""
+"""How long a source or a repository may fail before a person should look."""
 
 
 class AttentionKind(enum.Enum):
@@ -106,7 +106,7 @@ def of_fleet(snapshot: Snapshot, now: datetime) -> list[AttentionItem]:
     return [
         *_dispatcher(snapshot),
         *_sources(snapshot, now),
-        *_repositories(snapshot),
+        *_repositories(snapshot, now),
         *_agents(snapshot, now),
     ]
 
@@ -164,20 +164,21 @@ def _sources(snapshot: Snapshot, now: datetime) -> Iterator[AttentionItem]:
         since = min((source.heard_at for source in failed if source.heard_at is not None), default=None)
         yield AttentionItem(
             AttentionKind.SOURCE,
-            f"{names} cannot be read{why}; nothing is started",
+            f"{names} cannot be read, nothing is started{why}",
             Target(),
             since,
             "refresh",
         )
 
 
-def _repositories(snapshot: Snapshot) -> Iterator[AttentionItem]:
-    """Repositories that only a person can mend; one that is tried again by itself needs nobody yet."""
+def _repositories(snapshot: Snapshot, now: datetime) -> Iterator[AttentionItem]:
+    """Repositories that have not come back by themselves: most often only a person can mend that."""
     for state in snapshot.repos.values():
         target = Target(repo=state.name)
         if state.why is not None:
-            if state.retry_at is None:
-                words = f"{state.name} cannot be read: {state.why}"
+            if state.retry_at is None or (state.since is not None and now - state.since >= PATIENCE):
+                named = state.why.startswith(state.name)
+                words = state.why if named else f"{state.name} cannot be read: {state.why}"
                 yield AttentionItem(AttentionKind.REPOSITORY, words, target, state.since, "refresh")
         elif state.closed_to_work is not None:
             words = f"{state.name} is closed to work: {state.closed_to_work}"

@@ -156,7 +156,14 @@ def test_a_repository_that_only_a_person_can_mend() -> None:
         b.ago(hours=1),
     )
     assert kinds(RepoState(b.REPO, closed_to_work="it is archived")) == ["repository"]
-    assert kinds(RepoState(b.REPO, why=broken.why, retry_at=b.NOW)) == [], "it is tried again by itself"
+    trying = RepoState(b.REPO, why=broken.why, since=b.ago(seconds=30), retry_at=b.NOW)
+    assert kinds(trying) == [], "it is tried again by itself"
+
+
+def test_a_repository_that_does_not_come_back_needs_somebody() -> None:
+    why = f"{b.REPO} is not there, or the token has no access to it (404)."
+    (item,) = needed(b.issue(1), RepoState(b.REPO, why=why, since=b.ago(minutes=1), retry_at=b.NOW))
+    assert (item.kind.value, item.text, item.since) == ("repository", why, b.ago(minutes=1))
 
 
 def test_every_item_names_an_action_that_exists() -> None:

@@ -219,8 +219,30 @@ def test_a_tracker_tells_its_budgets_and_its_broken_repositories() -> None:
         "graphql 4,812 of 5,000 points left, resets 14:32, 120 spent in an hour, 500 kept for writes" in wide
     )
     narrow = fleet_text(view, NARROW).splitlines()
-    assert narrow[at] == "api        core 12 of 5,000"
-    assert narrow[2] == "slow       ✗ 504"
+    assert "api        core 12 of 5,000" in narrow
+    (slow,) = (index for index, line in enumerate(narrow) if line.startswith("slow"))
+    assert narrow[slow : slow + 2] == ["slow       ✗ since 14:00, next try in 30m", "           504"]
+
+
+def test_a_narrow_pane_tells_since_when_and_the_next_try_and_why_below() -> None:
+    why = "acme/slow is not there, or the token has no access to it (404). Check the name."
+    soon = scene.NOW + timedelta(seconds=30)
+    broken = RepoState(RepoName("acme/slow"), why=why, since=scene.ago(minutes=2), retry_at=soon)
+    store = Store((CLUSTER, FORGE))
+    store.apply([Listed(CLUSTER, (Kind.FLEET, Kind.RUN), (scene.fleet(),))], scene.NOW)
+    store.apply([Listed(FORGE, (Kind.REPO,), (broken,)), SourceFailed(FORGE, why, soon)], scene.NOW)
+    view = derive(store.snapshot)
+    assert fleet_text(view, 42).splitlines()[1:9] == [
+        "forge      ✗ failed, next try in 30s",
+        "           acme/slow is not there, or the",
+        "           token has no access to it",
+        "           (404). Check the name.",
+        "slow       ✗ since 14:00, next try in 30s",
+        "           acme/slow is not there, or the",
+        "           token has no access to it",
+        "           (404). Check the name.",
+    ]
+    assert fleet_text(view, 140).splitlines()[1] == f"forge      ✗ failed, next try in 30s: {why}"
 
 
 def test_before_anything_is_known() -> None:
@@ -408,3 +430,22 @@ def test_an_empty_list_says_why_and_what_to_do() -> None:
     assert said(Freshness(FORGE, Health.FRESH, scene.NOW)) == "None / Do it"
     failed = Freshness(FORGE, Health.FAILED, None, "403", scene.NOW + timedelta(seconds=5))
     assert said(failed) == "forge cannot be read / 403 / Next try in 5s · `hive doctor` says what is wrong"
+
+
+def test_a_list_of_the_tracker_says_which_repository_is_behind() -> None:
+    fresh = Freshness(FORGE, Health.FRESH, scene.NOW)
+
+    def said(*names: str, source: Freshness = fresh) -> str:
+        states = {
+            RepoName(name): RepoState(RepoName(name), heard_at=scene.ago(minutes=5), why="404")
+            for name in names
+        }
+        view = msgspec.structs.replace(view_of(), snapshot=Snapshot(repos=states))
+        found = freshness.behind(view, source)
+        return found.text if found is not None else ""
+
+    assert said() == ""
+    assert said("acme/app") == "app failed, as of 5m ago"
+    assert said("acme/app", "acme/web") == "2 repositories failed"
+    assert said("acme/app", source=Freshness(FORGE, Health.FAILED, scene.NOW)) == "", "all of it failed"
+    assert said("acme/app", source=Freshness(CLUSTER, Health.FRESH, scene.NOW)) == ""

@@ -240,7 +240,7 @@ class ListPane(ViewPane):
         if view is None:
             return
         source = self.freshness(view)
-        badge = freshness.badge(source, view.now)
+        badge = freshness.badge(source, view.now) or freshness.behind(view, source)
         # What a filter counts stands for what is counted without one.
         counts = () if self.filtering else self.counts(view)
         notes = [*self._chips(), *([badge] if badge is not None else []), *counts]
