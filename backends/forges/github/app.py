@@ -156,7 +156,7 @@ class App:
                 timeout=SECONDS,
                 # Whoever answers with another address would get the signature.
                 allow_redirects=False,
-                verify=self._site.certificates or True,
+                verify=self._site.authorities,
             )
         except (requests.RequestException, OSError) as error:
             # Not chained: the request with its header hangs on it.

@@ -6,6 +6,7 @@ machine), an API on a host of its own that the site does not name, a user in a U
 
 from __future__ import annotations
 
+import os
 from urllib.parse import SplitResult, urlsplit
 
 import msgspec
@@ -34,6 +35,18 @@ class Site(msgspec.Struct, frozen=True):
     def is_cloud(self) -> bool:
         """github.com, or a company's part of it below ghe.com: GITHUB_TOKEN is for these."""
         return self.host == "github.com" or self.host.endswith(".ghe.com")
+
+    @property
+    def authorities(self) -> str | bool:
+        """What HTTP calls hold the server's certificate against: a file, or True for what everybody trusts.
+
+        Unlike git and most others, `requests` does not heed SSL_CERT_FILE, only variables of its own.
+        """
+        if self.certificates is not None:
+            return self.certificates
+        theirs = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE")
+        file = os.environ.get("SSL_CERT_FILE")
+        return file if file and not theirs and os.path.isfile(file) else True
 
     def repository(self, name: str) -> str:
         """The page of `owner/name`."""
@@ -64,7 +77,8 @@ def site(settings: GitHubSettings) -> Site:
         api = f"{base}/api/v3"
     # An Enterprise server has both below /api; github.com has a host for them.
     root = api.removesuffix("/v3") if api.endswith("/api/v3") else api
-    return Site(base, host, api, f"{root}/graphql", settings.ca_file)
+    certificates = os.path.expanduser(settings.ca_file) if settings.ca_file is not None else None
+    return Site(base, host, api, f"{root}/graphql", certificates)
 
 
 def _checked(key: str, value: str) -> SplitResult:

@@ -7,6 +7,7 @@ hands PyGithub a plain 200, whatever came.
 
 from __future__ import annotations
 
+import os
 from collections.abc import ItemsView
 from time import monotonic
 from typing import Any, cast
@@ -36,7 +37,7 @@ class Transport:
 
     def __init__(self, site: Site) -> None:
         self._origin = "/".join(site.api.split("/", 3)[:3])
-        self._verify: bool | str = site.certificates or True
+        self._verify = site.authorities
         self._requester = Requester(
             auth=None,
             base_url=site.api,
@@ -151,6 +152,11 @@ class _Exchange:
         if isinstance(error, requests.exceptions.SSLError):
             trouble = ServerDown(f"{self._origin} shows a certificate that is not trusted.", reached=False)
             trouble.hint = "An Enterprise server's authority is set as `github.ca_file`."
+            return trouble
+        if isinstance(self._verify, str) and not os.path.isfile(self._verify):
+            gone = f"{self._verify} cannot be read, which is to say whom to trust as {self._origin}."
+            trouble = ServerDown(gone, reached=False)
+            trouble.hint = "Check `github.ca_file`."
             return trouble
         if isinstance(error, requests.ConnectTimeout):
             return ServerDown(f"{self._origin} cannot be reached: no connection in time.", reached=False)
