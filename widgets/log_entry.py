@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
-from typing import NamedTuple
+
+import msgspec
 
 from hive_tui.core.glyphs import Tone
 from widgets import prose
@@ -20,8 +21,12 @@ MOST_LINES = 400
 _TAB = "    "
 
 
-class Entry(NamedTuple):
-    """What was said or done, when, and its figures. Texts are `held`: they can be painted as they are."""
+class Entry(msgspec.Struct, frozen=True, gc=False):
+    """What was said or done, when, and its figures. Texts are `held`: they can be painted as they are.
+
+    Python need not look for garbage in them, which takes its time where thousands come in a second: nothing
+    in an entry refers to the entry.
+    """
 
     n: int
     """Its number in the stored log; numbers rise."""

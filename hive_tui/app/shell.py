@@ -31,7 +31,11 @@ MOST_BUGS = 200
 """So many within `TELL_AGAIN_SECONDS` are not to be lived with."""
 
 
-SHORT_PAUSES = (10_000, 10, 1_000)
+TURN_SECONDS = 0.0005
+"""How long the threads that read logs and sources hold up a key that came; Python's own is ten times that,
+and a key takes several turns."""
+
+SHORT_PAUSES = (4_000, 3, 8_000)
 """Python's thresholds for looking for garbage while somebody types: what it looks through in one go takes
 milliseconds. With those that `hive` starts with, for commands that end soon, it would be a tenth of a second,
 and after some minutes a whole one."""
@@ -98,6 +102,7 @@ class Shell(GuardedPump, App[None]):
         """The first picture is there: from now on bugs are lived with."""
         self._shown = True
         gc.set_threshold(*SHORT_PAUSES)
+        sys.setswitchinterval(TURN_SECONDS)
         if self.unknown_theme is not None:
             self.notify(
                 f"There is no theme {self.unknown_theme}; the palette lists them.",

@@ -13,7 +13,7 @@ import msgspec
 from hive_tui.core.model import Usage
 
 
-class AgentEvent(msgspec.Struct, frozen=True, tag_field="kind", omit_defaults=True, kw_only=True):
+class AgentEvent(msgspec.Struct, frozen=True, tag_field="kind", omit_defaults=True, kw_only=True, gc=False):
     """Base of all events. `agent` names a sub-agent, None is the main one."""
 
     agent: str | None = None
@@ -119,7 +119,7 @@ AnyEvent = (
 )
 
 
-class LogLine(msgspec.Struct, frozen=True, omit_defaults=True):
+class LogLine(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """One line of a run's event log: `n` counts from 1 without gaps, `hive` is the format's version."""
 
     n: int
