@@ -20,6 +20,7 @@ from hive_tui.core.errors import HiveError, UsageError
 from hive_tui.core.gates import Gate
 from hive_tui.core.ids import AgentName, IssueKey, RunId
 from hive_tui.core.model import IssueType, Phase
+from hive_tui.core.sources import CLUSTER
 from hive_tui.core.store import Snapshot
 from hive_tui.core.targets import Target, find_run
 
@@ -52,7 +53,8 @@ def dispatch_command(session: Session, dry_run: bool, watch: bool) -> None:
         return
     session.require_writable()
     ensure_dispatcher(session)
-    snapshot = read(session)
+    # A tracker that failed is no reason against it: it is looked at again.
+    snapshot = read(session, CLUSTER)
     act(session, snapshot, Wake())
     if watch:
         from hive_tui.cli.runs import follow_events

@@ -11,9 +11,12 @@ from typing import TypeVar
 
 import pytest
 
+from backends.forges.github import GitHubForge
 from backends.forges.github.decode import ReadIssue
+from backends.forges.github.limits import SETTLE
 from hive_tui.core.ids import IssueKey, PullKey, RepoName, run_id
 from hive_tui.core.model import ApiUse, CheckState, Issue, PullRequest, PullState, RepoState
+from hive_tui.core.ports import BackendContext
 from hive_tui.core.sources import Alive, Listed, SourceEvent, SourceFailed
 from tests.fakes.github import changes, pulls
 from tests.fakes.github.faults import Fault
@@ -335,7 +338,7 @@ class TestCost:
         assert use.remaining >= use.reserve > 0
         tracker = place.mirror.tracker()
         assert "kept for writes" in (tracker.why or "")
-        assert tracker.next_at == use.reset_at
+        assert tracker.next_at == use.reset_at + SETTLE
         assert place.issues(), "what was known stays"
         place.now = use.reset_at
         place.poll()
@@ -592,6 +595,21 @@ def test_no_token_is_a_failure_with_the_next_step(place: Place) -> None:
     place.client._credentials.forget()
     place.poll()
     assert "token" in (place.mirror.tracker().why or "")
+
+
+def test_whoever_starts_anew_does_not_wait_for_the_next_try(place: Place) -> None:
+    place.now = datetime.now(UTC)
+    place.poller.poll(active=False, wanted=True)
+    place.fail("unauthorized")
+    place.poller.poll(active=False, wanted=True)
+    place.mend()
+    forge = GitHubForge(BackendContext("test", place.home / "fleet", place.settings, "me"))
+    try:
+        assert place.mirror.tracker().why is not None
+        forge.poll(active=False, wanted=False)
+        assert place.mirror.tracker().why is None
+    finally:
+        forge.close()
 
 
 class TestWatch:

@@ -12,6 +12,7 @@ import pytest
 from hive_tui.cli import run
 from tests import builders as b
 from tests.fakes.github import changes
+from tests.fakes.github.faults import Fault
 from tests.fakes.github.server import GitHub
 from tests.fakes.github.state import Issue, Repository
 
@@ -109,3 +110,12 @@ def test_an_issue_that_is_not_there_is_unknown(
 ) -> None:
     bare(github, repository)
     assert "Unknown issue" in hive("issue", "show", number, code=2)[1]
+
+
+def test_a_tracker_that_failed_is_looked_at_again(
+    github: GitHub, hive: Hive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hive_tui.cli.work.ensure_dispatcher", lambda session: None)
+    github.faults.add(Fault("unauthorized", times=None))
+    hive("top", "--once", code=1)
+    assert "looks at the tracker now" in hive("dispatch")[1]

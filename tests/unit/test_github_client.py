@@ -25,6 +25,7 @@ from backends.forges.github.errors import (
     ServerDown,
     SsoRequired,
 )
+from backends.forges.github.limits import Limits
 from hive_tui.core.errors import Refused, SourceError
 from hive_tui.core.ids import RepoName
 from hive_tui.core.settings import GitHubSettings
@@ -153,11 +154,45 @@ class TestLimits:
                 site.post()
         assert site.calls == calls, "nothing is sent before that"
 
+    def test_the_second_that_is_named_is_over_before_it_is_tried_again(self, site: Site) -> None:
+        moment = [datetime.now(UTC).replace(microsecond=0)]
+        limits = Limits(500)
+        reset = int(moment[0].timestamp()) + 60
+        said = {"limit": "5000", "remaining": "0", "reset": str(reset), "resource": "core"}
+        limits.heard({f"x-ratelimit-{name}": value for name, value in said.items()}, moment[0])
+        late = moment[0] + timedelta(seconds=60.5)
+        with pytest.raises(RateLimited) as caught:
+            limits.check("core", write=True, now=late)
+        again = limits.used_up("core", late)
+        assert caught.value.until == again == moment[0] + timedelta(seconds=61)
+        limits.check("core", write=True, now=again)
+        limits.used_up("core", again)
+        (use,) = limits.uses(again)
+        assert (use.remaining, use.limit) == (0, 5000), "how large it is was heard"
+
+    def test_another_token_has_points_of_its_own(self, site: Site) -> None:
+        token = Token(site.token.secret)
+        client = site.connect(token)
+        site.fault("primary", seconds=600)
+        for _ in range(2):
+            with pytest.raises(RateLimited):
+                client.rest("GET", ISSUES)
+        token.secret = site.github.world.add_token("other").secret
+        client.rest("GET", ISSUES)
+        client.close()
+        assert [entry.status for entry in site.github.audit.entries] == [403, 200]
+
+    def test_a_server_of_ones_own_has_no_page_of_troubles(self, site: Site) -> None:
+        site.fault("error", times=None)
+        with pytest.raises(ServerDown) as caught:
+            site.get()
+        assert caught.value.hint == f"Look at your network, and whether {site.github.site[7:]} is up."
+
     def test_reads_leave_the_reserve_to_writes(self, site: Site) -> None:
         client = site.connect(Token(site.token.secret), reserve=2000)
         site.github.limits.spend("user-hive", "core", 3500)
         client.rest("POST", ISSUES, body={"title": "New"})
-        with pytest.raises(RateLimited, match="kept for writes"):
+        with pytest.raises(RateLimited, match=r"^hive reads nothing .* kept for writes"):
             client.rest("GET", ISSUES)
         client.rest("POST", ISSUES, body={"title": "New"})
         client.close()
@@ -304,7 +339,7 @@ def test_a_server_with_small_limits_is_usable(tmp_path_factory: pytest.TempPathF
         made = Site(github)
         for _ in range(5):
             made.get()
-        with pytest.raises(RateLimited, match="kept for writes"):
+        with pytest.raises(RateLimited, match=r"^hive reads nothing .* kept for writes"):
             made.get()
         made.post()
         made.client.close()

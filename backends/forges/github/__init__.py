@@ -52,6 +52,7 @@ class GitHubForge(Writing):
         repos = frozenset(repo.name for repo in context.settings.repos)
         self._mirror = Mirror(Database(context.home / "fleet.db"), repos)
         self._feed = Feed(self._mirror, self._poll_alone)
+        self._polled = False
 
     @staticmethod
     def setup(context: BackendContext) -> ForgeSetup:
@@ -66,6 +67,9 @@ class GitHubForge(Writing):
         self._feed.watch(emit, stop, wake)
 
     def poll(self, *, active: bool, wanted: bool) -> float:
+        # What failed before this process began may have been mended, by whoever began it.
+        anew, self._polled = not self._polled, True
+        wanted = wanted or (anew and self._mirror.tracker().why is not None)
         return self._connected()[1].poll(active=active, wanted=wanted)
 
     def _poll_alone(self, wanted: bool, patience: float) -> float:

@@ -20,6 +20,7 @@ from backends import typed
 from backends.forges.github import answers
 from backends.forges.github.answers import Answer
 from backends.forges.github.errors import (
+    LOOK_AT_GITHUB,
     AnswerLost,
     BadToken,
     GitHubError,
@@ -28,7 +29,7 @@ from backends.forges.github.errors import (
     Renamed,
     ServerDown,
 )
-from backends.forges.github.limits import CORE, GRAPHQL, Limits, http_date, retry_after
+from backends.forges.github.limits import CORE, GRAPHQL, USED_UP, Limits, http_date, retry_after
 from backends.forges.github.site import site
 from hive_tui.core.ids import RepoName
 from hive_tui.core.model import ApiUse
@@ -135,6 +136,8 @@ class Client:
         self._site = site(settings)
         self._lock = threading.Lock()
         self._transport: Transport | None = None
+        self._counted: set[int] = set()
+        """Hashes of the tokens that `limits` is about."""
         self.limits = Limits(settings.reserve)
 
     def now(self) -> datetime:
@@ -265,7 +268,7 @@ class Client:
             return self._send(call, other, seconds)
 
     def _send(self, call: _Call, token: str, seconds: float) -> Answer:
-        self.limits.check(call.resource, write=call.write, now=self._clock(), cost=call.cost)
+        self._check(call, token)
         transport = self._connected()
         try:
             answer = transport.send(
@@ -278,16 +281,34 @@ class Client:
                 seconds=min(seconds, CALL_SECONDS),
             )
         except ServerDown as error:
-            raise call.lost(error) from None
+            raise call.lost(self._named(error)) from None
+        self._counted.add(hash(token))
         self._account(call, answer)
         if answer.status in (301, 302, 307, 308):
             raise Renamed(str(call.repo or call.what), self._new_name(answer, token, seconds))
         problem = answers.problem(answer, call.what, str(call.repo or call.what))
         if isinstance(problem, ServerDown):
-            raise call.lost(problem)
+            raise call.lost(self._named(problem))
         if problem is not None:
             raise problem
         return answer
+
+    def _check(self, call: _Call, token: str) -> None:
+        """Raises RateLimited when it may not be sent now."""
+        try:
+            self.limits.check(call.resource, write=call.write, now=self._clock(), cost=call.cost)
+        except RateLimited:
+            if hash(token) in self._counted:
+                raise
+            # A new token may be another identity's, with points of its own: GitHub says so, or not.
+            self._counted.clear()
+            self.limits.forget()
+
+    def _named(self, error: ServerDown) -> ServerDown:
+        """An Enterprise server's troubles stand on no page of GitHub's."""
+        if error.hint == LOOK_AT_GITHUB and not self._site.is_cloud:
+            error.hint = f"Look at your network, and whether {self._site.host} is up."
+        return error
 
     def _account(self, call: _Call, answer: Answer) -> None:
         """Count what it cost, and take in what it says of limits. Raises RateLimited."""
@@ -296,7 +317,7 @@ class Client:
         if answers.used_up(answer):
             resource = answer.headers.get("x-ratelimit-resource", call.resource)
             until = self.limits.used_up(resource, now)
-            raise RateLimited(until, what=f"the points of this hour ({clean_line(resource)}) are used up")
+            raise RateLimited(until, what=f"{USED_UP} ({clean_line(resource)})")
         if answers.too_fast(answer):
             until = self.limits.secondary(retry_after(answer.headers), now)
             raise RateLimited(until, what="calls came too fast", secondary=True)
@@ -341,7 +362,7 @@ class Client:
         )
         if any(error.type in ("RATE_LIMITED", "RATE_LIMIT") for error in failed):
             until = self.limits.used_up(GRAPHQL, now)
-            raise RateLimited(until, what="the points of this hour (graphql) are used up")
+            raise RateLimited(until, what=f"{USED_UP} ({GRAPHQL})")
         nothing = bytes(envelope.data).strip() == b"null"
         if nothing:
             why = "; ".join(error.message for error in failed[:3]) or "it brought nothing"

@@ -10,6 +10,8 @@ from datetime import datetime
 
 from hive_tui.core.errors import HiveError, Refused, SourceError
 
+LOOK_AT_GITHUB = "Look at your network; https://www.githubstatus.com tells whether GitHub has trouble."
+
 
 class GitHubError(HiveError):
     """Any of them; `retry_at` is when it may be tried again, None where only a person can mend it."""
@@ -18,12 +20,14 @@ class GitHubError(HiveError):
 
 
 class RateLimited(GitHubError, SourceError):
-    """No call may be made before `until`: a budget is used up, or calls came too fast (`secondary`)."""
+    """No call may be made before `until`: a budget is used up, or calls came too fast (`secondary`), or
+    hive keeps what is left for writes (`kept`)."""
 
-    def __init__(self, until: datetime, *, what: str, secondary: bool = False) -> None:
+    def __init__(self, until: datetime, *, what: str, secondary: bool = False, kept: bool = False) -> None:
+        nothing = "hive reads nothing from GitHub" if kept else "GitHub takes no calls"
         super().__init__(
-            f"GitHub takes no calls until {until.astimezone():%H:%M:%S}: {what}.",
-            "Nothing is lost: hive goes on by itself then.",
+            f"{nothing} until {until.astimezone():%H:%M:%S}: {what}.",
+            "The dispatcher goes on by itself then; repeat a command of your own.",
         )
         self.until = until
         self.retry_at = until
@@ -37,7 +41,7 @@ class ServerDown(GitHubError, SourceError):
     """
 
     def __init__(self, what: str, *, retry_after: float | None = None, reached: bool = True) -> None:
-        super().__init__(what, "hive tries again by itself; https://www.githubstatus.com tells more.")
+        super().__init__(what, LOOK_AT_GITHUB)
         self.retry_after = retry_after
         self.reached = reached
 

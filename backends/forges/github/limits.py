@@ -25,6 +25,11 @@ SECONDARY_SECONDS = 60.0
 
 MAX_SECONDARY_SECONDS = 900.0
 
+USED_UP = "the points of this hour are used up"
+
+SETTLE = timedelta(seconds=1)
+"""Resets are named in whole seconds: within the second that is named the budget may still be used up."""
+
 HOUR = timedelta(hours=1)
 
 
@@ -91,11 +96,12 @@ class Limits:
         """A budget is used up, in GitHub's own word; returns when it is whole again."""
         with self._lock:
             budget = self._budgets.get(resource)
-            if budget is None or budget.reset_at <= now:
-                budget = _Budget(0, 0, now + timedelta(seconds=SECONDARY_SECONDS))
+            if budget is None or budget.reset_at + SETTLE <= now:
+                limit = budget.limit if budget is not None else 0
+                budget = _Budget(limit, 0, now + timedelta(seconds=SECONDARY_SECONDS))
                 self._budgets[resource] = budget
             budget.remaining = 0
-            return budget.reset_at
+            return budget.reset_at + SETTLE
 
     def check(self, resource: str, *, write: bool, now: datetime, cost: int = 1) -> None:
         """Raises RateLimited when a call of that cost may not be made now."""
@@ -103,16 +109,21 @@ class Limits:
             if self._paused_until is not None and now < self._paused_until:
                 raise RateLimited(self._paused_until, what="calls came too fast", secondary=True)
             budget = self._budgets.get(resource)
-            if budget is None or budget.reset_at <= now:
+            if budget is None or budget.reset_at + SETTLE <= now:
                 return
             if budget.remaining <= 0:
-                what = f"its {budget.limit:,} points an hour ({resource}) are used up"
-                raise RateLimited(budget.reset_at, what=what)
+                raise RateLimited(budget.reset_at + SETTLE, what=f"{USED_UP} ({resource})")
             # A small budget (an Enterprise server's, a test's) must not be nothing but reserve.
             reserve = min(self._reserve, budget.limit // 2)
             if not write and budget.remaining - cost < reserve:
                 what = f"the last {budget.remaining:,} points ({resource}) are kept for writes"
-                raise RateLimited(budget.reset_at, what=what)
+                raise RateLimited(budget.reset_at + SETTLE, what=what, kept=True)
+
+    def forget(self) -> None:
+        """Another token is used from now on, which has budgets of its own."""
+        with self._lock:
+            self._budgets.clear()
+            self._paused_until, self._pauses = None, 0
 
     def uses(self, now: datetime) -> tuple[ApiUse, ...]:
         """Every budget that was heard of, for people."""
@@ -127,6 +138,7 @@ class Limits:
                     reserve=min(self._reserve, budget.limit // 2),
                 )
                 for name, budget in sorted(self._budgets.items())
+                if budget.limit
             )
 
     def _note(self, resource: str, limit: int, remaining: int, reset_at: datetime) -> None:
