@@ -26,6 +26,8 @@ class Row(NamedTuple):
 
     key: Hashable
     cells: Line
+    link: str | None = None
+    """The web page of what the first cell names."""
 
 
 class Column(NamedTuple):

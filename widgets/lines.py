@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import string
 from collections.abc import Collection, Iterable, Sequence
@@ -16,7 +17,7 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from hive_tui.core.glyphs import Tone
-from hive_tui.core.text import clean
+from hive_tui.core.text import clean, linkable
 from widgets.cells import GAP, Cell, Column, lay_out
 from widgets.guarded import Guarded
 
@@ -104,6 +105,12 @@ def _cut(text: str, width: int) -> int:
 
 OF_FOCUS = frozenset({"line--selected", "line--marker", "line--sorted"})
 """Component classes that look otherwise in the view that has the focus: the selected line, the headings."""
+
+
+@functools.lru_cache(maxsize=4_096)  # each new one would be another link to the terminal
+def linked(url: str) -> Style:
+    """What makes a text lead to a web page where the terminal can do that (OSC 8)."""
+    return Style(link=url) if linkable(url) else Style()
 
 
 class LineView(Guarded, ScrollView, can_focus=True):
@@ -205,9 +212,10 @@ class LineView(Guarded, ScrollView, can_focus=True):
         over: Style | None = None,
         *,
         matching: re.Pattern[str] | None = None,
+        link: str | None = None,
     ) -> list[Segment]:
         """Cells in their columns; `over` is laid over every style, for the selected line, and what is
-        `matching` stands out."""
+        `matching` stands out. `link` is the page that the first cell leads to."""
         segments: list[Segment] = []
         base = self.rich_style if over is None else self.rich_style + over
         for column, width, cell in zip(self.columns, self.widths(available), cells, strict=False):
@@ -218,6 +226,8 @@ class LineView(Guarded, ScrollView, can_focus=True):
             style = self.tone(cell.tone)
             if over is not None:
                 style += over
+            if link is not None and not segments:
+                style += linked(link)
             text = fit(cell.text, width, right=column.right)
             if matching is None:
                 segments.append(Segment(text, style))

@@ -24,6 +24,8 @@ class Passage(NamedTuple):
 
     cells: Line
     indent: int = 0
+    link: str | None = None
+    """The web page that its last cell leads to."""
 
 
 class Block(NamedTuple):

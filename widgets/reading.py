@@ -15,7 +15,7 @@ from textual.message import Message
 from textual.strip import Strip
 
 from widgets.cells import Cell
-from widgets.lines import LineView
+from widgets.lines import LineView, linked
 from widgets.moving import moving
 from widgets.prose import FOLD, Block, Prose, Row
 
@@ -245,11 +245,14 @@ class Reading(LineView):
         margin = _MARGIN + (min(line.indent, max(0, self._prose.width - 8)) if row.start else 0)
         segments = [Segment(" " * margin, self.rich_style)]
         at = 0
-        for cell in self._prose.cells(row):
+        cells = self._prose.cells(row)
+        for cell in cells:
             start, end = max(at, row.start), min(at + len(cell.text), row.end)
             if start < end:
-                piece = cell.text[start - at : end - at]
-                segments += self._marked(piece, self.tone(cell.tone), row, start)
+                piece, style = cell.text[start - at : end - at], self.tone(cell.tone)
+                if line.link is not None and cell is cells[-1]:
+                    style += linked(line.link)
+                segments += self._marked(piece, style, row, start)
             at += len(cell.text)
         return segments
 

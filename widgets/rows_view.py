@@ -381,7 +381,9 @@ class RowsView(LineView):
         if isinstance(content, Row):
             segments = [
                 self._lead(content.key, over),
-                *self.paint(content.cells, self.size.width - 2, over, matching=self.matching),
+                *self.paint(
+                    content.cells, self.size.width - 2, over, matching=self.matching, link=content.link
+                ),
             ]
         else:
             style = self.tone(content.tone)

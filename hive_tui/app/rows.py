@@ -226,6 +226,7 @@ def issue_row(
             who,
             Cell(issue.title[:TITLE], plain),
         ),
+        issue.url,
     )
 
 
@@ -294,6 +295,7 @@ def pull_row(
             Cell(f"#{pull.issue}" if pull.issue is not None else "", plain),
             Cell(pull.title[:TITLE], plain),
         ),
+        pull.url,
     )
 
 

@@ -12,6 +12,7 @@ import click
 from hive_tui.core.columns import Line, Span, plain
 from hive_tui.core.glyphs import Tone
 from hive_tui.core.report import DEFAULT_WIDTH
+from hive_tui.core.text import linkable
 
 _STYLES: dict[Tone, dict[str, Any]] = {
     Tone.PLAIN: {},
@@ -40,13 +41,8 @@ def paint(lines: Iterable[Line], *, color: bool) -> str:
 
 def _painted(span: Span) -> str:
     text, words = span.text, span.text.strip()
-    if span.link is not None and words and _is_safe(span.link):
+    if span.link is not None and words and linkable(span.link):
         # OSC 8; the blanks of its column are no part of the link.
         text = text.replace(words, f"\x1b]8;;{span.link}\x1b\\{words}\x1b]8;;\x1b\\", 1)
     style = _STYLES[span.tone]
     return click.style(text, **style) if style else text
-
-
-def _is_safe(url: str) -> bool:
-    """A web page's address without anything that a terminal would take for the end of it."""
-    return url.startswith(("https://", "http://")) and url.isascii() and url.isprintable()

@@ -97,6 +97,11 @@ def _pair(name: str, value: object | None, tone: Tone = Tone.PLAIN) -> Iterator[
         yield (Span(f"  {name:<{_LABEL}}", Tone.QUIET), Span(text.clean_line(str(value)), tone))
 
 
+def _page(url: str | None) -> Iterator[Line]:
+    for name, page in _pair("url", url):
+        yield name, page._replace(link=url)
+
+
 def _issue(found: Description, now: datetime) -> Iterator[Line]:
     issue, claim = found.issue, found.claim
     if issue is not None:
@@ -107,7 +112,7 @@ def _issue(found: Description, now: datetime) -> Iterator[Line]:
         yield from _pair("held by", f"{issue.gate.name}: {issue.gate.detail}" if issue.gate else None)
         yield from _pair("author", issue.author)
         yield from _pair("labels", ", ".join(issue.labels))
-        yield from _pair("url", issue.url)
+        yield from _page(issue.url)
         yield from _needs(found)
     if claim is not None:
         verb = "counts" if claim.attempts_used == 1 else "count"
@@ -181,4 +186,4 @@ def _pull(found: Description) -> Iterator[Line]:
     yield from _pair("merged as", pull.merged_as)
     if pull.lease is not None:
         yield from _pair("reserved", f"{pull.lease.worker} until {text.clock(pull.lease.until)}")
-    yield from _pair("url", pull.url)
+    yield from _page(pull.url)

@@ -171,3 +171,8 @@ def count(number: int | None) -> str:
 def plural(number: int, noun: str) -> str:
     """A count with its noun: `1 issue`, `3 issues`."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def linkable(url: str) -> bool:
+    """Whether it is a web page's address without anything that a terminal would take for the end of it."""
+    return url.startswith(("https://", "http://")) and url.isascii() and url.isprintable()

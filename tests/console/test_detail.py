@@ -372,6 +372,28 @@ async def test_pages_are_opened_or_copied(console: Open, monkeypatch: pytest.Mon
         await c.until(lambda: c.app.clipboard == "https://example.org/37")
 
 
+async def test_numbers_and_addresses_lead_to_their_pages(console: Open) -> None:
+    page, evil = "https://example.org/37", "https://example.org/\x1b]8;;https://evil.example\x07"
+    async with console(fleet(), said=True) as c:
+        c.fleet.change(msgspec.structs.replace(scene.ISSUES[0], url=page))
+        c.fleet.change(msgspec.structs.replace(scene.ISSUES[1], url=evil))
+        await c.until(lambda: c.app.view.snapshot.issues[scene.ISSUES[1].key].url)
+        await c.press("2")
+        await c.until(lambda: links(c) == {"#37": page})
+        await c.press("enter")
+        await c.until(lambda: links(c).get(page) == page, "the address in the tab Issue")
+
+
+def links(c: Console) -> dict[str, str]:
+    """What on the screen leads to a page, and where to."""
+    found = {}
+    for strip in c.app.screen._compositor.render_strips(c.app.size):
+        for segment in strip:
+            if segment.style is not None and segment.style.link is not None:
+                found[segment.text.strip()] = segment.style.link
+    return found
+
+
 async def test_a_screen_that_is_left_ends_what_it_began(console: Open) -> None:
     f = fleet()
     async with console(f, said=True) as c:

@@ -37,5 +37,6 @@ def blocks_of(lines: list[Line]) -> list[Block]:
         starts = bool(cells) and cells[0].tone is Tone.TITLE and not cells[0].text.startswith(" ")
         if starts or not blocks:
             blocks.append(Block((), key=cells[0].text.split(" ")[0] if cells else None, part=True))
-        blocks[-1] = blocks[-1]._replace(lines=(*blocks[-1].lines, Passage(cells, _LABEL)))
+        passage = Passage(cells, _LABEL, line[-1].link if line else None)
+        blocks[-1] = blocks[-1]._replace(lines=(*blocks[-1].lines, passage))
     return blocks

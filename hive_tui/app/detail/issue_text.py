@@ -62,13 +62,15 @@ def _head(view: View, issue: Issue) -> Iterator[Passage]:
     if gate is not None and run is None:
         yield Passage((Cell("Not started: ", Tone.QUIET), Cell(gate.detail, Tone.SOON)), 2)
     if issue.url is not None:
-        yield Passage((Cell(issue.url, Tone.QUIET),))
+        yield Passage((Cell(issue.url, Tone.QUIET),), link=issue.url)
     yield _EMPTY
 
 
 def _pull_head(pull: PullRequest) -> Iterator[Passage]:
     yield Passage((Cell(pull.title, Tone.TITLE),))
     yield Passage((Cell(f"by {pull.author}, {pull.branch} onto {pull.base}", Tone.QUIET),))
+    if pull.url is not None:
+        yield Passage((Cell(pull.url, Tone.QUIET),), link=pull.url)
     yield _EMPTY
 
 
