@@ -49,6 +49,8 @@ class Source(NamedTuple):
     tick_seconds: float = 0.5
     health: Callable[[sqlite3.Connection | None], SourceFailed | None] = lambda _: None
     """Why what the file mirrors cannot be read now, though the file can; asked with every tick."""
+    heard: Callable[[sqlite3.Connection | None], datetime | None] = lambda _: None
+    """When what the file mirrors was read last; None where the file itself is the source."""
     woken: Callable[[], None] = lambda: None
     """Somebody asked for a read at once."""
 
@@ -89,9 +91,11 @@ def watch(
 def _follow(feed: _Feed, source: Source, emit: Emit, stop: ThreadEvent, wake: ThreadEvent | None) -> None:
     """Emit changes until `stop`, or until everything has to be read again."""
     said = ticked = monotonic()
-    failed = feed.health(source)
+    failed, heard = feed.health(source), feed.heard(source)
     if failed is not None:
         emit(failed)
+    elif heard is not None:
+        emit(Alive(source.name, heard))
     while not stop.wait(POLL_SECONDS):
         now = monotonic()
         if wake is not None and wake.is_set():
@@ -106,15 +110,19 @@ def _follow(feed: _Feed, source: Source, emit: Emit, stop: ThreadEvent, wake: Th
             ticked = now
             events += source.tick()
             before, failed = failed, feed.health(source)
-            if failed is None and before is not None:
-                events += (Alive(source.name),)
+            read_before, heard = heard, feed.heard(source)
+            if failed is None and (before is not None or heard != read_before):
+                events += (Alive(source.name, heard),)
             elif failed != before and failed is not None:
                 events += (failed,)
         if not events and now - said >= ALIVE_SECONDS:
-            events = (failed or Alive(source.name),)
+            events = (failed or Alive(source.name, heard),)
         if failed is not None and events and events[-1] is not failed:
             # What is new in the mirror does not mean that the tracker answers.
             events += (failed,)
+        elif failed is None and heard is not None and events and not isinstance(events[-1], Alive):
+            # Nor that all the rest of it was read just now.
+            events += (Alive(source.name, heard),)
         for event in events:
             emit(event)
             said = now
@@ -162,6 +170,13 @@ class _Feed:
         """What is behind the file, in the source's own words."""
         try:
             return source.health(self._connection)
+        except (sqlite3.Error, msgspec.DecodeError) as error:
+            raise failure(self._database.path, error) from error
+
+    def heard(self, source: Source) -> datetime | None:
+        """When what is behind the file was read last."""
+        try:
+            return source.heard(self._connection)
         except (sqlite3.Error, msgspec.DecodeError) as error:
             raise failure(self._database.path, error) from error
 

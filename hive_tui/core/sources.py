@@ -66,6 +66,8 @@ class Alive(msgspec.Struct, frozen=True):
     """The source answered and nothing changed (a bookmark, a 304, a quiet poll)."""
 
     source: str
+    heard_at: datetime | None = None
+    """When what it mirrors was read last, where that is not now."""
 
 
 class SourceFailed(msgspec.Struct, frozen=True):

@@ -101,6 +101,8 @@ class Store:
         self._sources: dict[str, Freshness] = {
             name: Freshness(name, Health.STALE, None, "not read yet") for name in sources
         }
+        self._alive: dict[str, datetime] = {}
+        """When each source said anything: one that mirrors a tracker lives, though what it has is older."""
         self._snapshot = Snapshot(sources=MappingProxyType(dict(self._sources)))
 
     @property
@@ -181,17 +183,21 @@ class Store:
         elif isinstance(event, Alive) and known is not None and heard_at is None:
             return  # it lives, but has not said anything that could be shown as the full state
         else:
-            self._sources[event.source] = Freshness(event.source, Health.FRESH, now)
+            read_at = event.heard_at if isinstance(event, Alive) else None
+            self._sources[event.source] = Freshness(event.source, Health.FRESH, read_at or now)
+            self._alive[event.source] = now
 
     def _age(self, now: datetime) -> None:
         for name, source in self._sources.items():
             if source.state is not Health.FRESH or source.heard_at is None:
                 continue
-            if source.heard_at > now:
-                # The clock was set back: silence is measured from here, not from a time yet to come.
-                self._sources[name] = Freshness(name, Health.FRESH, now)
-            elif now - source.heard_at > STALE_AFTER:
-                self._sources[name] = Freshness(name, Health.STALE, source.heard_at, "silent")
+            # The clock was set back: silence is measured from here, not from a time yet to come.
+            alive = self._alive[name] = min(self._alive[name], now)
+            heard_at = min(source.heard_at, now)
+            if now - alive > STALE_AFTER:
+                self._sources[name] = Freshness(name, Health.STALE, heard_at, "silent")
+            elif heard_at != source.heard_at:
+                self._sources[name] = Freshness(name, Health.FRESH, heard_at)
 
     def _publish(self, diff: Diff) -> None:
         old, tables = self._snapshot, self._tables

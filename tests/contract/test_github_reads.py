@@ -558,7 +558,7 @@ class TestFeed:
         place.issue("status:ready")
         feed = place.feed()
         events = list(feed.read())
-        assert [type(event) for event in events] == [Listed]
+        assert [type(event) for event in events] == [Listed, Alive]
         place.calls()
         assert list(feed.read()) == events
         assert place.calls() == []
@@ -632,7 +632,7 @@ class TestWatch:
             assert failed.retry_at is not None
             place.mend()
             place.poll()
-            assert isinstance(_next(events, Alive), Alive)
+            assert _next(events, Alive).heard_at == place.mirror.tracker().polled_at, "no look is newer"
         finally:
             stop.set()
             thread.join(10)

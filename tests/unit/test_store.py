@@ -78,6 +78,21 @@ def test_silence_makes_stale_and_a_word_makes_fresh() -> None:
     assert store.snapshot.readable
 
 
+def test_a_mirror_lives_though_what_it_has_is_older() -> None:
+    store = b.store()
+    later = NOW + timedelta(minutes=5)
+    store.apply([Alive(CLUSTER), Alive(FORGE, NOW)], later)
+    assert (store.snapshot.readable, store.snapshot.sources[FORGE].heard_at) == (True, NOW)
+    silent = later + STALE_AFTER + timedelta(seconds=1)
+    store.refresh(silent)
+    assert (store.snapshot.sources[FORGE].state, store.snapshot.sources[FORGE].heard_at) == (
+        Health.STALE,
+        NOW,
+    )
+    store.apply([Alive(FORGE, silent)], NOW)
+    assert store.snapshot.sources[FORGE].heard_at == NOW, "the clock was set back"
+
+
 def test_being_alive_is_not_having_said_everything() -> None:
     store = Store((CLUSTER, FORGE))
     store.apply([Alive(CLUSTER), Alive(FORGE)], NOW)

@@ -28,7 +28,7 @@ from hive_tui.core import text
 from hive_tui.core.errors import HiveError
 from hive_tui.core.ids import IssueKey, PullKey, RepoName
 from hive_tui.core.ports import Emit
-from hive_tui.core.sources import FORGE, Item, Key, Kind, Listed, SourceEvent, SourceFailed
+from hive_tui.core.sources import FORGE, Alive, Item, Key, Kind, Listed, SourceEvent, SourceFailed
 
 KINDS = (Kind.ISSUE, Kind.PULL, Kind.REPO, Kind.API)
 
@@ -69,7 +69,8 @@ class Feed:
             health = self._health_now()
         if self._tracker().polled_at is not None:
             yield self._listed()
-        if health is not None:
+            yield health or Alive(FORGE, self._tracker().polled_at)
+        elif health is not None:
             yield health
 
     def _poll_until_fresh(self) -> None:
@@ -90,6 +91,7 @@ class Feed:
             self._changed,
             tick_seconds=LOOK_SECONDS,
             health=_health,
+            heard=lambda connection: read_tracker(connection).polled_at,
             woken=keeper.wake,
         )
         keeper.start()
