@@ -99,4 +99,8 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "DROP TRIGGER issues_UPDATE",
         _noted("issues", "issue", "{row}.repo", "{row}.number", "''", only="doc")[1],
     ),
+    (
+        # What was about to be made on a tracker that cannot be asked whether it was.
+        "CREATE TABLE intents (name TEXT PRIMARY KEY, doc BLOB NOT NULL) WITHOUT ROWID",
+    ),
 )

@@ -14,15 +14,19 @@ from backends.forges.github import approvals, comments
 from backends.forges.github.decode import ReadIssue
 from backends.forges.github.desk import Desk, RepoApi
 from backends.forges.github.errors import AnswerLost, Gone, NotFound
+from backends.forges.github.intents import Intents
 from backends.forges.github.query import WORKFLOW_LABELS
 from hive_tui.core import workflow
-from hive_tui.core.errors import Refused
+from hive_tui.core.errors import Refused, SourceError
 from hive_tui.core.execution import AUTHOR
 from hive_tui.core.ids import IssueKey, RepoName
 from hive_tui.core.model import Comment, Issue, body_sha
 
 TRIES = 3
 """Of a write whose answer is lost each time."""
+
+CLOCKS = timedelta(minutes=1)
+"""Before the first answer nobody knows how far GitHub's clock is from this one."""
 
 SLACK = timedelta(seconds=5)
 """An issue may seem to be made so long before it was asked for: GitHub tells whole seconds."""
@@ -43,6 +47,7 @@ class Issues:
         self._desk = desk
         self._lock = threading.Lock()
         self._handed_out: set[tuple[str, int]] = set()
+        self._intents = Intents(desk.mirror.database, desk.client.now)
 
     def create(self, repo: RepoName, *, title: str, body: str, labels: Sequence[str]) -> Issue:
         api = self._desk.api(repo)
@@ -51,12 +56,18 @@ class Issues:
             "body": rows.body(body),
             "labels": list(dict.fromkeys(map(rows.label, labels))),
         }
-        made = self._create(api, document)
+        with self._intents.of("issue", repo, rows.title(title), rows.body(body)) as since:
+            made = self._create(api, document, since)
         self._desk.mirror.want_poll()
         # What was written here is listed, whatever its labels.
         return self._desk.mirror.put_issue(self._read(IssueKey(repo, made)))
 
-    def _create(self, api: RepoApi, document: dict[str, object]) -> int:
+    def _create(self, api: RepoApi, document: dict[str, object], cut_off: datetime | None) -> int:
+        """`cut_off`: since when somebody who did not hear of it may have made it."""
+        if cut_off is not None:
+            found = self._made_since(api, document, cut_off - CLOCKS)
+            if found is not None:
+                return found
         started = None
         for attempt in range(TRIES):
             try:
@@ -64,9 +75,12 @@ class Issues:
                 number = answer.decode(_Made).number
                 self._hand_out(api.repo, number)
                 return number
-            except AnswerLost:
-                started = started or self._desk.client.now() - timedelta(minutes=1)
-                found = self._made_since(api, document, started)
+            except AnswerLost as lost:
+                started = started or self._desk.client.now() - CLOCKS
+                try:
+                    found = self._made_since(api, document, started)
+                except SourceError:
+                    raise lost from None  # whether it was made is still not known
                 if found is not None:
                     return found
                 if attempt == TRIES - 1:
