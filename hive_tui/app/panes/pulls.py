@@ -86,4 +86,5 @@ class PullsPane(ListPane):
             taken = f"{lease.worker} has it until {text.clock(lease.until, view.now)}"
         said = "; ".join(filter(None, (taken, *obstacles)))
         number = rows.number(pull.repo, pull.number, "!", many=view.many)
-        return Cell(f"{number}: {said or 'ready to merge'}", Tone.QUIET)
+        ready = "ready to merge" if pull.mergeable else "whether it can be merged is not known yet"
+        return Cell(f"{number}: {said or ready}", Tone.QUIET)
