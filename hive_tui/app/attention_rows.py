@@ -23,13 +23,14 @@ MARKS: dict[AttentionKind, Cell] = {
     AttentionKind.BUDGET: Cell("$", Tone.SOON),
     AttentionKind.AGENT: Cell("◷", Tone.SOON),
     AttentionKind.CONFLICT: Cell("✗", Tone.SOON),
+    AttentionKind.CHECKS: Cell("✗", Tone.SOON),
     AttentionKind.READY_TO_MERGE: Cell("✓", Tone.GOOD),
     AttentionKind.APPROVAL: Cell("?", Tone.SOON),
     AttentionKind.KILLED: Cell("■", Tone.QUIET),
 }
 """The word that belongs to the glyph is the first of the item's text."""
 
-_ABOUT_PULLS = (AttentionKind.READY_TO_MERGE, AttentionKind.CONFLICT)
+_ABOUT_PULLS = (AttentionKind.READY_TO_MERGE, AttentionKind.CONFLICT, AttentionKind.CHECKS)
 
 
 HELPS = 9

@@ -213,7 +213,8 @@ def _repositories(view: View, room: int) -> Iterator[Line]:
         why = text.clean_line(state.why or state.closed_to_work or "")
         short = said.removeprefix("cannot be read ")
         whole = [words for words in (f"✗ {said}", f"✗ {short}") if text.width(words) <= room]
-        parts = [f"✗ {short.removesuffix(why).rstrip(': ')}", why]
+        head = short.removesuffix(why).rstrip(": ")
+        parts = [first_fitting(room, f"✗ {head}", f"✗ {head.removeprefix('since ')}"), why]
         label = str(state.name).rpartition("/")[2]
         yield from _told(label, whole[:1] or parts, room, Tone.BROKEN)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import click
 import msgspec
 
@@ -140,6 +142,7 @@ def merge_command(session: Session, issues: tuple[str, ...], yes: bool, dry_run:
     pulls = [
         find_pull_to_merge(snapshot, name, repos=repos, repo=repo, here=session.here).key for name in issues
     ]
+    snapshot = _as_they_are(session, snapshot, pulls)
     act(session, snapshot, Merge(tuple(dict.fromkeys(pulls))), yes=yes, dry_run=dry_run)
     if dry_run:
         return
@@ -147,6 +150,20 @@ def merge_command(session: Session, issues: tuple[str, ...], yes: bool, dry_run:
         after, now = read(session), session.now()
         merged = [document.pull_doc(after.pulls[key], now) for key in dict.fromkeys(pulls)]
         session.emit({"pull_requests": merged}, "")
+
+
+def _as_they_are(session: Session, snapshot: Snapshot, keys: Iterable[PullKey]) -> Snapshot:
+    """With those that may not be merged by what was read last as the tracker has them now: a check may have
+    passed since, or a conflict gone."""
+    pulls, issues = dict(snapshot.pulls), dict(snapshot.issues)
+    for key in keys:
+        pull = pulls[key]
+        issue = issues.get(pull.issue_key) if pull.issue_key is not None else None
+        if merging.obstacles(pull, issue, session.fleet_settings, base=snapshot.base(pull.repo)):
+            pulls[key] = pull = session.fleet.forge.get_pull(key)
+            if pull.issue_key is not None:
+                issues[pull.issue_key] = session.fleet.forge.get_issue(pull.issue_key)
+    return msgspec.structs.replace(snapshot, pulls=pulls, issues=issues)
 
 
 def _pull_key(session: Session, snapshot: Snapshot, name: str | None) -> PullKey | None:

@@ -14,7 +14,7 @@ import msgspec
 from hive_tui.core import gates, merging, text, workflow
 from hive_tui.core.dispatch import Plan
 from hive_tui.core.ids import IssueKey
-from hive_tui.core.model import DispatcherState, Issue, Phase, PullRequest, PullState, Run
+from hive_tui.core.model import CheckState, DispatcherState, Issue, Phase, PullRequest, PullState, Run
 from hive_tui.core.settings import FleetSettings
 from hive_tui.core.sources import Health
 from hive_tui.core.store import Snapshot
@@ -41,6 +41,7 @@ class AttentionKind(enum.Enum):
     BUDGET = "budget"
     AGENT = "agent"
     CONFLICT = "conflict"
+    CHECKS = "checks"
     READY_TO_MERGE = "ready-to-merge"
     APPROVAL = "approval"
     KILLED = "killed"
@@ -271,3 +272,10 @@ def _pull(pull: PullRequest, snapshot: Snapshot, settings: FleetSettings) -> Ite
             # A new attempt starts from the base as it is now.
             "reset" if pull.issue is not None else "describe",
         )
+    elif issue is not None and workflow.state(issue.labels, settings.labels) is IssueState.IN_REVIEW:
+        failed = [
+            check.name for check in pull.checks if check.sha == pull.head and check.state is CheckState.FAILED
+        ]
+        if failed:
+            words = f"{text.plural(len(failed), 'check')} failed ({', '.join(failed)}): {pull.title}"
+            yield AttentionItem(AttentionKind.CHECKS, words, target, pull.updated_at, "describe")

@@ -53,7 +53,7 @@ def _author_gate(issue: Issue, settings: FleetSettings) -> Gate | None:
     since nobody says what role an editor has."""
     if not settings.allowed_authors and not settings.allowed_roles:
         return Gate("author", "nobody's issues are started: list yourself in allowed_authors")
-    approve = f"read it, then `hive issue approve {issue.number}`"
+    approve = f"read it, then `hive issue approve {called(issue.key, settings)}`"
     if not _named(issue.author, settings):
         by_role = not issue.author_is_bot and issue.author_role in settings.allowed_roles
         if not by_role and not _approved(issue, settings):
@@ -81,6 +81,11 @@ def _named(login: str, settings: FleetSettings) -> bool:
     return login.isascii() and login.lower() in map(str.lower, settings.allowed_authors)
 
 
+def called(key: IssueKey, settings: FleetSettings) -> str:
+    """As a command has to name it: the number alone may be that of several repositories' issues."""
+    return str(key) if len(settings.repos) > 1 else str(key.number)
+
+
 def _state_gate(issue: Issue, settings: FleetSettings) -> Gate | None:
     found = workflow.states(issue.labels, settings.labels)
     if len(found) == 1 and found[0] in DISPATCHABLE:
@@ -90,15 +95,17 @@ def _state_gate(issue: Issue, settings: FleetSettings) -> Gate | None:
         return Gate("state", f"it has {names} at once: keep one")
     if not found:
         ready = workflow.label(IssueState.READY, settings.labels)
-        return Gate("state", f"it has no status: `hive status {issue.number} ready` adds {ready}")
-    return Gate("state", _STATE_WORDS[found[0]].format(number=issue.number))
+        return Gate(
+            "state", f"it has no status: `hive status {called(issue.key, settings)} ready` adds {ready}"
+        )
+    return Gate("state", _STATE_WORDS[found[0]].format(issue=called(issue.key, settings)))
 
 
 _STATE_WORDS = {
     IssueState.IN_PROGRESS: "it is in progress",
-    IssueState.IN_REVIEW: "its pull request waits for review: `hive merge {number}`",
-    IssueState.CHANGES_REQUESTED: "changes were asked for: `hive retry {number}` starts another attempt",
-    IssueState.NEEDS_HUMAN: "it needs a human: `hive retry {number}` hands it back",
+    IssueState.IN_REVIEW: "its pull request waits for review: `hive merge {issue}`",
+    IssueState.CHANGES_REQUESTED: "changes were asked for: `hive retry {issue}` starts another attempt",
+    IssueState.NEEDS_HUMAN: "it needs a human: `hive retry {issue}` hands it back",
     IssueState.DONE: "it is done",
 }
 
@@ -224,9 +231,9 @@ def _claim_gate(key: IssueKey, world: World, settings: FleetSettings, now: datet
     if claim is None:
         return None
     if claim.hold is not None:
-        return Gate("killed", f"{claim.hold.why}: `hive retry {key.number}` starts it again")
+        return Gate("killed", f"{claim.hold.why}: `hive retry {called(key, settings)}` starts it again")
     if claim.attempts_used >= settings.max_attempts:
-        detail = f"{claim.attempts_used} attempts failed: `hive retry {key.number}` allows more"
+        detail = f"{claim.attempts_used} attempts failed: `hive retry {called(key, settings)}` allows more"
         return Gate("attempts", detail)
     other = claim.elsewhere
     if other is not None and now < other.until:

@@ -122,11 +122,23 @@ def test_a_pull_request_is_ready_only_when_a_merge_would_do_it() -> None:
     passed = (Check("hive/tests", CheckState.PASSED, "a" * 40),)
     failed = (Check("hive/tests", CheckState.FAILED, "a" * 40),)
     assert kinds(issue, b.pull(50, checks=passed)) == ["ready-to-merge"]
-    assert kinds(issue, b.pull(50, checks=failed)) == []
+    assert kinds(issue, b.pull(50, checks=failed)) == ["checks"]
     assert kinds(issue, b.pull(50, checks=passed), review=ReviewRule.REQUIRED) == []
     assert kinds(issue, b.pull(50, checks=passed, mergeable=None)) == [], "nobody knows yet"
     assert kinds(issue, b.pull(50, mergeable=False)) == ["conflict"]
     assert kinds(b.issue(1), b.pull(50)) == []
+
+
+def test_a_check_that_failed_needs_somebody() -> None:
+    failed = tuple(Check(name, CheckState.FAILED, "a" * 40) for name in ("build", "lint"))
+    issue, pull = b.issue(1, labels=("status:in-review",)), b.pull(50, checks=failed)
+    (item,) = needed(issue, pull)
+    assert item.text == f"2 checks failed (build, lint): {pull.title}"
+    assert (item.action, item.since) == ("describe", pull.updated_at)
+    assert kinds(pull) == [], "it is nobody's of hive's"
+    assert kinds(issue, b.pull(50, checks=(Check("build", CheckState.FAILED, "b" * 40),))) == [], (
+        "an old head"
+    )
 
 
 def test_a_conflict_is_helped_by_a_new_attempt() -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from hive_tui.cli import run
 from tests import builders as b
-from tests.fakes.github import changes
+from tests.fakes.github import changes, pulls
 from tests.fakes.github.faults import Fault
 from tests.fakes.github.server import GitHub
 from tests.fakes.github.state import Issue, Repository
@@ -119,3 +119,25 @@ def test_a_tracker_that_failed_is_looked_at_again(
     github.faults.add(Fault("unauthorized", times=None))
     hive("top", "--once", code=1)
     assert "looks at the tracker now" in hive("dispatch")[1]
+
+
+def test_a_merge_goes_by_what_the_checks_say_now(github: GitHub, repository: Repository, hive: Hive) -> None:
+    with github.world.lock:
+        issue = changes.create_issue(
+            github.world, repository, author="kay", title="Mend it", body=b.BODY, labels=["status:in-review"]
+        )
+        repository.git.add(
+            "hive/issue-1-a1", {"a.txt": "one"}, "Mend it", by=github.world.person("kay"), start="main"
+        )
+        pull = pulls.open_pull(
+            github.world, repository, author="kay", title="Mend it", head="hive/issue-1-a1", base="main"
+        )
+        changes.add_check(github.world, repository, pull.head_sha, name="build", conclusion="failure")
+    hive("top", "--once")
+    said = hive("merge", str(issue.number), code=3)[1]
+    assert "check build failed" in said
+    assert "`hive pr show`" in said
+    with github.world.lock:
+        changes.add_check(github.world, repository, pull.head_sha, name="build", conclusion="success")
+    hive("merge", str(issue.number))
+    assert pull.merged_at is not None

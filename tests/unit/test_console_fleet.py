@@ -221,7 +221,7 @@ def test_a_tracker_tells_its_budgets_and_its_broken_repositories() -> None:
     narrow = fleet_text(view, NARROW).splitlines()
     assert "api        core 12 of 5,000" in narrow
     (slow,) = (index for index, line in enumerate(narrow) if line.startswith("slow"))
-    assert narrow[slow : slow + 2] == ["slow       ✗ since 14:00, next try in 30m", "           504"]
+    assert narrow[slow : slow + 2] == ["slow       ✗ 14:00, next try in 30m", "           504"]
 
 
 def test_a_narrow_pane_tells_since_when_and_the_next_try_and_why_below() -> None:
@@ -242,6 +242,7 @@ def test_a_narrow_pane_tells_since_when_and_the_next_try_and_why_below() -> None
         "           token has no access to it",
         "           (404). Check the name.",
     ]
+    assert "slow       ✗ 14:00, next try in 30s" in fleet_text(view, 40).splitlines()
     assert fleet_text(view, 140).splitlines()[1] == f"forge      ✗ failed, next try in 30s: {why}"
 
 

@@ -120,6 +120,14 @@ def test_roles_alone_let_somebody_in() -> None:
 class TestRepositories:
     OTHER = RepoName("me/other")
 
+    def test_what_helps_names_the_repository_too_where_there_are_several(self) -> None:
+        stranger = b.issue(author="eve")
+        both = RepoSettings(b.REPO), RepoSettings(self.OTHER)
+        for repos, name in ((both[:1], "1"), (both, f"{b.REPO}#1")):
+            gate = gate_of(stranger, repos=repos)
+            assert gate is not None
+            assert f"`hive issue approve {name}`" in gate.detail
+
     def gates(self, *items: Item) -> tuple[Gate | None, Gate | None]:
         """Of the same issue in both repositories."""
         there = b.issue(repo=self.OTHER)

@@ -244,7 +244,7 @@ class TestTrouble:
         [
             (Fault("unauthorized", times=None), BadToken, "hive doctor"),
             (Fault("forbidden", permission="issues=write"), Forbidden, "issues: write"),
-            (Fault("sso"), SsoRequired, "Authorise the token at http"),
+            (Fault("sso"), SsoRequired, "Authorise the token: http"),
             (Fault("archived"), Archived, "me/proj is archived"),
             (Fault("disabled"), Blocked, "me/proj was disabled"),
             (Fault("missing"), NotFound, "no access"),

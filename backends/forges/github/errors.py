@@ -72,8 +72,9 @@ class SsoRequired(GitHubError, SourceError):
     """The organisation wants the token to be authorised for its single sign-on."""
 
     def __init__(self, where: str, url: str | None) -> None:
-        at = f" at {url}" if url else " in your token settings on GitHub"
-        super().__init__(f"{where} wants single sign-on for this token.", f"Authorise the token{at}.")
+        # No full stop behind an address: it would be copied with it.
+        at = f": {url}" if url else " in your token settings on GitHub."
+        super().__init__(f"{where} wants single sign-on for this token.", f"Authorise the token{at}")
         self.url = url
 
 

@@ -79,7 +79,7 @@ def _draft_merge(context: ActionContext, snapshot: Snapshot, request: Merge) -> 
             lines.append(f"issue #{issue.number} is done and closed")
         refusal = "; ".join(against) or None
         targets.append(Planned(_target(pull), _label(pull), tuple(lines), refusal, evidence=pull.head))
-    return Draft(tuple(targets))
+    return Draft(tuple(targets), hint="`hive pr show` has all that stands in the way.")
 
 
 def _merge(context: ActionContext, plan: ActionPlan, request: Merge) -> ActionResult:
