@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 import requests
+
+from tests.fakes.github import honesty
 
 ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.e2e
@@ -39,3 +42,24 @@ def test_it_says_where_it_is_serves_and_cleans_up(tmp_path: Path) -> None:
         program.terminate()
         rest, _ = program.communicate(timeout=30)
     assert (program.returncode, rest.strip(), list(tmp_path.iterdir())) == (0, "Ended.", [])
+
+
+def test_its_calls_are_seen_and_held_against_what_is_published(
+    published_schema: None, fake_calls: honesty.Recorder
+) -> None:
+    command = [sys.executable, "-m", "tests.fakes.github", "--repos", "1", "--issues", "1", "--pulls", "0"]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, env=os.environ) as server:
+        assert server.stdout is not None
+        said = dict(line.split()[:2] for line in (server.stdout.readline() for _ in range(4)))
+        try:
+            requests.post(
+                f"{said['api'].removesuffix('/v3')}/graphql",
+                json={"query": "{ viewer { login } }"},
+                headers={"Authorization": f"Bearer {said['token']}"},
+                timeout=10,
+            ).raise_for_status()
+        finally:
+            server.terminate()
+            server.communicate()
+    (call,) = fake_calls.take()
+    assert (call.path, call.request) == ("/graphql", {"query": "{ viewer { login } }"})

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 import urllib.request
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,8 +13,6 @@ import pytest
 from tests.fakes.github import honesty, published
 from tests.fakes.github.audit import Entry
 from tests.fakes.github.server import GitHub
-
-ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(autouse=True)
@@ -80,21 +75,6 @@ def test_calls_of_servers_in_this_process_are_seen(tmp_path: Path, fake_calls: h
     assert honesty.violations([call]) == [
         "POST /graphql: Field 'nothing' doesn't exist on type 'User': { viewer { nothing } }"
     ]
-
-
-@pytest.mark.e2e
-def test_calls_of_servers_in_other_processes_are_seen(fake_calls: honesty.Recorder) -> None:
-    command = [sys.executable, "-m", "tests.fakes.github", "--repos", "1", "--issues", "1", "--pulls", "0"]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, env=os.environ) as server:
-        assert server.stdout is not None
-        said = dict(line.split()[:2] for line in (server.stdout.readline() for _ in range(4)))
-        try:
-            ask(said["api"], said["token"], "{ viewer { login } }")
-        finally:
-            server.terminate()
-            server.communicate()
-    (call,) = fake_calls.take()
-    assert (call.path, call.request) == ("/graphql", {"query": "{ viewer { login } }"})
 
 
 def test_without_the_schema_graphql_is_refused_with_the_reason(

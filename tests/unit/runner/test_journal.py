@@ -24,8 +24,8 @@ class FullDisk(FakeHost):
         super().append(lines)
 
 
-def host(folder: Path) -> FullDisk:
-    return FullDisk(folder / "home", job(folder))
+def host(tmp_path: Path) -> FullDisk:
+    return FullDisk(tmp_path / "home", job(tmp_path))
 
 
 def test_status_is_reported_at_most_twice_a_second_unless_it_must(tmp_path: Path) -> None:

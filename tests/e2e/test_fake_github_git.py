@@ -15,6 +15,8 @@ from tests.fakes.github.faults import Fault
 from tests.fakes.github.server import GitHub
 from tests.fakes.github.state import Protection, Repository, Token
 
+pytestmark = pytest.mark.e2e
+
 REPO = "octo/proj"
 
 

@@ -21,7 +21,9 @@ from hive_tui.system import git, processes
 from tests.fakes.offspring import offspring
 from tests.fakes.run_alone import play
 from tests.fakes.run_host import ToyAgent, running, until
-from tests.unit.runner.conftest import Stage
+from tests.fakes.stage import Stage
+
+pytestmark = pytest.mark.e2e
 
 BRANCH, WIP = branch_name(7, 1), wip_branch_name(7, 1)
 FILES = {"a.txt": "1\n", ".hive/config.yaml": "test: grep 2 a.txt\n"}

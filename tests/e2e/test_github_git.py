@@ -21,6 +21,8 @@ from tests.fakes.github import changes
 from tests.fakes.github.server import GitHub
 from tests.fakes.github.state import Repository
 
+pytestmark = pytest.mark.e2e
+
 REPO = RepoName("acme/app")
 SPEC = builders.run().spec
 

@@ -24,7 +24,9 @@ from hive_tui.runner.saving import NoRoom
 from hive_tui.runner.steps import LEAK
 from hive_tui.system import git
 from tests.fakes.run_host import meanwhile, repository, running, until
-from tests.unit.runner.conftest import Stage
+from tests.fakes.stage import Stage
+
+pytestmark = pytest.mark.e2e
 
 BRANCH, WIP = branch_name(7, 1), wip_branch_name(7, 1)
 TESTED = {"a.txt": "1\n", ".hive/config.yaml": "test: echo looking; grep 2 a.txt\n"}

@@ -24,6 +24,8 @@ from tests import builders
 from tests.fakes.git_server import GitServer, serving
 from tests.fakes.repository import Repository
 
+pytestmark = pytest.mark.e2e
+
 CANARY = "ghp_canary0123456789canary0123456789ab"
 SPEC = builders.run().spec
 
