@@ -13,7 +13,7 @@ from hive_tui.app.memory import Memory, MemoryFile
 from hive_tui.app.panes import base
 from hive_tui.app.panes.base import ListPane
 from hive_tui.app.sorting import Order
-from hive_tui.core.ids import IssueKey, PullKey, RunId
+from hive_tui.core.ids import IssueKey, RunId
 from hive_tui.core.model import Phase
 from tests.console.conftest import Console, Open, wait_for
 from tests.fakes import scene
@@ -305,12 +305,3 @@ async def test_ten_thousand_issues_stay_right(console: Open, monkeypatch: pytest
         assert pane.table.selected == issue(1)
         assert len(pane.table.keys) == 10_000
         assert pane.hidden_marks == 0
-
-
-async def test_a_pull_request_is_called_ready_when_it_is_known_that_it_can_be_merged(console: Open) -> None:
-    async with console(said=True) as c:
-        pulls = c.app.main.pulls
-        c.app.main.go("pulls", PullKey(scene.REPO, 52))
-        await c.until(lambda: "!52: ready to merge" in pulls.words)
-        c.fleet.change(msgspec.structs.replace(scene.PULLS[0], mergeable=None))
-        await c.until(lambda: "!52: whether it can be merged is not known yet" in pulls.words)

@@ -782,3 +782,12 @@ async def test_a_slow_backend_keeps_the_console_alive(console: Open) -> None:
         assert c.app.main.current is c.app.main.issues
         gate.set()
         await c.until(lambda: len(told(c, "paused")) == 1)
+
+
+async def test_a_pull_request_is_called_ready_when_it_is_known_that_it_can_be_merged(console: Open) -> None:
+    async with opened(console) as c:
+        pulls = c.app.main.pulls
+        c.app.main.go("pulls", PullKey(scene.REPO, 52))
+        await c.until(lambda: "!52: ready to merge" in pulls.words)
+        c.fleet.change(msgspec.structs.replace(scene.PULLS[0], mergeable=None))
+        await c.until(lambda: "!52: whether it can be merged is not known yet" in pulls.words)
