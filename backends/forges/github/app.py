@@ -20,7 +20,7 @@ import requests
 
 from backends import typed
 from backends.forges.github.auth import Secret, read_private
-from backends.forges.github.errors import ServerDown
+from backends.forges.github.errors import NoToken, ServerDown
 from backends.forges.github.site import Site
 from hive_tui.core.errors import SourceError
 from hive_tui.core.ids import RepoName
@@ -120,7 +120,7 @@ class App:
         if owner not in self._installations:
             answer, _ = self._call("GET", f"/repos/{quote(repo)}/installation", None)
             if answer.suspended_at is not None:
-                raise SourceError(
+                raise NoToken(
                     f"The installation of App {self._settings.id} on {owner} is suspended.",
                     f"An owner of {owner} can lift that in its settings, under GitHub Apps.",
                 )
@@ -184,12 +184,12 @@ class App:
             )
         if code == 404 and path.endswith("/installation"):
             name = path.removeprefix("/repos/").removesuffix("/installation")
-            return SourceError(
+            return NoToken(
                 f"{app} is not installed on {name}, or the repository does not exist.",
                 "Install it: the App's settings, Install App, then choose the repository.",
             )
         if code in (403, 404, 422):
-            return SourceError(
+            return NoToken(
                 f"{app} gets no token: {said or code}",
                 "Grant it what docs/github.md lists and accept that in the installation's settings.",
             )

@@ -68,6 +68,10 @@ class BadToken(GitHubError, SourceError):
         super().__init__(what, "Make a new one, put it where the old one is; `hive doctor` names the place.")
 
 
+class NoToken(GitHubError, SourceError):
+    """An App gets no token for one account: it is not installed there, suspended, or not granted enough."""
+
+
 class SsoRequired(GitHubError, SourceError):
     """The organisation wants the token to be authorised for its single sign-on."""
 

@@ -23,6 +23,7 @@ from backends.forges.github.errors import (
     BadToken,
     Garbled,
     GitHubError,
+    NoToken,
     QueryFailed,
     RateLimited,
     ServerDown,
@@ -217,9 +218,7 @@ class Poller:
         repos = list(dict.fromkeys(ask.repo for ask in query.asks))
         what = f"the query about {repos[0]}" + (f" and {len(repos) - 1} more" if len(repos) > 1 else "")
         try:
-            found = self._client.graphql(
-                query.text, repo=repos[0], cost=query.cost, what=what, seconds=patience
-            )
+            found = self._send(query, repos, what, patience)
             answers = decode.repositories(bytes(found.data))
         except msgspec.DecodeError as error:
             return self._fail(
@@ -235,6 +234,19 @@ class Poller:
             errors = [_below(error) for error in found.errors if error.path and error.path[0] == alias]
             self._take(readings[ask.repo], answers.get(alias), [*errors, *general], found)
         return None
+
+    def _send(self, query: Query, repos: Sequence[RepoName], what: str, patience: float) -> Found:
+        """Ask as whoever may: an App that was not given one of an owner's repositories may have others."""
+        refused: NoToken | None = None
+        for repo in repos:
+            try:
+                return self._client.graphql(
+                    query.text, repo=repo, cost=query.cost, what=what, seconds=patience
+                )
+            except NoToken as error:
+                refused = refused or error
+        assert refused is not None, "a query is about something"
+        raise refused
 
     def _take(
         self, reading: Reading, raw: msgspec.Raw | None, errors: list[QueryError], found: Found
@@ -252,7 +264,7 @@ class Poller:
     ) -> SourceError | None:
         for repo in repos:
             readings[repo].fail(error)
-        mine = isinstance(error, QueryFailed | Garbled)
+        mine = isinstance(error, QueryFailed | Garbled | NoToken)
         if mine or (isinstance(error, BadToken) and self._scope(repos[0])):
             return None
         return error if isinstance(error, SourceError) else None
