@@ -192,8 +192,8 @@ def _api(view: View, room: int) -> Iterator[Line]:
     """What is left of the budgets of the tracker's API."""
     for index, (_, use) in enumerate(sorted(view.snapshot.api.items())):
         tone = trouble.api_tone(use)
-        left = f"{use.name} {use.remaining:,} of {use.limit:,}"
-        reset = f"{left}, resets {text.clock(use.reset_at, view.now)}"
+        left = f"{use.name} {use.remaining:,} of {use.limit:,} left"
+        reset = f"{left}, resets {trouble.resets(use, view.now)}"
         words = first_fitting(room, trouble.api(use, view.now), f"{reset}, {use.used_hour:,}/h", reset, left)
         yield _line("" if index else "api", Cell(words, tone))
 

@@ -17,6 +17,7 @@ from hive_tui.core.errors import HiveError
 from hive_tui.core.findings import Finding, State, broken, failed, ok, warning
 from hive_tui.core.model import DispatcherState
 from hive_tui.core.settings import RepoSettings
+from hive_tui.core.sources import FORGE
 from hive_tui.core.store import Snapshot
 from hive_tui.core.text import age, plural
 from hive_tui.detached import LOG, ensure_dispatcher
@@ -222,13 +223,15 @@ def _fleet(session: Session) -> Iterator[Finding]:
     database = session.fleet.home / "fleet.db"
     if session.fleet_settings.cluster == "local":
         if not database.exists():
-            yield ok("database", "none yet; the first issue makes it")
+            yield ok("database", "none yet: it is made when it is needed")
             return
         yield _database(database)
     snapshot = session.snapshot()
     for source in snapshot.sources.values():
         if not source.ok:
             fix = f"See above, and {session.fleet.home / LOG}."
+            if source.name == FORGE and session.fleet_settings.forge != "local":
+                fix = f"`hive dispatch` tries again at once. {fix}"
             yield broken(source.name, source.why or source.state.value, fix)
     yield from _dispatcher(session, snapshot)
     yield _clock(snapshot, datetime.now(UTC))

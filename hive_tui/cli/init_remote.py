@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Sequence
 from contextlib import closing
@@ -24,6 +25,8 @@ from hive_tui.core.settings import AppSettings, FleetSettings, GitHubSettings, R
 from hive_tui.core.setup import ForgeSetup, RepoAccess
 from hive_tui.core.text import plural
 from hive_tui.probing import AgentFound, probe
+
+_NAME = re.compile(r"(?!\.\.?/)[\w.-]+/(?!\.\.?$)[\w.-]+", re.ASCII)
 
 
 class Wish(msgspec.Struct, frozen=True):
@@ -80,6 +83,9 @@ def initialise(session: Session, wish: Wish, here: Path) -> RemoteInitialised:
         )
     settings = _wished(before, wish)
     repos = wish.repos or _from_checkout(here, settings)
+    for repo in repos:
+        if not _NAME.fullmatch(repo):
+            raise UsageError(f"{repo!r} is no OWNER/NAME.", "As in --repo acme/app.")
     context = BackendContext(name, session.configuration.folders.fleet(name), settings, session.user)
     setup = plugins.forge_setup(wish.forge, context)
     if setup is None:

@@ -29,10 +29,14 @@ def repository(state: RepoState, now: datetime) -> str | None:
 
 def api(use: ApiUse, now: datetime) -> str:
     """What is left of a budget, until when, and what of that is for whom."""
-    reset = text.clock(use.reset_at, now) if now < use.reset_at else "now"
     kept = f", {use.reserve:,} kept for writes" if use.reserve else ""
-    left = f"{use.remaining:,} of {use.limit:,} points left, resets {reset}"
-    return f"{use.name} {left}, {use.used_hour:,} spent in an hour{kept}"
+    left = f"{use.remaining:,} of {use.limit:,} left, resets {resets(use, now)}"
+    return f"{use.name} {left}, {use.used_hour:,} spent in 1 h{kept}"
+
+
+def resets(use: ApiUse, now: datetime) -> str:
+    """When a budget is whole again."""
+    return text.clock(use.reset_at, now) if now < use.reset_at else "now"
 
 
 def api_tone(use: ApiUse) -> Tone:

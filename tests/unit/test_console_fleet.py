@@ -210,16 +210,14 @@ def test_a_tracker_tells_its_budgets_and_its_broken_repositories() -> None:
     assert lines[2] == "slow       ✗ since 14:00, next try in 30m: 504"
     (at,) = (index for index, line in enumerate(lines) if line.startswith("api "))
     assert lines[at : at + 2] == [
-        "api        core 12 of 5,000, resets 14:32, 0/h",
-        "           graphql 4,812 of 5,000, resets 14:32, 120/h",
+        "api        core 12 of 5,000 left, resets 14:32, 0/h",
+        "           graphql 4,812 of 5,000 left, resets 14:32, 120/h",
     ]
     assert fleet_lines.essential(view) > at + 1
     wide = fleet_text(view, 110)
-    assert (
-        "graphql 4,812 of 5,000 points left, resets 14:32, 120 spent in an hour, 500 kept for writes" in wide
-    )
+    assert "graphql 4,812 of 5,000 left, resets 14:32, 120 spent in 1 h, 500 kept for writes" in wide
     narrow = fleet_text(view, NARROW).splitlines()
-    assert "api        core 12 of 5,000" in narrow
+    assert "api        core 12 of 5,000 left" in narrow
     (slow,) = (index for index, line in enumerate(narrow) if line.startswith("slow"))
     assert narrow[slow : slow + 2] == ["slow       ✗ 14:00, next try in 30m", "           504"]
 

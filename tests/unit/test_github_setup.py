@@ -119,6 +119,8 @@ class TestInit:
             ("acme/nope", "kay", "not there, or the token has no access", 1),
             (REPO, "zoe", "You may not push to it", 3),
             ("acme/archived", "acme", "It is archived", 3),
+            ("acme", "kay", "'acme' is no OWNER/NAME", 2),
+            ("../user", "kay", "'../user' is no OWNER/NAME", 2),
         ],
     )
     def test_what_cannot_work_is_said_and_nothing_is_written(
@@ -134,6 +136,12 @@ class TestInit:
         said = init(hive, github, token_file(tmp_path, "ghp_wrong0000000000"), "--repo", REPO, code=1)
         assert "does not accept the token" in said
         assert "ghp_wrong" not in said
+
+    def test_what_is_no_token_at_all(self, hive: Hive, github: GitHub, tmp_path: Path) -> None:
+        for secret, why in (("ghp_bad", "too short"), ("two words", "not one word"), ("", "is empty")):
+            said = init(hive, github, token_file(tmp_path, secret), "--repo", REPO, code=1)
+            assert why in said
+            assert "ghp_bad" not in said
 
     def test_a_local_fleet_is_not_turned_over(self, hive: Hive, github: GitHub, token: Path) -> None:
         config.load().folders.config.mkdir(parents=True)

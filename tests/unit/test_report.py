@@ -248,8 +248,8 @@ def test_a_tracker_tells_its_budgets_and_its_broken_repositories() -> None:
     assert found.errors == ["me/gone: no access", "me/slow: 504"]
     lines = report.render(found, width=120, sections=("fleet",)).splitlines()
     assert [line.strip() for line in lines if line.startswith(("  api ", "  repository "))] == [
-        "api         core 500 of 5,000 points left, resets 12:30, 0 spent in an hour, 500 kept for writes",
-        "api         graphql 4,812 of 5,000 points left, resets 12:30, 12 spent in an hour",
+        "api         core 500 of 5,000 left, resets 12:30, 0 spent in 1 h, 500 kept for writes",
+        "api         graphql 4,812 of 5,000 left, resets 12:30, 12 spent in 1 h",
         "repository  me/gone cannot be read since 11:50, not tried again by itself: no access",
         "repository  me/old is closed to work: it is archived",
         "repository  me/slow cannot be read since 11:59, next try in 30s: 504",

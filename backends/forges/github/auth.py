@@ -199,7 +199,9 @@ class Credentials:
         host = self.site.host
         names = " or ".join(self._usual())
         none = f"There is no token for {host}."
-        hint = f"`gh auth login --hostname {host}`, or set {names}, or `token_file` (docs/github.md)."
+        hint = (
+            f"`gh auth login --hostname {host}`, or set {names}, or `hive init --token-file`: docs/github.md."
+        )
         # With its own variables only: gh would otherwise answer with a token that is for another host.
         wanted = {"PATH", "HOME", "USER", "LANG", "XDG_CONFIG_HOME", *_GH_VARIABLES}
         env = {name: value for name, value in self._environ.items() if name in wanted}
@@ -253,7 +255,8 @@ def _checked(value: str, source: str) -> Secret:
     token = value.strip()
     # It goes into a header and into git's credential protocol: a line break would start something else.
     if not _TOKEN.fullmatch(token):
-        why = "not one word of plain characters" if token else "empty"
+        plain = re.fullmatch(r"[\x21-\x7e]+", token) is not None
+        why = "too short or too long" if plain else "not one word of plain characters" if token else "empty"
         raise SourceError(
             f"What {source} has is no token: it is {why}.",
             "Make a new one on GitHub under Settings → Developer settings.",

@@ -317,8 +317,8 @@ class GitHubSetup:
         except NotFound as error:
             raise SourceError(
                 error.message,
-                f"Check the name; the {self._credentials.source} token must be given this repository, and an "
-                "organisation may have to approve it (docs/github.md).",
+                f"Check the name; the token ({self._credentials.source}) must be given this repository, "
+                "and an organisation may have to approve it (docs/github.md).",
             ) from error
 
     def _trouble(self, found: _Repository) -> str | None:
