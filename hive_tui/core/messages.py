@@ -53,8 +53,8 @@ def pull_body(run: Run, issue: Issue, template: str | None = None) -> str:
         done.append(f"{status.round} rounds")
     if done:
         lines.append(f"Done: {', '.join(done)}.")
-    if status.last_event is not None and status.last_event.text:
-        lines.append(f"Last words: {_code(status.last_event.text)}")
+    if status.last_words:
+        lines.append(f"The agent's last words: {_code(status.last_words)}")
     lines += ["", _tests(run), f"Cost: {_cost(run)}.", f"Run: `{spec.id}`, {_model(run)}."]
     if template is not None and template.strip():
         lines += ["", "---", "", template.strip()]
@@ -168,6 +168,8 @@ def _not_again(spec: RunSpec) -> str:
 def _cost(run: Run) -> str:
     usage = run.status.usage
     tokens = text.count(usage.tokens.total)
+    if usage.cost_micros is None and usage.tokens.total is None:
+        return "not reported"
     return f"{text.money(usage.cost_micros, estimated=usage.estimated)}, {tokens} tokens"
 
 

@@ -389,6 +389,8 @@ class RunStatus(msgspec.Struct, frozen=True):
     usage: Usage = Usage()
     tests: TestResult | None = None
     last_event: LastEvent | None = None
+    last_words: str | None = None
+    """What the agent itself said last, on one line."""
     changed_files: int | None = None
     """Files that differ from the base in the agent's work tree, committed or not."""
 

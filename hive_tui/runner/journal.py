@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from hive_tui.core.errors import SourceError
-from hive_tui.core.events import AnyEvent, LogLine, Note, UsageReport, one_line
+from hive_tui.core.events import AnyEvent, LogLine, Note, Said, UsageReport, one_line
 from hive_tui.core.model import LastEvent, Phase, RunStatus, Step
 from hive_tui.core.ports import RunHost
 from hive_tui.core.text import Redactor, clean_line
@@ -57,6 +57,8 @@ class Journal:
         self._next += 1
         if show and not isinstance(event, UsageReport) and (text := one_line(event)):
             self.update(last_event=LastEvent(now, clean_line(text, limit=_LAST_EVENT_CHARACTERS)))
+        if isinstance(event, Said) and event.agent is None:
+            self.update(last_words=clean_line(event.text, limit=_LAST_EVENT_CHARACTERS))
 
     def note(self, text: str, *, show: bool = True) -> None:
         """Say something as the runner."""

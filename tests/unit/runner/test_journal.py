@@ -110,3 +110,11 @@ def test_usage_is_no_last_event(tmp_path: Path) -> None:
     writer = Journal(host(tmp_path), RunStatus(), lambda: NOW)
     writer.event(UsageReport(usage=Usage(Tokens(output=1))))
     assert writer.status.last_event is None
+
+
+def test_the_last_words_are_the_agent_s_own(tmp_path: Path) -> None:
+    writer = Journal(host(tmp_path), RunStatus(), lambda: NOW)
+    writer.event(Said(text="It\nis done."))
+    writer.event(Said(text="I looked around.", agent="explorer"))
+    writer.note("pushing 216bd0a72c to hive/issue-1-a1")
+    assert writer.status.last_words == "It is done."
