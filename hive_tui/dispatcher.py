@@ -78,6 +78,7 @@ class Dispatcher:
             holder=f"{me.pid}@{me.boot[:8]}" if me is not None else "unknown",
             credentials=lambda backend: plugins.agent(backend).credentials,
             attempts=lambda key: runs_of_issue(self._store.snapshot, key),
+            pull=lambda key: self._store.snapshot.pulls.get(key),
         )
         self._stop = threading.Event()
         self._poll_now = threading.Event()

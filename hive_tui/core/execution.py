@@ -66,7 +66,8 @@ class Executor:
     """The dispatcher's hands.
 
     `holder` names this dispatcher in the claims that it takes; `credentials` tells for an agent backend
-    which variables of the environment its runs may see; `attempts` are all runs known of an issue.
+    which variables of the environment its runs may see; `attempts` are all runs known of an issue, and
+    `pull` is a pull request as the tracker last said of it, None if it did not.
     """
 
     def __init__(
@@ -79,6 +80,7 @@ class Executor:
         holder: str,
         credentials: Callable[[str], tuple[str, ...]],
         attempts: Callable[[IssueKey], Sequence[Run]] = lambda _: (),
+        pull: Callable[[PullKey], PullRequest | None] = lambda _: None,
     ) -> None:
         self._fleet = fleet
         self._cluster = cluster
@@ -87,6 +89,7 @@ class Executor:
         self._holder = holder
         self._credentials = credentials
         self._attempts = attempts
+        self._pull = pull
         self._rights = Rights(cluster, forge, fleet)
         self._drawn: dict[Hashable, None] = {}
 
@@ -143,8 +146,6 @@ class Executor:
 
     def _start(self, start: Start, now: datetime) -> bool:
         key = start.key
-        if not self._unchanged(start.issue):
-            return False
         run = run_id(self._forge.identity, key.repo, key.number, start.attempt)
         job = self._job(start, run, now)
         before = start.claim or Claim(repo=key.repo, number=key.number, version=0)
@@ -195,7 +196,8 @@ class Executor:
             self._cluster.put_claim(free, expected=claim.version)
             self._cluster.release_slot(claim.run)
             raise
-        # Another fleet may have begun and ended all of its work between the look and the claim.
+        # Looked at only now that nobody else may begin: another fleet may have done all of its work between
+        # what was heard last and the claim, or a person changed their mind.
         if not self._unchanged(start.issue):
             raise ClaimLost(f"{claim.key} was changed while it was claimed.", "Look again.")
         return True
@@ -481,7 +483,9 @@ class Executor:
             return True  # it is not there any more
         if workflow.state(issue.labels, self._settings.labels) is not IssueState.IN_REVIEW:
             return True
-        pull = self._forge.get_pull(PullKey(issue.repo, close.pull))
+        # Merged is for good: what was heard of it then needs no second look.
+        merged = PullKey(issue.repo, close.pull)
+        pull = self._pull(merged) or self._forge.get_pull(merged)
         if issue.open:
             self._forge.set_open(issue.key, False, by=AUTHOR)
         run = next((run for run in self._attempts(issue.key) if run.spec.branch == pull.branch), None)

@@ -18,8 +18,9 @@ from hive_tui.core.ports import Cluster, Forge
 HOLD = timedelta(minutes=45)
 """How long a right lasts that is not renewed."""
 
-RENEW = timedelta(minutes=15)
-"""After so long it is renewed: two renewals may fail before it is over."""
+RENEW = HOLD * 2 / 3
+"""After so long it is renewed: what fails is tried again every minute, and the tracker may be out of reach
+for a quarter of an hour before the right is over."""
 
 LOOK_AGAIN = timedelta(seconds=30)
 """Until the next try where it is not clear who holds the issue."""

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Iterator
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,7 @@ from backends.forges.github.claims import Claims
 from backends.forges.github.desk import Desk
 from backends.forges.github.issues import Issues
 from backends.forges.github.pulls import Pulls
-from hive_tui.core import messages, workflow
+from hive_tui.core import messages, rights, workflow
 from hive_tui.core.execution import AUTHOR
 from hive_tui.core.ids import IssueKey, RepoName, RunId, branch_name, run_id
 from hive_tui.core.model import Check, CheckState, FleetClaim, PullRequest
@@ -32,7 +31,8 @@ from tests.fakes.polled_github import PolledGitHub
 
 REPOS, ISSUES, PULLS, RUNS = 10, 100, 20, 10
 
-RUN_SECONDS, CHECK_SECONDS, PERSON_SECONDS, RENEW_SECONDS = 1800, 300, 613, 900
+RUN_SECONDS, CHECK_SECONDS, PERSON_SECONDS = 1800, 300, 613
+RENEW_SECONDS = int(rights.RENEW.total_seconds())
 
 HOUR = 3600
 
@@ -49,6 +49,7 @@ def run() -> dict[str, Any]:
         "busy_points": busy,
         "busy_target": 600,
         "runs_ended": seen_busy["runs"],
+        "points_a_run": round((busy["all"] - idle["all"]) / seen_busy["runs"], 1),
         "ready_seen_after_seconds": {"idle": seen_idle["slowest"], "active": seen_busy["slowest"]},
     }
 
@@ -152,8 +153,7 @@ class _Hour:
     def _start(self) -> None:
         repository, key = next(self._next)
         run = run_id("github.com", key.repo, key.number, 1)
-        self._issues.get(key)
-        self._claims.hold(key, FleetClaim("bench", run, 1, self._place.now + timedelta(hours=1)))
+        self._claims.hold(key, self._claim(run))
         self._issues.get(key)
         self._move(key, IssueState.READY, IssueState.IN_PROGRESS)
         self._issues.comment(key, body="At work.", marker=messages.STATUS)
@@ -162,17 +162,21 @@ class _Hour:
         self._in(RUN_SECONDS, lambda: self._end(repository, key, run))
 
     def _renew(self, key: IssueKey, run: RunId) -> None:
-        self._claims.hold(key, FleetClaim("bench", run, 1, self._place.now + timedelta(hours=1)))
+        self._claims.hold(key, self._claim(run))
+
+    def _claim(self, run: RunId) -> FleetClaim:
+        return FleetClaim("bench", run, 1, self._place.now + rights.HOLD)
 
     def _end(self, repository: Repository, key: IssueKey, run: RunId) -> None:
         branch = branch_name(key.number, 1)
         with self._place.world.lock:
             by = self._place.world.person("me")
             repository.git.add(branch, {f"{key.number}.txt": "x\n"}, "Work", by=by, start="main")
+        self._claims.held(key)
         self._issues.get(key)
         self._pulls.template(key.repo, "main", messages.TEMPLATES)
         pull = self._pulls.open(
-            NewPull(key.repo, "Mend it", f"For #{key.number}", "claude-a", branch, "main", key.number, run)
+            NewPull(key.repo, "Mend it", f"Closes #{key.number}", "claude-a", branch, "main", key.number, run)
         )
         self._pulls.set_check(pull.key, Check("hive/tests", CheckState.PASSED, pull.head))
         self._move(key, IssueState.IN_PROGRESS, IssueState.IN_REVIEW)
@@ -192,8 +196,10 @@ class _Hour:
 
     def _merge(self, key: IssueKey, pull: PullRequest) -> None:
         self._pulls.merge(pull.key, head=pull.head, message=f"Mend it (#{key.number})")
+        if self._issues.get(key).open:
+            self._issues.set_open(key, False)
+        self._issues.comment(key, body="Merged.", marker=messages.STATUS)
         self._move(key, IssueState.IN_REVIEW, IssueState.DONE)
-        self._issues.set_open(key, False)
 
     def _move(self, key: IssueKey, frm: IssueState, to: IssueState) -> None:
         add, remove = (workflow.label(state, Preset.STATUS) for state in (to, frm))

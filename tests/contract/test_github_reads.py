@@ -13,6 +13,8 @@ import pytest
 
 from backends.forges.github import GitHubForge
 from backends.forges.github.decode import ReadIssue
+from backends.forges.github.desk import Desk
+from backends.forges.github.issues import Issues
 from backends.forges.github.limits import SETTLE
 from hive_tui.core.ids import IssueKey, PullKey, RepoName, run_id
 from hive_tui.core.model import ApiUse, CheckState, Issue, PullRequest, PullState, RepoState
@@ -384,6 +386,79 @@ class TestOneBrokenRepository:
         place.poll()
         assert place.state(ONE).why is None
         assert place.state(ONE).since is None
+
+
+class TestWhatCanWait:
+    """A query is a point however little it asks for."""
+
+    def write(self, place: Place) -> tuple[Stored, Issues]:
+        issue = place.issue("status:ready")
+        place.poll()
+        place.calls()
+        issues = Issues(Desk(place.client, place.mirror, place.settings, "github.com"))
+        place.pass_time(5)
+        issues.set_labels(key(issue.number), add=["status:in-progress"], remove=["status:ready"], by="hive")
+        place.calls()
+        return issue, issues
+
+    def look(self, place: Place, *, after: float = 20) -> None:
+        place.pass_time(after)
+        place.poll(active=True, wanted=False)
+
+    def queries(self, place: Place) -> int:
+        return sum(path == "/graphql" for _, path, _ in place.calls())
+
+    def test_hives_own_write_is_read_with_the_next_query(self, place: Place) -> None:
+        issue, _ = self.write(place)
+        self.look(place)
+        assert self.queries(place) == 0
+        assert place.issues()[key(issue.number)].labels == ("status:in-progress",)
+        place.issue("status:ready", repo=TWO)
+        self.look(place)
+        assert self.queries(place) == 1
+        assert place.issues()[key(issue.number)].updated_at == issue.updated_at
+        self.look(place, after=60)
+        assert self.queries(place) == 0
+
+    def test_nothing_waits_for_longer_than_a_minute(self, place: Place) -> None:
+        issue, _ = self.write(place)
+        for _ in range(3):
+            self.look(place)
+        assert self.queries(place) == 1
+        assert place.issues()[key(issue.number)].updated_at == issue.updated_at
+
+    def test_a_person_s_change_after_it_is_read_at_once(self, place: Place) -> None:
+        issue, _ = self.write(place)
+        place.pass_time(2)
+        place.label(issue, "status:needs-human")
+        self.look(place)
+        assert "status:needs-human" in place.issues()[key(issue.number)].labels
+
+    def test_what_waits_is_known_to_the_next_dispatcher(self, place: Place) -> None:
+        issue, _ = self.write(place)
+        place.label(issue, "bug")  # in the same second
+        self.look(place)
+        assert place.issues()[key(issue.number)].labels == ("status:in-progress",)
+        place.client.close()
+        place.mirror.database.close()
+        place.serve((ONE, TWO))
+        self.look(place)
+        assert set(place.issues()[key(issue.number)].labels) == {"status:in-progress", "bug"}
+
+    def test_checks_are_asked_for_about_once_a_minute(self, place: Place) -> None:
+        pull = place.pull("hive/issue-1-a1")
+        with place.world.lock:
+            head = place.repository().pulls[pull.number].head_sha
+            changes.add_check(place.world, place.repository(), head, name="ci", status="in_progress")
+        place.poll()
+        place.poll()
+        place.calls()
+        asked = []
+        for _ in range(9):
+            self.look(place)
+            asked.append(self.queries(place))
+        assert sum(asked) == 3
+        assert max(asked) == 1
 
 
 class TestRepositories:

@@ -191,11 +191,11 @@ class TestRights:
         fleet.round()
         for _ in range(9):
             fleet.round(minutes=5)
-            assert fleet.forge.held(fleet.key).until >= fleet.now + timedelta(minutes=30)
-        assert len(fleet.refs.calls) == 4
+            assert fleet.forge.held(fleet.key).until >= fleet.now + timedelta(minutes=15)
+        assert len(fleet.refs.calls) == 2
         fleet.restart()
         fleet.round(seconds=1)
-        assert len(fleet.refs.calls) == 5, "a new dispatcher knows of no renewal"
+        assert len(fleet.refs.calls) == 3, "a new dispatcher knows of no renewal"
 
     def test_a_waiting_run_keeps_it(self, fleet: Fleet) -> None:
         fleet.round()
@@ -208,7 +208,7 @@ class TestRights:
         fleet.round()
         (run,) = fleet.alive.locks
         fleet.others(2, hours=5)
-        fleet.round(minutes=20)
+        fleet.round(minutes=30)
         assert fleet.one.snapshot(fleet.now).runs[run].stop_requested
         before = fleet.forge.get_issue(fleet.key).labels, fleet.comments()
         fleet.end(Phase.KILLED, why="stopped", head="f" * 40)

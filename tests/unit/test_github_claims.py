@@ -150,6 +150,38 @@ class TestRef:
         one.close()
         two.close()
 
+    def test_while_it_stands_nobody_asks_whose_it_is(self, github: GitHub, tmp_path: Path) -> None:
+        one = writer(github, tmp_path)
+        one.hold_issue(KEY, claim("r1", 1))
+        assert len(github.audit.entries) == 3, "a tree, a commit, the ref"
+        held = one.held(KEY)
+        assert held is not None
+        assert held.run == "r1"
+        assert len(github.audit.entries) == 3
+        one.let_go(KEY, RunId("r1"))
+        held = one.held(KEY)
+        assert held is not None
+        assert held.until <= datetime.now(UTC)
+        one.close()
+
+    def test_one_that_is_over_is_looked_at(self, github: GitHub, tmp_path: Path) -> None:
+        one, two = writer(github, tmp_path), writer(github, tmp_path)
+        one.hold_issue(KEY, claim("r1", 1, seconds=-60))
+        two.hold_issue(KEY, claim("r2", 2))
+        held = one.held(KEY)
+        assert held is not None
+        assert held.run == "r2"
+        one.close()
+        two.close()
+
+    def test_a_tree_that_is_gone_is_looked_up_anew(self, github: GitHub, tmp_path: Path) -> None:
+        one = writer(github, tmp_path)
+        one._claims._trees[KEY.repo] = "0" * 40
+        with pytest.raises(HiveError):
+            one.hold_issue(KEY, claim("r1", 1))
+        one.hold_issue(KEY, claim("r1", 1))
+        one.close()
+
     def test_of_many_at_once_one_gets_it(self, github: GitHub, tmp_path: Path) -> None:
         github.faults.random.seed(7)
         github.faults.add(Fault("lost", chance=0.1, times=None))

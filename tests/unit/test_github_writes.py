@@ -97,6 +97,34 @@ class TestLabels:
         bench().set_labels(KEY, add=("status:in-progress",), remove=("status:ready",), by="hive")
         assert bench.labels() == {"mine"}
 
+    def test_a_state_that_a_person_set_since_the_last_look_stays(self, bench: Bench) -> None:
+        bench().get_issue(KEY)
+        bench("anna").set_labels(KEY, add=("status:needs-human",), remove=("status:ready",), by="anna")
+        moved = bench().set_labels(KEY, add=("status:in-progress",), remove=("status:ready",), by="hive")
+        assert set(moved.labels) == bench.labels() == {"status:needs-human", "mine"}
+
+    def test_a_state_that_a_person_took_off_since_the_last_look_stays_off(self, bench: Bench) -> None:
+        bench().get_issue(KEY)
+        bench("anna").set_labels(KEY, remove=("status:ready",), by="anna")
+        bench().set_labels(KEY, add=("status:in-progress",), remove=("status:ready",), by="hive")
+        assert bench.labels() == {"mine"}
+        assert bench().get_issue(KEY).labels == ("mine",)
+
+    def test_what_was_just_read_is_not_read_again(self, bench: Bench) -> None:
+        before = bench().get_issue(KEY)
+        sent = len(bench.github.audit.entries)
+        moved = bench().set_labels(KEY, add=("status:in-progress",), remove=("status:ready",), by="hive")
+        assert len(bench.github.audit.entries) - sent == 2
+        assert set(moved.labels) == bench.labels() == {"status:in-progress", "mine"}
+        assert bench().mirror.issue(KEY) == moved
+        assert bench().get_issue(KEY).updated_at >= moved.updated_at >= before.updated_at
+
+    def test_a_status_makes_an_issue_one_of_hive_s_at_once(self, bench: Bench) -> None:
+        with bench.world.lock:
+            changes.create_issue(bench.world, bench.repo, author="anna", title="New", body="", labels=())
+        bench().set_labels(IssueKey(REPO, 2), add=("status:ready",), by="anna")
+        assert bench().mirror.issue(IssueKey(REPO, 2)) is not None
+
     def test_a_move_that_was_cut_off_goes_on(self, bench: Bench) -> None:
         with bench.world.lock:
             changes.add_labels(bench.world, bench.repo, bench.issue, ("status:in-progress",), "hive")
@@ -139,6 +167,28 @@ class TestComments:
         for _ in range(3):
             bench().comment(KEY, author="hive", body="Attempt 1.", marker="status")
         assert (len(bench.sent("PATCH")), len(bench.issue.comments)) == (0, 1)
+
+    def test_its_own_last_one_is_edited_without_a_look(self, bench: Bench) -> None:
+        bench().get_issue(KEY)
+        sent = len(bench.github.audit.entries)
+        for text in ("Attempt 1.", "Attempt 1, done.", "Merged."):
+            bench().comment(KEY, author="hive", body=text, marker="status")
+        paths = [(entry.method, entry.path) for entry in bench.github.audit.entries[sent:]]
+        assert [method for method, path in paths if path != "/graphql"] == ["POST", "PATCH", "PATCH"]
+        assert [comment.body for comment in bench.issue.comments] == ["Merged.\n\n<!-- hive:status -->"]
+
+    def test_one_that_a_person_deleted_is_written_anew(self, bench: Bench) -> None:
+        bench().comment(KEY, author="hive", body="Attempt 1.", marker="status")
+        with bench.world.lock:
+            bench.issue.comments.clear()
+        bench().comment(KEY, author="hive", body="Attempt 2.", marker="status")
+        assert [comment.body for comment in bench.issue.comments] == ["Attempt 2.\n\n<!-- hive:status -->"]
+
+    def test_one_whose_answer_was_lost_is_found_though_none_was_there(self, bench: Bench) -> None:
+        bench().get_issue(KEY)
+        bench.github.faults.add(Fault("lost", method="POST", path="/comments"))
+        bench().comment(KEY, author="hive", body="Attempt 1.", marker="status")
+        assert [comment.body for comment in bench.issue.comments] == ["Attempt 1.\n\n<!-- hive:status -->"]
 
     def test_several_with_one_marker_become_one(self, bench: Bench) -> None:
         with bench.world.lock:
@@ -245,10 +295,13 @@ class TestApproval:
 class TestPulls:
     @pytest.mark.parametrize("path", ["docs/Pull_Request_Template.md", *TEMPLATES])
     def test_the_template_is_that_of_the_base(self, bench: Bench, path: str) -> None:
-        assert bench().pull_template(REPO) is None
+        assert bench("anna").pull_template(REPO) is None
         bench.commit("main", {path: "## What\n"})
         bench.commit(BRANCH, {path: "## Evil\n"})
         assert bench().pull_template(REPO) == "## What\n"
+        asked = len(bench.sent("POST"))
+        assert bench().pull_template(REPO) == "## What\n"
+        assert len(bench.sent("POST")) == asked, "it is not asked for with every pull request"
 
     def test_one_that_a_person_closed_is_not_opened_again(self, bench: Bench) -> None:
         pull = bench.pull()
@@ -267,6 +320,18 @@ class TestPulls:
         bench.commit(BRANCH, {"b.txt": "x"})
         with pytest.raises(Refused, match="no branch gone"):
             bench().open_pull(NewPull(REPO, "x", "x", A, BRANCH, "gone", 1, None))
+
+    def test_opening_one_takes_a_look_and_a_write(self, bench: Bench) -> None:
+        bench.commit(BRANCH, {"b.txt": "new\n"})
+        pull = bench.pull()
+        found = [(entry.method, entry.path.rpartition("/")[2]) for entry in bench.github.audit.entries]
+        assert found == [("GET", "pulls"), ("POST", "pulls")]
+        assert bench().mirror.pull(pull.key) == pull
+        bench().set_check(pull.key, Check("hive/tests", CheckState.PASSED, pull.head, "12 passed"))
+        assert len(bench.github.audit.entries) == 3
+        known = bench().mirror.pull(pull.key)
+        assert known is not None
+        assert known.checks == bench().get_pull(pull.key).checks
 
     def test_verdict_and_tests_are_statuses_of_the_commit(self, bench: Bench) -> None:
         pull = bench.pull()

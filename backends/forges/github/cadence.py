@@ -13,6 +13,10 @@ LONGEST = 3_600.0
 PENDING_FACTOR = 3.0
 """While checks run, but no agent does, looks are this many times slower than the quickest."""
 
+LATER_SECONDS = 50.0
+"""What changes without being seen in a list (checks, mergeability), and what hive itself wrote, is read with
+the next query of all; or by one of its own after so long, which is every third of the quickest looks."""
+
 QUIET_FACTOR = 0.25
 """After ten quiet minutes the next look is two and a half minutes away, where the settings allow that."""
 

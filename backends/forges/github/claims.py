@@ -15,7 +15,7 @@ from backends import typed
 from backends.forges.github.desk import Desk
 from backends.forges.github.refs import Entry, Register
 from hive_tui.core.errors import ClaimLost, SourceError
-from hive_tui.core.ids import IssueKey, RunId
+from hive_tui.core.ids import IssueKey, RepoName, RunId
 from hive_tui.core.model import FleetClaim
 from hive_tui.core.text import clean_line
 
@@ -46,12 +46,15 @@ class Claims:
         self._desk = desk
         self._mine: dict[IssueKey, _Found] = {}
         """What was written here last: a renewal starts from it, and finds out if it is not the last word."""
+        self._trees: dict[RepoName, str] = {}
 
     def hold(self, key: IssueKey, claim: FleetClaim) -> None:
         register = self._register(key)
-        for _ in range(RACES):
+        for race in range(RACES):
             remembered = self._remembered(key, claim.run)
-            found = remembered or _read(register)
+            # Nobody has held an issue before its first attempt, most often: creating the ref finds out.
+            unheard = race == 0 and claim.attempt == 1
+            found = remembered or (None if unheard else _read(register))
             record = Record(claim.fleet, claim.run, claim.attempt, claim.until + self._skew)
             last = found.record if found is not None else None
             if not due(key, last, record, self._desk.client.now()):
@@ -62,7 +65,11 @@ class Claims:
         raise _busy(key)
 
     def held(self, key: IssueKey) -> FleetClaim | None:
-        found = _read(self._register(key))
+        register = self._register(key)
+        found = self._mine.get(key)
+        if found is None or found.record.until <= self._desk.client.now():
+            # While one's own claim stands nobody else writes there, so there is nothing to ask.
+            found = _read(register)
         if found is None:
             return None
         record = found.record
@@ -98,7 +105,7 @@ class Claims:
         return self._desk.client.limits.skew
 
     def _register(self, key: IssueKey) -> Register:
-        return Register(self._desk.api(key.repo), f"hive/claims/issue-{key.number}")
+        return Register(self._desk.api(key.repo), f"hive/claims/issue-{key.number}", self._trees)
 
 
 class _Found(NamedTuple):

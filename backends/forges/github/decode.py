@@ -46,7 +46,7 @@ class _Who(msgspec.Struct, frozen=True):
     kind: str = msgspec.field(default="", name="__typename")
 
 
-class _Label(msgspec.Struct, frozen=True):
+class Label(msgspec.Struct, frozen=True):
     name: str = ""
 
 
@@ -54,8 +54,8 @@ class _Count(msgspec.Struct, frozen=True, rename="camel"):
     total_count: int = 0
 
 
-class _Labels(msgspec.Struct, frozen=True):
-    nodes: list[_Label | None] | None = None
+class Labels(msgspec.Struct, frozen=True):
+    nodes: list[Label | None] | None = None
 
 
 class _Issue(msgspec.Struct, frozen=True, rename="camel"):
@@ -70,7 +70,7 @@ class _Issue(msgspec.Struct, frozen=True, rename="camel"):
     author: _Who | None = None
     editor: _Who | None = None
     comments: _Count | None = None
-    labels: _Labels | None = None
+    labels: Labels | None = None
     body: str | None = None
 
 
@@ -143,9 +143,37 @@ class _Pull(msgspec.Struct, frozen=True, rename="camel"):
     author: _Who | None = None
     merged_by: _Who | None = None
     merge_commit: _Commit | None = None
-    labels: _Labels | None = None
+    labels: Labels | None = None
     closing_issues_references: _ClosingList | None = None
     status_check_rollup: _Rollup | None = None
+
+
+class _Account(msgspec.Struct, frozen=True):
+    """As REST calls it."""
+
+    login: str = ""
+    type: str = ""
+
+
+class _End(msgspec.Struct, frozen=True):
+    ref: str
+    sha: str
+
+
+class OpenedPull(msgspec.Struct, frozen=True):
+    """What REST answers when a pull request was opened for a branch of the repository itself."""
+
+    number: int
+    title: str
+    created_at: datetime
+    updated_at: datetime
+    head: _End
+    base: _End
+    body: str | None = None
+    draft: bool = False
+    html_url: str | None = None
+    user: _Account | None = None
+    labels: list[Label | None] = []
 
 
 class _PageInfo(msgspec.Struct, frozen=True, rename="camel"):
@@ -390,6 +418,31 @@ def _pull(node: _Pull, repo: RepoName, identity: str) -> PullRequest:
     )
 
 
+def opened(made: OpenedPull, repo: RepoName, identity: str) -> PullRequest:
+    """As the first query about it will find it, but for its checks and whether it can be merged."""
+    # GraphQL calls an App's account by its bare name.
+    bare = (
+        made.user.login.removesuffix("[bot]") if made.user is not None and made.user.type == "Bot" else None
+    )
+    author = None if made.user is None else _Who(bare or made.user.login)
+    node = _Pull(
+        made.number,
+        made.title,
+        "OPEN",
+        made.created_at,
+        made.updated_at,
+        made.head.ref,
+        made.head.sha,
+        made.base.ref,
+        body=made.body,
+        is_draft=made.draft,
+        url=made.html_url,
+        author=author,
+        labels=Labels(made.labels),
+    )
+    return _pull(node, repo, identity)
+
+
 def _closes(found: _ClosingList | None, repo: RepoName) -> int | None:
     """The issue that merging it closes, where it is one and of the same repository."""
     nodes = [node for node in (found.nodes if found is not None else None) or () if node is not None]
@@ -461,8 +514,8 @@ def body(text: str | None) -> str:
     return _redact(clean(text or ""))
 
 
-def labels(found: _Labels | None) -> tuple[str, ...]:
-    nodes: Iterable[_Label | None] = (found.nodes if found is not None else None) or ()
+def labels(found: Labels | None) -> tuple[str, ...]:
+    nodes: Iterable[Label | None] = (found.nodes if found is not None else None) or ()
     names = (clean_line(node.name, limit=MAX_NAME) for node in nodes if node is not None)
     return tuple(dict.fromkeys(filter(None, names)))
 

@@ -1,7 +1,8 @@
 """What every write shares: one repository's calls, who hive is there, and the published copy.
 
-A write is followed by a read of what it changed, by the same query and decoder as the poll's, so that what a
-write returns, what is published and what a later look finds are equal to the letter.
+What a write returns and publishes is what its own answer says, where that says enough: a read costs as much
+as a write. Else a read follows, by the same query and decoder as the poll's. Either way the poll reads once
+more what was written (`Mirror.own`), so that a later look finds what GitHub has, to the letter.
 """
 
 from __future__ import annotations
@@ -167,6 +168,11 @@ class Desk:
             known = [str(PullKey(key.repo, n)) for n in _near(self.mirror.pull_numbers(key.repo), key)]
             raise unknown("pull request", str(key), known)
         return read
+
+    def opened(self, repo: RepoName, answer: Answer) -> ReadPull:
+        """What the answer says of a pull request that it opened. Raises Garbled."""
+        made = answer.decode(decode.OpenedPull)
+        return ReadPull(decode.opened(made, repo, self._identity), whole=True)
 
     def _ask(self, ask: Ask, what: str) -> Seen:
         self.api(ask.repo)

@@ -10,7 +10,7 @@ from urllib.parse import quote
 import msgspec
 
 from backends.forges import local_rows as rows
-from backends.forges.github import approvals, comments
+from backends.forges.github import approvals, comments, decode
 from backends.forges.github.decode import ReadIssue
 from backends.forges.github.desk import Desk, RepoApi
 from backends.forges.github.errors import AnswerLost, Gone, NotFound
@@ -21,6 +21,10 @@ from hive_tui.core.errors import Refused, SourceError
 from hive_tui.core.execution import AUTHOR
 from hive_tui.core.ids import IssueKey, RepoName
 from hive_tui.core.model import Comment, Issue, body_sha
+
+LATELY = timedelta(seconds=10)
+"""What was read so short a while ago is not read again before a write; the write's own answer tells whether
+somebody else came in between."""
 
 TRIES = 3
 """Of a write whose answer is lost each time."""
@@ -48,6 +52,8 @@ class Issues:
         self._lock = threading.Lock()
         self._handed_out: set[tuple[str, int]] = set()
         self._intents = Intents(desk.mirror.database, desk.client.now)
+        self._late: dict[IssueKey, tuple[datetime, Issue]] = {}
+        self._said = comments.Known()
 
     def create(self, repo: RepoName, *, title: str, body: str, labels: Sequence[str]) -> Issue:
         api = self._desk.api(repo)
@@ -109,7 +115,36 @@ class Issues:
 
     def get(self, key: IssueKey) -> Issue:
         """As it is now, and published so if it is hive's."""
-        return self._desk.mirror.put_issue(self._read(key), workflow_labels=WORKFLOW_LABELS)
+        found = self._desk.mirror.put_issue(self._read(key), workflow_labels=WORKFLOW_LABELS)
+        self._remember(found)
+        return found
+
+    def _remember(self, issue: Issue, at: datetime | None = None) -> None:
+        """`issue` was read at `at`, by default just now."""
+        now = self._desk.client.now()
+        with self._lock:
+            recent = {key: known for key, known in self._late.items() if _is_recent(known[0], now)}
+            self._late = {**recent, issue.key: (at or now, issue)}
+
+    def _lately(self, key: IssueKey) -> Issue:
+        """As it was read a moment ago, else as it is now."""
+        with self._lock:
+            at, issue = self._late.get(key, (None, None))
+        if issue is not None and at is not None and _is_recent(at, self._desk.client.now()):
+            return issue
+        return self.get(key)
+
+    def _wrote(self, issue: Issue, **changes: object) -> Issue:
+        """Publish what a write made of an issue, by the write's own answer: the next poll reads the rest."""
+        self._desk.mirror.want_poll()
+        known = self._desk.mirror.own_issue(issue.key, self._desk.client.now(), **changes)
+        if known is None:
+            return self.get(issue.key)  # it may belong into the list from now on
+        with self._lock:
+            at, _ = self._late.get(issue.key, (None, None))
+        if at is not None:
+            self._remember(msgspec.structs.replace(issue, **changes), at)
+        return known
 
     def _read(self, key: IssueKey) -> ReadIssue:
         read = self._desk.read_issue(key)
@@ -137,18 +172,29 @@ class Issues:
 
     def set_labels(self, key: IssueKey, *, add: Sequence[str], remove: Sequence[str], by: str) -> Issue:
         """Adds first: an issue with a state too many is seen, one without any is forgotten."""
-        issue = self.get(key)
+        issue = self._lately(key)
         wanted = tuple(dict.fromkeys(map(rows.label, add)))
         if by == AUTHOR and self._moved_by_a_person(issue, wanted, remove):
             return issue
         has = {name.lower() for name in issue.labels}
         missing = [name for name in wanted if name.lower() not in has]
+        if missing:
+            found = put_labels(self._desk.api(key.repo), key.number, missing)
+            mine = {name.lower() for name in missing}
+            before = tuple(name for name in found if name.lower() not in mine)
+            seen = msgspec.structs.replace(issue, labels=before)
+            if by == AUTHOR and self._moved_by_a_person(seen, wanted, remove):
+                # Somebody came between the look and the write: theirs stays, and hive's goes.
+                kept = take_labels(self._desk.api(key.repo), key.number, missing)
+                return self._wrote(issue, labels=before if kept is None else kept)
+            issue = msgspec.structs.replace(issue, labels=found)
         keep = {name.lower() for name in wanted}
         surplus = [name for name in issue.labels if name in remove and name.lower() not in keep]
-        if not missing and not surplus:
-            return issue
-        relabel(self._desk.api(key.repo), key.number, missing, surplus)
-        return self._changed(key)
+        if surplus:
+            left = take_labels(self._desk.api(key.repo), key.number, surplus)
+            rest = tuple(name for name in issue.labels if name not in surplus)
+            issue = msgspec.structs.replace(issue, labels=rest if left is None else left)
+        return self._wrote(issue, labels=issue.labels) if missing or surplus else issue
 
     def _moved_by_a_person(self, issue: Issue, add: Sequence[str], remove: Sequence[str]) -> bool:
         """Whether the state that hive is about to change is not the one that it saw."""
@@ -166,12 +212,12 @@ class Issues:
         return bool(leaves) and not found
 
     def set_open(self, key: IssueKey, is_open: bool) -> Issue:
-        issue = self.get(key)
+        issue = self._lately(key)
         if issue.open == is_open:
             return issue
         body = {"state": "open"} if is_open else {"state": "closed", "state_reason": "completed"}
         self._desk.api(key.repo).patch(f"/issues/{key.number}", body, what=str(key))
-        return self._changed(key)
+        return self._wrote(issue, open=is_open)
 
     def approve(self, key: IssueKey) -> Issue:
         """Approve the text as it is now, as the person whose token it is."""
@@ -185,16 +231,22 @@ class Issues:
         issue = self.get(key)
         approvals.write(api, key.number, me, body_sha(issue.body))
         if approvals.LABEL not in issue.labels:
-            relabel(api, key.number, [approvals.LABEL], [])
+            put_labels(api, key.number, [approvals.LABEL])
         return self._changed(key)
 
     def comment(self, key: IssueKey, *, body: str, marker: str | None) -> None:
         api = self._desk.api(key.repo)
+        with self._lock:
+            at, issue = self._late.get(key, (None, None))
+        recent = at is not None and _is_recent(at, self._desk.client.now())
+        bare = recent and issue is not None and issue.comments == 0
         try:
-            comments.write(api, key.number, self._desk.me(key.repo), body, marker)
+            me = self._desk.me(key.repo)
+            comments.write(api, key.number, me, body, marker, known=self._said, bare=bare)
         except (NotFound, Gone):
             self._desk.read_issue(key)  # an unknown one is said as such
             raise
+        self._desk.mirror.own(key, self._desk.client.now())
         self._desk.mirror.want_poll()
 
     def comments(self, key: IssueKey) -> list[Comment]:
@@ -209,14 +261,33 @@ class Issues:
         return self.get(key)
 
 
+def _is_recent(at: datetime, now: datetime) -> bool:
+    return timedelta(0) <= now - at <= LATELY
+
+
 def relabel(api: RepoApi, number: int, add: Sequence[str], remove: Sequence[str]) -> None:
     """Put labels on an issue or pull request and take others off; the rest is not touched."""
-    what = f"the labels of {api.repo}#{number}"
     if add:
-        # Adding what is there already is no change.
-        api.post(f"/issues/{number}/labels", {"labels": list(add)}, what=what, repeatable=True)
-    for name in remove:
+        put_labels(api, number, add)
+    take_labels(api, number, remove)
+
+
+def put_labels(api: RepoApi, number: int, names: Sequence[str]) -> tuple[str, ...]:
+    """Returns all that are on it then; adding what is there already is no change."""
+    what = f"the labels of {api.repo}#{number}"
+    answer = api.post(f"/issues/{number}/labels", {"labels": list(names)}, what=what, repeatable=True)
+    return decode.labels(decode.Labels(answer.decode(list[decode.Label | None])))
+
+
+def take_labels(api: RepoApi, number: int, names: Sequence[str]) -> tuple[str, ...] | None:
+    """Returns those that are left, None where that was not said."""
+    left: tuple[str, ...] | None = None
+    for name in names:
+        path = f"/issues/{number}/labels/{quote(name, safe='')}"
         try:
-            api.delete(f"/issues/{number}/labels/{quote(name, safe='')}", what=what)
+            answer = api.delete(path, what=f"the labels of {api.repo}#{number}")
         except NotFound:
-            continue  # somebody took it off meanwhile
+            left = None  # somebody took it off meanwhile
+            continue
+        left = decode.labels(decode.Labels(answer.decode(list[decode.Label | None])))
+    return left

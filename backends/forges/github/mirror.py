@@ -7,6 +7,7 @@ once; a poll that was under way meanwhile does not put the older state back.
 from __future__ import annotations
 
 import sqlite3
+import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
@@ -20,7 +21,6 @@ from backends.forges import local_rows as rows
 from hive_tui.core.ids import IssueKey, PullKey, RepoName
 from hive_tui.core.model import (
     ApiUse,
-    Approval,
     Check,
     Claim,
     Issue,
@@ -32,6 +32,9 @@ from hive_tui.core.model import (
 
 if TYPE_CHECKING:
     from backends.forges.github.decode import IssueText, ReadIssue, ReadPull
+
+ANSWERED = timedelta(seconds=5)
+"""What a write changed was changed no longer than this before its answer came."""
 
 ENDED_KEPT = timedelta(days=7)
 """How long a merged or closed pull request of hive's stays in the list."""
@@ -69,6 +72,9 @@ class Sync(msgspec.Struct, frozen=True):
     failures: int = 0
     unknown: dict[int, int] = {}
     """Pull requests whose mergeability GitHub had not worked out, and how often that was asked."""
+    later_issues: tuple[int, ...] = ()
+    later_pulls: tuple[int, ...] = ()
+    """What is to be read with the next query, and is no reason for one by itself for a while."""
 
 
 class Known(msgspec.Struct, frozen=True):
@@ -90,6 +96,8 @@ class Mirror:
     def __init__(self, database: Database, repos: frozenset[RepoName]) -> None:
         self.database = database
         self.repos = repos
+        self._lock = threading.Lock()
+        self._own: dict[IssueKey | PullKey, datetime] = {}
 
     # For the writes of this process
 
@@ -116,10 +124,33 @@ class Mirror:
         with self.taking_in() as into:
             return into.put_pull(read)
 
-    def annotate_issue(self, key: IssueKey, *, approval: Approval | None) -> Issue | None:
-        """Keep what GitHub has no place for; None where the issue is not in the list."""
+    def own_issue(self, key: IssueKey, at: datetime, **changes: object) -> Issue | None:
+        """Publish what a write made of an issue, at `at` by GitHub's clock; None where it is not listed."""
+        self.own(key, at)
         with self.taking_in() as into:
-            return into.annotate_issue(key, approval=approval)
+            return into.annotate_issue(key, at - ANSWERED, **changes)
+
+    def own_pull(self, key: PullKey, at: datetime, **changes: object) -> PullRequest | None:
+        """Publish what a write made of a pull request; None where it is not in the list."""
+        self.own(key, at)
+        return self.annotate_pull(key, **changes)
+
+    def own(self, key: IssueKey | PullKey, at: datetime) -> None:
+        """Something of hive's was written there just now: a change until then is no news."""
+        with self._lock:
+            self._own[key] = at
+
+    def owned(self, repo: RepoName) -> dict[IssueKey | PullKey, datetime]:
+        """What was written by this process in a repository and not read since, and when."""
+        with self._lock:
+            return {key: at for key, at in self._own.items() if key.repo == repo}
+
+    def disown(self, read: Mapping[IssueKey | PullKey, datetime]) -> None:
+        """What `owned` said is read now."""
+        with self._lock:
+            for key, at in read.items():
+                if self._own.get(key) == at:
+                    del self._own[key]
 
     def annotate_pull(self, key: PullKey, **changes: object) -> PullRequest | None:
         """Set `lease`, `run` or `issue`, which later reads keep; None where it is not in the list."""
@@ -284,11 +315,13 @@ class TakingIn:
         self._write_issue(new, stored, body_of)
         return new
 
-    def annotate_issue(self, key: IssueKey, *, approval: Approval | None) -> Issue | None:
+    def annotate_issue(self, key: IssueKey, at: datetime, **changes: object) -> Issue | None:
+        """Set what is known of it without a read; what was read before `at` does not undo it."""
         stored, body_of = self._stored_issue(key)
         if stored is None:
             return None
-        new = msgspec.structs.replace(stored, approval=approval)
+        changes["updated_at"] = max(stored.updated_at, at.replace(microsecond=0))
+        new = msgspec.structs.replace(stored, **changes)
         self._write_issue(new, stored, body_of)
         return new
 

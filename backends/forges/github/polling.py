@@ -80,6 +80,7 @@ class Poller:
         self._scope = scope
         self._clock = clock
         self._luck = luck
+        self._queried_at: datetime | None = None
 
     def poll(self, *, active: bool, wanted: bool, patience: float = cadence.PATIENCE) -> float:
         """Poll if it is due or wanted; returns the seconds until this is to be asked again.
@@ -123,6 +124,7 @@ class Poller:
         cost = 0
         try:
             self._probe(readings, pulls, started, patience, asked=wanted)
+            self._decide_what_waits(list(readings.values()), started, asked=wanted)
             cost = self._read(readings, patience)
             self._look_up(readings)
         except SourceError as error:
@@ -176,6 +178,17 @@ class Poller:
         return error if isinstance(error, ServerDown) else None
 
     # Second tier
+
+    def _decide_what_waits(self, readings: Sequence[Reading], now: datetime, *, asked: bool) -> None:
+        """What can wait costs nothing beside what cannot: a query is a point, however little it asks for."""
+        last = self._queried_at
+        waited = last is None or not 0 <= (now - last).total_seconds() < cadence.LATER_SECONDS
+        if asked or waited or any(reading.ask is not None for reading in readings):
+            for reading in readings:
+                if reading.can_wait:
+                    reading.wait_no_longer()
+        if any(reading.ask is not None for reading in readings):
+            self._queried_at = now
 
     def _read(self, readings: dict[RepoName, Reading], patience: float) -> int:
         """Ask until nothing is open; returns the points. Raises SourceError for all of GitHub."""
@@ -282,14 +295,16 @@ class Poller:
     ) -> None:
         now = self._clock()
         uses = self._client.uses()
+        # What concerns all of GitHub says nothing against one repository.
+        taken = [r for r in readings if failed is None or (r.error is None and r.done)]
         with self._mirror.taking_in() as into:
-            for reading in readings:
-                # What concerns all of GitHub says nothing against one repository.
-                if failed is None or (reading.error is None and reading.done):
-                    reading.take_in(into, now, self._luck())
+            for reading in taken:
+                reading.take_in(into, now, self._luck())
             into.tidy(self._mirror.repos, now)
             into.budgets(uses)
             changed_at = now if into.changed else before.changed_at
+        for reading in taken:
+            reading.taken_in()
         pulls = self._mirror.pulls()
         pending = any(
             pull.run is not None and checks_open(pull, now) for found in pulls.values() for pull in found

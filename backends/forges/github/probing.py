@@ -40,6 +40,8 @@ class Moved(msgspec.Struct, frozen=True):
 
     issues: tuple[int, ...] = ()
     pulls: tuple[int, ...] = ()
+    changed_at: dict[int, datetime] = {}
+    """When each of them changed last."""
     more: bool = False
     """More changed than one page shows: read all of it."""
     etag: str | None = None
@@ -92,6 +94,7 @@ def _newest(client: Client, repo: RepoName, sync: Sync, seconds: float) -> Moved
         unchanged,
         issues=tuple(entry.number for entry in fresh if entry.pull_request is None),
         pulls=tuple(entry.number for entry in fresh if entry.pull_request is not None),
+        changed_at={entry.number: entry.updated_at for entry in fresh},
         more=len(fresh) == PAGE,
         etag=answer.etag,
         seen=max((entry.updated_at for entry in entries), default=sync.seen),

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from urllib.parse import quote
 
 import msgspec
 
 from backends.forges import local_rows as rows
-from backends.forges.github import leases, statuses
+from backends.forges.github import leases, statuses, templates
+from backends.forges.github.answers import Answer
 from backends.forges.github.client import DIFF
 from backends.forges.github.desk import Desk, RepoApi
 from backends.forges.github.errors import AnswerLost, Conflict, GitHubError, Invalid, NotFound
 from backends.forges.github.issues import relabel
+from backends.forges.github.mirror import ANSWERED
 from hive_tui.core.errors import Refused, UsageError
 from hive_tui.core.ids import PullKey, RepoName, WorkerName
 from hive_tui.core.model import Check, Lease, PullRequest, PullState, Verdict
@@ -22,10 +24,11 @@ from hive_tui.core.text import clean, clean_line
 TRIES = 3
 """Of a write whose answer is lost each time, or that others overtake."""
 
+TEMPLATE_KEPT = timedelta(hours=1)
+"""A template is not asked for again so long: it changes once a year."""
+
 MAX_DIFF = 4_000_000
 """Characters kept of a diff."""
-
-MAX_TEMPLATE = 20_000
 
 
 class _Branch(msgspec.Struct, frozen=True):
@@ -52,42 +55,34 @@ class _Ref(msgspec.Struct, frozen=True):
     object: _Target = _Target()
 
 
-class _Entry(msgspec.Struct, frozen=True):
-    name: str = ""
-    path: str = ""
-    type: str = ""
-
-
-class _Leaf(msgspec.Struct, frozen=True):
-    path: str = ""
-    type: str = ""
-
-
-class _Tree(msgspec.Struct, frozen=True):
-    tree: list[_Leaf] = []
-
-
 class Pulls:
     """See `core.ports.Forge`. Thread-safe."""
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
+        self._templates: dict[tuple[RepoName, str], tuple[datetime, str | None]] = {}
 
     # Opening
 
     def open(self, new: NewPull) -> PullRequest:
         """Raises Refused when the branch is missing or has nothing that its base has not."""
         api = self._desk.api(new.repo)
-        number = self._find(api, new) or self._open(api, new)
-        key = PullKey(new.repo, number)
-        pull = self._publish(key)
+        number = self._find(api, new)
+        made = self._open(api, new) if number is None else number
+        if isinstance(made, int):
+            pull = self._publish(PullKey(new.repo, made))
+        else:
+            pull = self._desk.mirror.put_pull(self._desk.opened(new.repo, made))
+        key = pull.key
+        self._desk.mirror.own(key, self._desk.client.now())
         noted = self._desk.mirror.annotate_pull(
             key, run=new.run or pull.run, issue=pull.issue if new.issue is None else new.issue
         )
         self._desk.mirror.want_poll()
         return noted or pull
 
-    def _open(self, api: RepoApi, new: NewPull) -> int:
+    def _open(self, api: RepoApi, new: NewPull) -> int | Answer:
+        """What GitHub says of the one that it opened, or the number of one that there is."""
         body = {
             "title": rows.title(new.title),
             "body": rows.body(new.body),
@@ -97,7 +92,7 @@ class Pulls:
         what = f"a pull request of {clean_line(new.branch)} in {new.repo}"
         for attempt in range(TRIES):
             try:
-                return api.post("/pulls", body, what=what).decode(_Pull).number
+                return api.post("/pulls", body, what=what)
             except (Invalid, AnswerLost) as error:
                 # Another one is open already, or this very request got there though its answer did not.
                 found = self._find(api, new)
@@ -133,16 +128,12 @@ class Pulls:
 
     def template(self, repo: RepoName, base: str, places: tuple[str, ...]) -> str | None:
         """The first of these files that is on the base branch, in whatever case its name is written."""
-        api = self._desk.api(repo)
-        listed: dict[str, list[_Entry]] = {}
-        for place in places:
-            folder, _, name = place.rpartition("/")
-            if folder not in listed:
-                listed[folder] = _listing(api, folder, base)
-            for entry in listed[folder]:
-                if entry.type == "file" and entry.name.lower() == name.lower():
-                    return _file(api, entry.path, base)
-        return None
+        now = self._desk.client.now()
+        at, found = self._templates.get((repo, base), (None, None))
+        if at is None or not timedelta(0) <= now - at < TEMPLATE_KEPT:
+            found = templates.find(self._desk.api(repo), base, places)
+            self._templates[repo, base] = now, found
+        return found
 
     # Reading
 
@@ -171,7 +162,15 @@ class Pulls:
             if check.sha == self._publish(key).head:
                 raise
             # Else it is a late word on a commit that is not there any more.
-        return self._changed(key)
+            return self._changed(key)
+        pull = self._desk.mirror.pull(key)
+        if pull is None or pull.head != check.sha:
+            return self._changed(key)
+        said = {known.name: known for known in pull.checks} | {check.name: statuses.as_read(check)}
+        checks = tuple(said[name] for name in sorted(said))
+        noted = self._desk.mirror.own_pull(key, self._desk.client.now(), checks=checks)
+        self._desk.mirror.want_poll()
+        return noted or pull
 
     def set_verdict(self, key: PullKey, verdict: Verdict) -> PullRequest:
         """A verdict on another commit than the head is void, so it changes nothing."""
@@ -225,9 +224,10 @@ class Pulls:
                 if not passing or attempt == TRIES - 1:
                     raise _worded(error, pull) from error
             else:
-                pull = self._landed(key, sha)
-        if pull.state is PullState.MERGED:
-            _delete_branch(api, pull)
+                pull = self._landed(pull, sha)
+                # The branch was at this head when it was merged, so there is no need to look.
+                _delete_branch(api, pull, looked=True)
+                return pull
         return pull
 
     def _merge(self, api: RepoApi, pull: PullRequest, head: str, message: str) -> str:
@@ -243,16 +243,20 @@ class Pulls:
         )
         return answer.decode(_Merged).sha
 
-    def _landed(self, key: PullKey, sha: str) -> PullRequest:
-        """It is merged, whatever a copy of GitHub's that lags says of it."""
+    def _landed(self, pull: PullRequest, sha: str) -> PullRequest:
+        """It is merged, in GitHub's own word, whatever a copy of it that lags may say for a while."""
         self._desk.mirror.want_poll()
-        read = self._desk.read_pull(key)
-        if read.pull.state is not PullState.MERGED:
-            pull = msgspec.structs.replace(
-                read.pull, state=PullState.MERGED, merged_as=sha, merged_by=self._desk.me(key.repo)
-            )
-            read = msgspec.structs.replace(read, pull=pull)
-        return self._desk.mirror.put_pull(read)
+        now = self._desk.client.now()
+        changes: dict[str, object] = {
+            "state": PullState.MERGED,
+            "updated_at": max(pull.updated_at, (now - ANSWERED).replace(microsecond=0)),
+            "merged_as": sha,
+            "merged_by": self._desk.me(pull.repo),
+            "mergeable": None,
+            "lease": None,
+        }
+        noted = self._desk.mirror.own_pull(pull.key, now, **changes)
+        return noted or msgspec.structs.replace(pull, **changes)
 
 
 def _refuse(pull: PullRequest, head: str) -> None:
@@ -278,13 +282,13 @@ def _worded(error: GitHubError, pull: PullRequest) -> GitHubError | Refused:
     return error
 
 
-def _delete_branch(api: RepoApi, pull: PullRequest) -> None:
+def _delete_branch(api: RepoApi, pull: PullRequest, *, looked: bool = False) -> None:
     """Delete an attempt's branch after its merge, if it still is what was merged. It may stay: nothing
     depends on it, and a later merge of the same tries again."""
     if not pull.branch.startswith("hive/"):
         return
     try:
-        if _head(api, pull.branch) == pull.head:
+        if looked or _head(api, pull.branch) == pull.head:
             api.delete(f"/git/refs/heads/{quote(pull.branch)}", what=f"the branch {pull.branch}")
     except GitHubError:
         return
@@ -296,24 +300,3 @@ def _head(api: RepoApi, branch: str) -> str | None:
         return api.get(path, what=f"the branch {clean_line(branch)}").decode(_Ref).object.sha
     except NotFound:
         return None
-
-
-def _listing(api: RepoApi, folder: str, base: str) -> list[_Entry]:
-    what = f"the files of {api.repo}"
-    try:
-        if not folder:
-            tree = api.get(f"/git/trees/{quote(base, safe='')}", what=what).decode(_Tree).tree
-            return [_Entry(item.path, item.path, "file") for item in tree if item.type == "blob"]
-        answer = api.get(f"/contents/{quote(folder)}", what=what, params={"ref": base})
-    except NotFound:
-        return []
-    # A file where a folder is looked for is answered by an object.
-    return answer.decode(list[_Entry]) if answer.body.lstrip().startswith(b"[") else []
-
-
-def _file(api: RepoApi, path: str, base: str) -> str:
-    raw = "application/vnd.github.raw+json"
-    what = f"the template of {api.repo}"
-    return clean(
-        api.text(f"/contents/{quote(path)}?ref={quote(base)}", what=what, accept=raw), limit=MAX_TEMPLATE
-    )

@@ -81,6 +81,9 @@ class Reading:
         self._asked_again = False
         self._asked_texts = False
         self._completed = False
+        self._asked = False
+        self._own: dict[IssueKey | PullKey, datetime] = {}
+        self._later = Ask(repo)
 
     # What to ask
 
@@ -89,32 +92,58 @@ class Reading:
     ) -> None:
         """The first question, after the probe (None where it is read for the first time). `asked`: a person
         wants to know, so that also checks that failed are read: somebody may have run them again."""
-        self._begun = True
+        self._begun, self._asked = True, asked
         self.moved = moved
+        self._own = self._mirror.owned(self.repo)
         sync = self.known.sync
         if moved is None or moved.more or sync.full_at is None or now - sync.full_at >= cadence.FULL:
             self._begin_full()
             return
         pulls = list(open_pulls)
-        wanted = set(moved.pulls) | {p.number for p in pulls if self._mergeability_open(p)}
+        issues = [n for n in moved.issues if not self._is_own(IssueKey(self.repo, n), moved)]
+        others = {n for n in moved.pulls if not self._is_own(PullKey(self.repo, n), moved)}
+        self._next = Ask(self.repo, numbers=tuple(issues), pull_numbers=tuple(sorted(others)))
+        # The rest of what changed is hive's own doing, and its answers are published already.
+        later = {*sync.later_issues, *moved.issues, *(k.number for k in self._own if type(k) is IssueKey)}
+        later_pulls = {*sync.later_pulls, *moved.pulls, *(k.number for k in self._own if type(k) is PullKey)}
+        later_pulls |= {pull.number for pull in pulls if self._mergeability_open(pull)}
         if moved.base_sha != sync.base_sha:
-            wanted |= {pull.number for pull in pulls if pull.base == self.known.state.base}
-        heads = {
-            pull.head
-            for pull in pulls
-            if pull.number not in wanted
-            and pull.head
-            and (checks_open(pull, now) or (asked and not checks_passed(pull)))
-        }
+            later_pulls |= {pull.number for pull in pulls if pull.base == self.known.state.base}
+        later, later_pulls = later - set(issues), later_pulls - others
+        read = others | later_pulls
+        heads = {pull.head for pull in pulls if pull.number not in read and _is_followed(pull, now, asked)}
         # A text that was never read, of an issue that nothing is decided by, costs nothing beside the rest.
         texts = self._mirror.without_text(self.repo)[:TEXTS]
-        self._next = Ask(
+        self._later = Ask(
             self.repo,
-            numbers=moved.issues,
-            pull_numbers=tuple(sorted(wanted)),
+            numbers=tuple(sorted(later)),
+            pull_numbers=tuple(sorted(later_pulls)),
             heads=tuple(sorted(heads)),
-            bodies=tuple(number for number in texts if number not in moved.issues),
+            bodies=tuple(number for number in texts if number not in {*issues, *later}),
         )
+
+    def _is_own(self, key: IssueKey | PullKey, moved: Moved) -> bool:
+        """Whether hive itself made the latest change there."""
+        written = self._own.get(key)
+        return written is not None and moved.changed_at[key.number] <= written
+
+    @property
+    def can_wait(self) -> bool:
+        """Whether there is something to be read that is no reason for a query right now."""
+        return self.error is None and bool(self._later.requests or self._later.singles)
+
+    def wait_no_longer(self) -> None:
+        """Ask for that too."""
+        now, later = self._next, self._later
+        self._next = msgspec.structs.replace(
+            later,
+            issues=now.issues,
+            pulls=now.pulls,
+            ended=now.ended,
+            numbers=now.numbers + later.numbers,
+            pull_numbers=now.pull_numbers + later.pull_numbers,
+        )
+        self._later = Ask(self.repo)
 
     def _begin_full(self) -> None:
         self._full = True
@@ -220,8 +249,9 @@ class Reading:
         return {*issues, *concerns} - self._issues.keys(), set(pulls) - self._pulls.keys()
 
     def _unsure(self) -> set[int]:
-        """GitHub works out whether something can be merged when it is asked: it may know by now."""
-        if self._asked_again:
+        """GitHub works out whether something can be merged when it is asked: it may know by now. Nobody may
+        wait for it; then the next query will tell."""
+        if self._asked_again or not (self._asked or self._full):
             return set()
         self._asked_again = True
         return {
@@ -275,6 +305,11 @@ class Reading:
             self._publish(into)
         into.repository(self._state(now, luck), self._sync(now))
 
+    def taken_in(self) -> None:
+        """It is published, and with it what hive wrote before it was read."""
+        if self._seen_at is not None and not (self.error or self._holes or self.can_wait):
+            self._mirror.disown(self._own)
+
     def _publish(self, into: TakingIn) -> None:
         for read in self._issues.values():
             if not read.has_body and self._ready(read.issue) and not into.has_text(read):
@@ -316,7 +351,13 @@ class Reading:
             if read.pull.state is PullState.OPEN and read.pull.mergeable is None
         }
         kept = {n: tries for n, tries in sync.unknown.items() if n not in self._pulls}
-        sync = msgspec.structs.replace(sync, failures=0, unknown={**kept, **unknown})
+        sync = msgspec.structs.replace(
+            sync,
+            failures=0,
+            unknown={**kept, **unknown},
+            later_issues=self._later.numbers,
+            later_pulls=self._later.pull_numbers,
+        )
         if self.moved is not None:
             moved = self.moved
             sync = msgspec.structs.replace(
@@ -332,6 +373,10 @@ class Reading:
             if self.moved is None:
                 sync = msgspec.structs.replace(sync, base_sha=self._facts.base_sha)
         return sync
+
+
+def _is_followed(pull: PullRequest, now: datetime, asked: bool) -> bool:
+    return bool(pull.head) and (checks_open(pull, now) or (asked and not checks_passed(pull)))
 
 
 def checks_open(pull: PullRequest, now: datetime) -> bool:

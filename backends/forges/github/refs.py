@@ -13,6 +13,7 @@ import msgspec
 
 from backends.forges.github.desk import RepoApi
 from backends.forges.github.errors import AnswerLost, Conflict, Invalid, NotFound
+from hive_tui.core.ids import RepoName
 from hive_tui.core.text import clean
 
 TRIES = 4
@@ -55,9 +56,11 @@ class _Inner(msgspec.Struct, frozen=True):
 class Register:
     """One ref, by its name without `refs/`."""
 
-    def __init__(self, api: RepoApi, name: str) -> None:
+    def __init__(self, api: RepoApi, name: str, trees: dict[RepoName, str] | None = None) -> None:
+        """`trees` remembers a tree of each repository."""
         self._api = api
         self._name = name
+        self._trees = {} if trees is None else trees
         self.what = f"{api.repo} refs/{name}"
 
     def read(self) -> Entry | None:
@@ -74,7 +77,11 @@ class Register:
         An answer that was lost is looked for: the commit is ours alone, and the ref is at it or not.
         """
         tree = before.tree if before is not None else self._some_tree()
-        mine = Entry(self._commit(before, tree, text), tree, text)
+        try:
+            mine = Entry(self._commit(before, tree, text), tree, text)
+        except Invalid:
+            self._trees.pop(self._api.repo, None)  # a history that was rewritten may have taken it along
+            raise
         for attempt in range(TRIES):
             try:
                 self._point(before, mine.sha)
@@ -110,7 +117,10 @@ class Register:
 
     def _some_tree(self) -> str:
         """A commit needs a tree; any will do, and the default branch's is there already."""
-        return self._api.get("/commits/HEAD", what=self._api.repo).decode(_Tip).commit.tree.sha
+        if self._api.repo not in self._trees:
+            tip = self._api.get("/commits/HEAD", what=self._api.repo).decode(_Tip)
+            self._trees[self._api.repo] = tip.commit.tree.sha
+        return self._trees[self._api.repo]
 
     def _point(self, before: Entry | None, mine: str) -> None:
         if before is None:

@@ -20,8 +20,18 @@ _redact = Redactor()
 
 def put_check(api: RepoApi, check: Check) -> None:
     """Say how a check ended for exactly its commit; the last word of a name counts."""
+    said = as_read(check)
+    _put(api, said.sha, said.name, _STATES[said.state], said.detail)
+
+
+def as_read(check: Check) -> Check:
+    """A check as a later read finds it."""
     name = clean_line(check.name, limit=100)
-    _put(api, check.sha, name, _STATES[check.state], check.detail)
+    return Check(name, check.state, check.sha, _described(check.detail))
+
+
+def _described(detail: str) -> str:
+    return clean_line(_redact(clean_line(detail)), limit=MAX_WORDS)
 
 
 def put_verdict(api: RepoApi, verdict: Verdict) -> None:
@@ -31,7 +41,6 @@ def put_verdict(api: RepoApi, verdict: Verdict) -> None:
 def _put(api: RepoApi, sha: str, name: str, state: str, detail: str) -> None:
     if not re.fullmatch(r"[0-9a-f]{40}|[0-9a-f]{64}", sha):
         raise UsageError(f"{clean_line(sha, limit=80)!r} is no commit.", "A whole SHA is needed.")
-    described = clean_line(_redact(clean_line(detail)), limit=MAX_WORDS)
-    body = {"state": state, "context": name, "description": described}
+    body = {"state": state, "context": name, "description": _described(detail)}
     # Said twice it is said once: only the last one of a name counts.
     api.post(f"/statuses/{sha}", body, what=f"the status {name} of {api.repo}", repeatable=True)

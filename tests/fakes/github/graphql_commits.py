@@ -48,7 +48,17 @@ class Blob(GitObject):
 
 
 class Tree(GitObject):
-    pass
+    @property
+    def entries(self) -> list[TreeEntry]:
+        return [TreeEntry(*entry) for entry in self.repo.git.tree(self.record)]
+
+
+class TreeEntry:
+    """`path` is the name too: one folder is listed at a time."""
+
+    def __init__(self, mode: str, kind: str, oid: str, size: int | None, path: str) -> None:
+        self.mode, self.type, self.oid, self.size = int(mode, 8), kind, oid, size or 0
+        self.name = path
 
 
 class GitActor:
