@@ -55,7 +55,12 @@ def harmless(text: str, *, limit: int) -> str:
 
 
 def wrapped(text: str, width: int, *, lines: int) -> list[str]:
-    """`text` in at most so many lines of at most `width` cells, broken between words where it can be."""
+    """`text` in at most so many lines of at most `width` cells, broken between words where it can be.
+
+    None below two cells, as of a pane that is out of sight: not every character would have room.
+    """
+    if width < 2:
+        return []
     rest = harmless(text[: 8 * width * lines + 256], limit=4 * width * lines + 64).strip()
     found: list[str] = []
     while rest and len(found) < lines:

@@ -210,11 +210,13 @@ def _repositories(view: View, room: int) -> Iterator[Line]:
     """Repositories that cannot be read or worked on: the others go on."""
     for state in _in_trouble(view):
         said = text.clean_line(trouble.repository(state, view.now) or "")
-        why = text.clean_line(state.why or state.closed_to_work or "")
         short = said.removeprefix("cannot be read ")
         whole = [words for words in (f"✗ {said}", f"✗ {short}") if text.width(words) <= room]
-        head = short.removesuffix(why).rstrip(": ")
-        parts = [first_fitting(room, f"✗ {head}", f"✗ {head.removeprefix('since ')}"), why]
+        parts = ["✗ closed to work", said]
+        if state.why is not None:
+            why = text.clean_line(state.why)
+            head = short.removesuffix(why).rstrip(": ")
+            parts = [first_fitting(room, f"✗ {head}", f"✗ {head.removeprefix('since ')}"), why]
         label = str(state.name).rpartition("/")[2]
         yield from _told(label, whole[:1] or parts, room, Tone.BROKEN)
 

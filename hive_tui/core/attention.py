@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from hive_tui.core import gates, merging, text, workflow
+from hive_tui.core import gates, merging, text, trouble, workflow
 from hive_tui.core.dispatch import Plan
 from hive_tui.core.ids import IssueKey
 from hive_tui.core.model import CheckState, DispatcherState, Issue, Phase, PullRequest, PullState, Run
@@ -182,7 +182,7 @@ def _repositories(snapshot: Snapshot, now: datetime) -> Iterator[AttentionItem]:
                 words = state.why if named else f"{state.name} cannot be read: {state.why}"
                 yield AttentionItem(AttentionKind.REPOSITORY, words, target, state.since, "refresh")
         elif state.closed_to_work is not None:
-            words = f"{state.name} is closed to work: {state.closed_to_work}"
+            words = f"{state.name} {trouble.repository(state, now)}"
             yield AttentionItem(AttentionKind.REPOSITORY, words, target, None, "refresh")
 
 

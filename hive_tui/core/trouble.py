@@ -24,7 +24,10 @@ def repository(state: RepoState, now: datetime) -> str | None:
     if state.why is not None:
         since = f" since {text.clock(state.since, now)}" if state.since is not None else ""
         return f"cannot be read{since}, {next_try(state.retry_at, now)}: {state.why}"
-    return f"is closed to work: {state.closed_to_work}" if state.closed_to_work is not None else None
+    if state.closed_to_work is None:
+        return None
+    said = state.closed_to_work.removeprefix(f"{state.name} ")
+    return said if said != state.closed_to_work else f"is closed to work: {said}"
 
 
 def api(use: ApiUse, now: datetime) -> str:

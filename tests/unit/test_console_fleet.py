@@ -241,6 +241,8 @@ def test_a_narrow_pane_tells_since_when_and_the_next_try_and_why_below() -> None
         "           (404). Check the name.",
     ]
     assert "slow       ✗ 14:00, next try in 30s" in fleet_text(view, 40).splitlines()
+    for width in range(14):
+        assert fleet_lines.fleet_lines(view, width), "a pane out of sight has no room at all"
     assert fleet_text(view, 140).splitlines()[1] == f"forge      ✗ failed, next try in 30s: {why}"
 
 
@@ -429,6 +431,22 @@ def test_an_empty_list_says_why_and_what_to_do() -> None:
     assert said(Freshness(FORGE, Health.FRESH, scene.NOW)) == "None / Do it"
     failed = Freshness(FORGE, Health.FAILED, None, "403", scene.NOW + timedelta(seconds=5))
     assert said(failed) == "forge cannot be read / 403 / Next try in 5s · `hive doctor` says what is wrong"
+
+
+def test_an_archived_repository_is_named_once() -> None:
+    name = RepoName("acme/old")
+    closed = RepoState(name, closed_to_work=f"{name} is archived: unarchive it, or take it out of the fleet")
+    store = Store((CLUSTER, FORGE))
+    store.apply([Listed(CLUSTER, (Kind.FLEET, Kind.RUN), (scene.fleet(),))], scene.NOW)
+    store.apply([Listed(FORGE, (Kind.REPO,), (closed,))], scene.NOW)
+    view = derive(store.snapshot)
+    wide = fleet_text(view, 120).splitlines()[1]
+    assert wide == "old        ✗ is archived: unarchive it, or take it out of the fleet"
+    assert fleet_text(view, 50).splitlines()[1:4] == [
+        "old        ✗ closed to work",
+        "           is archived: unarchive it, or take it",
+        "           out of the fleet",
+    ]
 
 
 def test_a_list_of_the_tracker_says_which_repository_is_behind() -> None:

@@ -258,6 +258,7 @@ def test_a_text_takes_exactly_its_cells(text: str, width: int) -> None:
 @pytest.mark.parametrize("text", ODD)
 @pytest.mark.parametrize("width", [2, 5, 13, 40])
 def test_wrapped_lines_fit_and_lose_nothing(text: str, width: int) -> None:
+    assert not any(wrapped(text, none, lines=100) for none in (-1, 0, 1)), "there is no room"
     lines = wrapped(text, width, lines=100)
     assert all(cell_len(line) <= width for line in lines)
     whole = wrapped(text, 1_000, lines=1)[0]
