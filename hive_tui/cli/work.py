@@ -128,6 +128,8 @@ def _words(decision: Decision) -> tuple[IssueKey | None, str]:
             return decision.run.key, f"save the work of {decision.run.id}, whose process is gone"
         case decisions.Renew():
             return decision.run.key, f"renew the claim of {decision.run.id}"
+        case decisions.Show():
+            return decision.run.key, f"show that {decision.run.spec.worker} works on {decision.run.key}"
         case decisions.Settle():
             return decision.run.key, f"settle {decision.run.id}, which {decision.run.phase.value}"
         case decisions.ReleaseSlot():

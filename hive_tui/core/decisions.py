@@ -53,6 +53,12 @@ class Renew(msgspec.Struct, frozen=True, tag=True):
     run: Run
 
 
+class Show(msgspec.Struct, frozen=True, tag=True):
+    """Have the tracker show that a run is at work, which it may not do yet."""
+
+    run: Run
+
+
 class Settle(msgspec.Struct, frozen=True, tag=True):
     """Draw the consequences of a run's end: pull request, labels, back-off, slot."""
 
@@ -101,6 +107,7 @@ Decision = (
     | Launch
     | Recover
     | Renew
+    | Show
     | Settle
     | ReleaseSlot
     | ReleaseClaim

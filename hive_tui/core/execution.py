@@ -24,6 +24,7 @@ from hive_tui.core.decisions import (
     Renew,
     RestoreAgent,
     Settle,
+    Show,
     Start,
 )
 from hive_tui.core.errors import ClaimLost, HiveError, NoSlot, Refused, RunEnded, UsageError
@@ -92,10 +93,16 @@ class Executor:
         self._pull = pull
         self._rights = Rights(cluster, forge, fleet)
         self._drawn: dict[Hashable, None] = {}
+        self._shown: set[RunId] = set()
+        """Runs whose start the tracker shows."""
 
-    def renewals(self, runs: Iterable[Run], now: datetime) -> list[Renew]:
-        """The rights that are to be renewed now."""
-        return [Renew(run) for run in runs if self._rights.due(run, now)]
+    def renewals(self, runs: Iterable[Run], now: datetime) -> list[Renew | Show]:
+        """What runs at work need now: rights that are renewed, starts that the tracker is to show. Whoever
+        starts anew does not know of either, so it looks at all of them."""
+        at_work = [run for run in runs if run.live]
+        self._shown &= {run.id for run in at_work}
+        unshown = [Show(run) for run in at_work if run.id not in self._shown]
+        return [*(Renew(run) for run in at_work if self._rights.due(run, now)), *unshown]
 
     def execute(self, decision: Decision, now: datetime) -> bool:
         """Carry one decision out; False if somebody or something else came first.
@@ -125,6 +132,8 @@ class Executor:
                 return self._recover(decision.run, now)
             case Renew():
                 return self._renew(decision.run, now)
+            case Show():
+                return self._show(decision.run)
             case Settle():
                 return self._settle(decision, now)
             case ReleaseSlot():
@@ -230,14 +239,30 @@ class Executor:
         return True
 
     def _show_start(self, claim: Claim, issue: Issue, spec: RunSpec, now: datetime) -> None:
-        """Mirror a start in the tracker. The run is at work all the same if that does not answer."""
+        """Mirror a start in the tracker. The run is at work all the same if that does not answer, and it is
+        done as soon as it does."""
         try:
-            self._mirror_start(claim, issue)
-            earlier = self._earlier(spec)
-            self._comment(issue.key, messages.work_comment(spec, self._fleet, earlier))
+            self._mirror(claim, issue, spec)
         except HiveError as error:
             words = f"attempt {spec.attempt} is at work, but the tracker does not show it: {error.message}"
             self._record(now, "error", words, key=issue.key, run=spec.id)
+
+    def _show(self, run: Run) -> bool:
+        """Mirror a start, unless the issue's comment tells of it: then the labels were changed before it,
+        and those that are there now are somebody's own."""
+        if any(f"`{run.id}`" in comment.body for comment in self._forge.comments(run.key)):
+            self._shown.add(run.id)
+            return False
+        claim = self._cluster.get_claim(run.key)
+        if claim is None or claim.run != run.id:
+            return False  # its end is being settled
+        self._mirror(claim, self._forge.get_issue(run.key), run.spec)
+        return True
+
+    def _mirror(self, claim: Claim, issue: Issue, spec: RunSpec) -> None:
+        self._mirror_start(claim, issue)
+        self._comment(issue.key, messages.work_comment(spec, self._fleet, self._earlier(spec)))
+        self._shown.add(spec.id)
 
     def _comment(self, key: IssueKey, body: str) -> None:
         """Write the one comment of an issue anew."""

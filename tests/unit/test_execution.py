@@ -174,7 +174,7 @@ class TestRights:
         assert snapshot.fleet.slots_used == ()
 
     def test_what_a_dead_dispatcher_took_is_let_go(self, fleet: Fleet) -> None:
-        fleet.cluster.create_run = _killed  # type: ignore[assignment, method-assign]
+        fleet.cluster.create_run = _killed  # type: ignore[method-assign]
         with pytest.raises(KeyboardInterrupt):
             fleet.round()
         del fleet.cluster.create_run
@@ -267,7 +267,7 @@ class TestTracker:
         fleet.round(hours=1)
         (comment,) = fleet.comments()
         assert "Attempt 2 by codex-a is at work" in comment
-        assert "- Attempt 1 by claude-a failed: `the @team said 'no'` (–, – tokens)." in comment
+        assert "- Attempt 1 by claude-a failed: `the @team said 'no'` (not reported)." in comment
 
     def test_a_tracker_that_shows_nothing_stops_no_start(self, fleet: Fleet) -> None:
         fleet.forge.set_labels = _unreachable
@@ -276,6 +276,35 @@ class TestTracker:
         start, error = fleet.events()
         assert start == "start: attempt 1 → claude-a"
         assert error == "error: attempt 1 is at work, but the tracker does not show it: No answer."
+
+    def test_a_start_that_could_not_be_shown_is_shown_as_soon_as_that_works(self, fleet: Fleet) -> None:
+        works, fleet.forge.set_labels = fleet.forge.set_labels, _unreachable
+        fleet.round()
+        with pytest.raises(SourceError):
+            fleet.round(minutes=1)
+        fleet.forge.set_labels = works
+        fleet.round(minutes=1)
+        assert fleet.forge.get_issue(fleet.key).labels == ("status:in-progress",)
+        (comment,) = fleet.comments()
+        assert "Attempt 1 by claude-a is at work" in comment
+
+    def test_a_start_that_a_dead_dispatcher_has_not_shown_is_shown(self, fleet: Fleet) -> None:
+        fleet.forge.set_labels = _killed
+        with pytest.raises(KeyboardInterrupt):
+            fleet.round()
+        del fleet.forge.set_labels
+        fleet.restart()
+        fleet.round(minutes=1)
+        assert fleet.forge.get_issue(fleet.key).labels == ("status:in-progress",)
+        assert len(fleet.comments()) == 1
+
+    def test_what_a_person_changed_after_a_start_was_shown_stays(self, fleet: Fleet) -> None:
+        fleet.round()
+        fleet.forge.set_labels(fleet.key, add=("status:ready",), remove=("status:in-progress",), by="me")
+        fleet.restart()
+        fleet.round(minutes=1)
+        fleet.round(minutes=1)
+        assert fleet.forge.get_issue(fleet.key).labels == ("status:ready",)
 
     @pytest.mark.parametrize("left", [("status:ready", "status:in-progress"), ("status:needs-human",)])
     def test_a_move_that_was_cut_off_goes_on_and_a_person_s_stays(
@@ -302,7 +331,7 @@ class TestTracker:
         assert fleet.events()[-1] == "failed: claude-a failed, but: Unknown issue."
 
 
-def _killed(*_: object) -> None:
+def _killed(*_: object, **__: object) -> None:
     raise KeyboardInterrupt
 
 
