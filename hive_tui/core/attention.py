@@ -161,11 +161,11 @@ def _sources(snapshot: Snapshot, now: datetime) -> Iterator[AttentionItem]:
     ]
     if failed:
         names = " and ".join(source.name for source in failed)
-        why = f": {failed[0].why}" if failed[0].why else ""
+        why = f": {failed[0].why.rstrip('.')}" if failed[0].why else ""
         since = min((source.heard_at for source in failed if source.heard_at is not None), default=None)
         yield AttentionItem(
             AttentionKind.SOURCE,
-            f"{names} cannot be read, nothing is started{why}",
+            f"{names} cannot be read{why}; nothing is started",
             Target(),
             since,
             "refresh",

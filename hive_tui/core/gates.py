@@ -40,10 +40,12 @@ def text_gate(issue: Issue, settings: FleetSettings) -> Gate | None:
     if (gate := _author_gate(issue, settings)) is not None:
         return gate
     kind = workflow.issue_type(issue.labels)
+    body = _outside_fences(issue.body)
     needs_done = kind is not IssueType.RESEARCH or settings.definition_of_done_for_research
-    if needs_done and not has_definition_of_done(issue.body):
+    if needs_done and not _is_defined(body):
         return Gate("definition-of-done", "add `## Definition of Done` with at least one `- [ ]` line")
-    if settings.plan is PlanRule.ISSUE and kind is not IssueType.QA_FEEDBACK and not has_plan(issue.body):
+    planned = settings.plan is PlanRule.ISSUE and kind is not IssueType.QA_FEEDBACK
+    if planned and _below("## Plan", body) is None:
         return Gate("plan", "add a `## Plan`")
     return None
 
@@ -53,15 +55,18 @@ def _author_gate(issue: Issue, settings: FleetSettings) -> Gate | None:
     since nobody says what role an editor has."""
     if not settings.allowed_authors and not settings.allowed_roles:
         return Gate("author", "nobody's issues are started: list yourself in allowed_authors")
-    approve = f"read it, then `hive issue approve {called(issue.key, settings)}`"
     if not _named(issue.author, settings):
         by_role = not issue.author_is_bot and issue.author_role in settings.allowed_roles
         if not by_role and not _approved(issue, settings):
-            return Gate("author", f"{_stranger(issue, settings)}: {approve}")
+            return Gate("author", f"{_stranger(issue, settings)}: {_consent(issue, settings)}")
     editor = issue.edited_by
     if editor is not None and not _named(editor, settings) and not _approved(issue, settings):
-        return Gate("edited", f"{editor} changed the text since it was approved: {approve}")
+        return Gate("edited", f"{editor} changed the text since it was approved: {_consent(issue, settings)}")
     return None
+
+
+def _consent(issue: Issue, settings: FleetSettings) -> str:
+    return f"read it, then `hive issue approve {called(issue.key, settings)}`"
 
 
 def _stranger(issue: Issue, settings: FleetSettings) -> str:
@@ -138,9 +143,12 @@ def has_plan(body: str) -> bool:
 
 def has_definition_of_done(body: str) -> bool:
     """Whether `## Definition of Done` has an open `- [ ]` item, outside of code fences."""
-    text = _outside_fences(body)
-    section = _below("## Definition of Done", text)
-    return section is not None and _item().match(text, section) is not None
+    return _is_defined(_outside_fences(body))
+
+
+def _is_defined(body: str) -> bool:
+    section = _below("## Definition of Done", body)
+    return section is not None and _item().match(body, section) is not None
 
 
 def _below(heading: str, body: str) -> int | None:
@@ -180,7 +188,7 @@ def unreadable_gate(world: World) -> Gate | None:
     if not world.broken_sources:
         return None
     source = world.broken_sources[0]
-    why = f": {source.why}" if source.why else ""
+    why = f": {source.why.rstrip('.')}" if source.why else ""
     return Gate("source", f"{source.name} is {source.state.value}{why}; see `hive doctor`")
 
 

@@ -494,6 +494,18 @@ class TestRepositories:
         assert place.state().why is None
         assert place.issues()
 
+    @pytest.mark.parametrize(("wanted", "seconds"), [(True, 1), (False, 601)])
+    def test_one_that_is_open_to_work_again_is_seen_soon_and_at_once_by_who_asks(
+        self, place: Place, wanted: bool, seconds: float
+    ) -> None:
+        place.repository().archived = True
+        place.poll()
+        assert place.state().closed_to_work
+        place.repository().archived = False
+        place.pass_time(seconds)
+        place.poll(wanted=wanted)
+        assert place.state().closed_to_work is None
+
     def test_a_token_without_write_access_is_said(self, place: Place) -> None:
         place.repository().collaborators["ann"] = "read"
         secret = place.world.add_token("ann").secret

@@ -142,12 +142,12 @@ def needed(snapshot: Snapshot, now: datetime) -> list[AttentionItem]:
 def test_a_source_that_does_not_come_back_needs_somebody() -> None:
     failed = {
         CLUSTER: Freshness(CLUSTER, Health.FAILED, b.NOW, "locked"),
-        FORGE: Freshness(FORGE, Health.FAILED, None, "403"),
+        FORGE: Freshness(FORGE, Health.FAILED, None, "403."),
     }
     snapshot = msgspec.structs.replace(b.snapshot(), sources=failed)
     at_once, later = needed(snapshot, b.NOW), needed(snapshot, b.NOW + PATIENCE)
-    assert [found.text for found in at_once] == ["forge cannot be read, nothing is started: 403"]
-    assert [found.text for found in later] == ["cluster and forge cannot be read, nothing is started: locked"]
+    assert [found.text for found in at_once] == ["forge cannot be read: 403; nothing is started"]
+    assert [found.text for found in later] == ["cluster and forge cannot be read: locked; nothing is started"]
     assert later[0].since == b.NOW
 
 

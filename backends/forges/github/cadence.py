@@ -26,6 +26,9 @@ JITTER = 0.1
 FULL = timedelta(hours=1)
 """All of a repository is read again after this: no list of changes shows what was deleted or moved away."""
 
+CLOSED = timedelta(minutes=10)
+"""So soon where nothing may be done: no list of changes shows that it may again."""
+
 FIRST_RETRY, LAST_RETRY = 5.0, 300.0
 """After GitHub as a whole failed."""
 

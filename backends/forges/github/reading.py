@@ -96,7 +96,9 @@ class Reading:
         self.moved = moved
         self._own = self._mirror.owned(self.repo)
         sync = self.known.sync
-        if moved is None or moved.more or sync.full_at is None or now - sync.full_at >= cadence.FULL:
+        closed = self.known.state.closed_to_work is not None
+        again = now if closed and asked else now - (cadence.CLOSED if closed else cadence.FULL)
+        if moved is None or moved.more or sync.full_at is None or sync.full_at <= again:
             self._begin_full()
             return
         pulls = list(open_pulls)
