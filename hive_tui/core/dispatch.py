@@ -6,6 +6,7 @@ answer "why is nothing happening".
 
 from __future__ import annotations
 
+import functools
 from bisect import bisect_left, insort
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
@@ -15,7 +16,7 @@ from hive_tui.core.decisions import Decision, Launch, Start
 from hive_tui.core.gates import Gate
 from hive_tui.core.ids import AgentName, IssueKey, WorkerName, worker_name
 from hive_tui.core.model import Issue
-from hive_tui.core.settings import FleetSettings
+from hive_tui.core.settings import FleetSettings, Preset
 from hive_tui.core.store import Snapshot
 from hive_tui.core.upkeep import quotas, upkeep, with_limits
 from hive_tui.core.workflow import IssueState
@@ -107,12 +108,13 @@ class Planner:
             if rank is not None:
                 del self._queue[bisect_left(self._queue, rank)]
         added = []
+        settings, text_gates = self.settings, self._text_gates
         for key in touched:
             issue = issues[key]
-            gate = self._text_gates[key] = gates.text_gate(issue, self.settings)
+            gate = text_gates[key] = gates.text_gate(issue, settings)
             if gate is None:
-                self._ranks[key] = _rank(issue, self.settings)
-                added.append(self._ranks[key])
+                rank = self._ranks[key] = _rank(key, issue, settings)
+                added.append(rank)
         if len(added) > 100:
             self._queue = sorted(self._queue + added)
         else:
@@ -205,11 +207,15 @@ def _compare(
 _Rank = tuple[bool, int, float, IssueKey]
 
 
-def _rank(issue: Issue, settings: FleetSettings) -> _Rank:
+def _rank(key: IssueKey, issue: Issue, settings: FleetSettings) -> _Rank:
     """Review before ready, then priority, then the oldest; the key makes the order total."""
-    state = workflow.state(issue.labels, settings.labels)
-    in_review = state is IssueState.IN_REVIEW
-    return (not in_review, workflow.priority(issue.labels), issue.created_at.timestamp(), issue.key)
+    return (*_urgency(issue.labels, settings.labels), issue.created_at.timestamp(), key)
+
+
+@functools.lru_cache(maxsize=4_096)  # of few different sets of labels
+def _urgency(labels: tuple[str, ...], preset: Preset) -> tuple[bool, int]:
+    in_review = workflow.state(labels, preset) is IssueState.IN_REVIEW
+    return not in_review, workflow.priority(labels)
 
 
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
@@ -232,7 +238,8 @@ class _Turns:
             agent = run.spec.agent
             if agent in self._load:
                 self._load[agent] += not run.status.phase.final
-                self._last[agent] = max(self._last[agent], run.spec.created_at)
+                if run.spec.created_at > self._last[agent]:
+                    self._last[agent] = run.spec.created_at
 
     def next(self) -> AgentName:
         """The agent with the fewest runs; among equals the one that had no turn for longest."""

@@ -41,7 +41,9 @@ def upkeep(snapshot: Snapshot, current: World, settings: FleetSettings, now: dat
     slots = {slot.run for slot in fleet.slots_used}
     free = fleet.slots - len(slots)
     for run in snapshot.runs.values():
-        decision = None if run.settled else _keep_up(run, current, settings, now)
+        if run.settled:
+            continue
+        decision = _keep_up(run, current, settings, now)
         if isinstance(decision, Launch):
             needs_slot = run.id not in slots
             if fleet.paused is not None or (needs_slot and free <= 0):
@@ -51,10 +53,9 @@ def upkeep(snapshot: Snapshot, current: World, settings: FleetSettings, now: dat
             free -= needs_slot
         if decision is not None:
             decisions.append(decision)
-    for slot in sorted(slots):
-        holder = snapshot.runs.get(slot)
-        if holder is None or _needs_no_slot(holder):
-            decisions.append(ReleaseSlot(slot))
+    runs = snapshot.runs
+    unneeded = [slot for slot in slots if slot not in runs or _needs_no_slot(runs[slot])]
+    decisions += map(ReleaseSlot, sorted(unneeded))
     for claim in current.claims.values():
         if claim.run is not None and claim.run not in snapshot.runs:
             decisions.append(ReleaseClaim(claim))

@@ -115,6 +115,8 @@ def _spending(snapshot: Snapshot, now: datetime) -> dict[Scope, Spending]:
             scopes.append("fleet")
         if by_day and (status.ended_at is None or status.ended_at >= midnight):
             scopes.append("day")
+        if not scopes:
+            continue
         final = status.phase.final
         cost = status.usage.cost_micros
         reserved = 0 if final else max(0, (spec.budget_micros or 0) - (cost or 0))

@@ -72,10 +72,7 @@ def _load(said: dict[str, str]) -> tuple[float, int, int]:
         began = time.perf_counter()
         forge.poll(active=False, wanted=True)
         seconds = time.perf_counter() - began
-        events = list(forge.read())
-        assert len(events) == 1, events
-        (listed,) = events
-        assert isinstance(listed, Listed)
+        (listed,) = (event for event in forge.read() if isinstance(event, Listed))
         points = sum(getattr(item, "used_hour", 0) for item in listed.items)
         forge.close()
     return seconds, sum(isinstance(item, Issue) for item in listed.items), points
