@@ -55,7 +55,7 @@ def _author_gate(issue: Issue, settings: FleetSettings) -> Gate | None:
     since nobody says what role an editor has."""
     if not settings.allowed_authors and not settings.allowed_roles:
         return Gate("author", "nobody's issues are started: list yourself in allowed_authors")
-    if not _named(issue.author, settings):
+    if not (_named(issue.author, settings) or _named_bot(issue, settings)):
         by_role = not issue.author_is_bot and issue.author_role in settings.allowed_roles
         if not by_role and not _approved(issue, settings):
             return Gate("author", f"{_stranger(issue, settings)}: {_consent(issue, settings)}")
@@ -72,11 +72,20 @@ def _consent(issue: Issue, settings: FleetSettings) -> str:
 def _stranger(issue: Issue, settings: FleetSettings) -> str:
     """Why an author's word does not count."""
     if issue.author_is_bot:
-        return f"{issue.author} is a bot that allowed_authors does not name"
+        return f"{_as_bot(issue.author)} is a bot that allowed_authors does not name"
     if settings.allowed_roles:
         role = issue.author_role or "no known role"
         return f"{issue.author} ({role}) is neither in allowed_authors nor of allowed_roles"
     return f"{issue.author} is not in allowed_authors"
+
+
+def _named_bot(issue: Issue, settings: FleetSettings) -> bool:
+    return issue.author_is_bot and _named(_as_bot(issue.author), settings)
+
+
+def _as_bot(login: str) -> str:
+    """What GitHub's pages call a bot; one of its two ways to ask leaves out the ending."""
+    return f"{login.removesuffix('[bot]')}[bot]"
 
 
 def _named(login: str, settings: FleetSettings) -> bool:

@@ -109,6 +109,17 @@ def test_a_bot_is_let_in_by_name_alone() -> None:
     assert gate_of(bot, allowed_authors=("renovate[bot]",)) is None
 
 
+@pytest.mark.parametrize("author", ["hive", "hive[bot]"])
+def test_a_bot_is_listed_by_the_name_that_everybody_sees(author: str) -> None:
+    bot = b.issue(author=author, author_is_bot=True)
+    assert gate_of(bot, allowed_authors=("me", "hive[bot]")) is None
+    person = gate_of(b.issue(author="hive"), allowed_authors=("me", "hive[bot]"))
+    assert person is not None, "somebody may have the bot's name"
+    stranger = gate_of(bot, allowed_authors=("me",))
+    assert stranger is not None
+    assert "hive[bot] is a bot that allowed_authors does not name" in stranger.detail
+
+
 def test_roles_alone_let_somebody_in() -> None:
     issue = b.issue(author="somebody", author_role="OWNER")
     assert gate_of(issue, allowed_authors=(), allowed_roles=("OWNER",)) is None

@@ -226,7 +226,8 @@ class Issues:
         if me.endswith("[bot]"):
             raise Refused(
                 f"hive acts as {me} there, and an App cannot approve in a person's name.",
-                f"`hive issue approve {key.number}` in a fleet that uses your own token does it.",
+                f"`hive issue approve {key}` in a fleet with your own token does it, or list its author in "
+                "allowed_authors.",
             )
         issue = self.get(key)
         approvals.write(api, key.number, me, body_sha(issue.body))
