@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 from pathlib import Path
 
 from hive_tui.core.errors import SourceError
@@ -19,8 +18,8 @@ def of_folder(home: Path) -> str:
         if known is None:
             home.mkdir(parents=True, exist_ok=True)
             # Made aside and linked, so that of several that begin at once all read what one of them wrote.
-            new = home / f"identity.{os.getpid()}.{secrets.token_hex(4)}"
-            new.write_text(secrets.token_hex(_DIGITS // 2))
+            new = home / f"identity.{os.getpid()}.{_drawn()}"
+            new.write_text(_drawn())
             try:
                 os.link(new, path)
             except FileExistsError:
@@ -31,6 +30,11 @@ def of_folder(home: Path) -> str:
     except OSError as error:
         raise SourceError(f"{path}: {error.strerror}.", "`hive doctor` looks at the folder.") from error
     return known
+
+
+def _drawn() -> str:
+    # As `secrets.token_hex` does it, whose import takes longer than all else that a first look needs here.
+    return os.urandom(_DIGITS // 2).hex()
 
 
 def _read(path: Path) -> str | None:
