@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 
 import pytest
@@ -33,3 +34,10 @@ def hive_home(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPath
     monkeypatch.setenv("HIVE_HOME", str(home))
     monkeypatch.setenv("HIVE_USER", "kay")
     return home
+
+
+def pytest_collection_finish() -> None:
+    """Look for garbage as seldom as `hive` does, and not among the thousands of tests."""
+    gc.set_threshold(100_000, 20, 20)
+    gc.collect()
+    gc.freeze()

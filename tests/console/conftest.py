@@ -16,8 +16,9 @@ from textual.css.model import RuleSet
 from textual.css.stylesheet import Stylesheet
 from textual.pilot import Pilot
 
-from hive_tui.app import live
+from hive_tui.app import live, shell
 from hive_tui.app.app import HiveApp
+from hive_tui.app.stylesheet import RememberingStylesheet
 from tests.fakes import scene
 from tests.fakes.sources import ScriptedFleet
 
@@ -25,12 +26,19 @@ WITHIN = 10.0
 """Seconds within which something has to come true."""
 
 
+class _Kept(dict[Hashable, Any]):
+    """What is true of other apps too, and stays when one of them forgets it."""
+
+    def clear(self) -> None:
+        pass
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _made_once() -> Iterator[None]:
     """What every app makes anew, and hundreds of apps in one process need not.
 
-    That is the parsed style sheets, by all that they are parsed from, and seven bounded caches in
-    each line that is painted.
+    That is the parsed style sheets, by all that they are parsed from, what their rules come to for a
+    widget, by all that the rules ask for, and seven bounded caches in each line that is painted.
     """
     parsed: dict[Hashable, list[RuleSet]] = {}
     parse = Stylesheet._parse_rules
@@ -41,8 +49,17 @@ def _made_once() -> Iterator[None]:
             parsed[key] = parse(sheet, css, *given, **named)
         return parsed[key]
 
+    found: dict[Hashable, tuple[_Kept, _Kept]] = {}
+    set_variables = RememberingStylesheet.set_variables
+
+    def share(sheet: RememberingStylesheet, variables: dict[str, str]) -> None:
+        set_variables(sheet, variables)
+        kept = found.setdefault(frozenset(variables.items()), (_Kept(), _Kept()))
+        sheet._found, sheet._components = kept
+
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Stylesheet, "_parse_rules", parse_once)
+        patch.setattr(RememberingStylesheet, "set_variables", share)
         patch.setattr(strip, "FIFOCache", lambda _size: {})
         yield
 
@@ -61,7 +78,8 @@ def _settled_surroundings(monkeypatch: pytest.MonkeyPatch) -> None:
 def _no_waiting_without_need(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is gathered for long, and keys are done when nothing is left to run."""
     monkeypatch.setattr(live, "BATCH_SECONDS", 0.002)
-    gc.set_threshold(100_000, 20, 20)  # as `hive` does
+    # Nobody types, to whom it would matter how long a look for garbage takes.
+    monkeypatch.setattr(shell, "SHORT_PAUSES", gc.get_threshold())
     monkeypatch.setattr("textual.app.wait_for_idle", _loop_is_idle)
     monkeypatch.setattr("textual.pilot.wait_for_idle", _loop_is_idle)
 
