@@ -526,6 +526,27 @@ class TestRepositories:
         place.poll()
         assert set(place.issues()) == {key(1), key(1, TWO)}
 
+    @pytest.mark.parametrize("kind", ["error", "html"])
+    def test_one_that_is_too_much_for_a_query_does_not_hide_the_others(self, place: Place, kind: str) -> None:
+        place.poll()
+        place.issue("status:ready")
+        place.issue("status:ready", repo=TWO)
+        place.fail(kind, path="/graphql", containing="two")
+        place.poll()
+        assert list(place.issues()) == [key(1)]
+        assert place.state(TWO).why
+        assert (place.state(ONE).why, place.mirror.tracker().why) == (None, None)
+        place.mend()
+        place.poll()
+        assert set(place.issues()) == {key(1), key(1, TWO)}
+
+    def test_no_repository_is_asked_for_alone_when_two_in_a_row_fail(self, place: Place) -> None:
+        place.issue("status:ready")
+        place.fail("error", path="/graphql")
+        place.poll()
+        assert "502" in (place.mirror.tracker().why or "")
+        assert {place.state(ONE).why, place.state(TWO).why} == {None}, "it is GitHub's trouble"
+
     def test_what_came_of_a_partial_answer_is_used_and_the_rest_named(self, place: Place) -> None:
         place.issue("status:ready")
         pull = place.pull("hive/issue-1-a1")

@@ -232,11 +232,11 @@ class Poller:
         what = f"the query about {repos[0]}" + (f" and {len(repos) - 1} more" if len(repos) > 1 else "")
         try:
             found = self._send(query, repos, what, patience)
-            answers = decode.repositories(bytes(found.data))
-        except msgspec.DecodeError as error:
-            return self._fail(
-                readings, repos, Garbled(f"GitHub's answer to {what} is of another shape: {error}.")
-            )
+            answers = _answers(found, what)
+        except (ServerDown, QueryFailed, Garbled) as error:
+            if len(repos) > 1:
+                return self._one_by_one(query, readings, patience)
+            return self._fail(readings, repos, error)
         except GitHubError as error:
             return self._fail(readings, repos, error)
         except SourceError as error:
@@ -247,6 +247,19 @@ class Poller:
             errors = [_below(error) for error in found.errors if error.path and error.path[0] == alias]
             self._take(readings[ask.repo], answers.get(alias), [*errors, *general], found)
         return None
+
+    def _one_by_one(
+        self, query: Query, readings: dict[RepoName, Reading], patience: float
+    ) -> SourceError | None:
+        """What cannot be answered for several may be for each: one that is too much hides no other."""
+        answered, last = False, None
+        for _, asks in groupby(query.asks, lambda ask: ask.repo):
+            for part in batch(asks):
+                error = self._ask(part, readings, min(patience, cadence.HASTE))
+                if error is not None and last is not None and not answered:
+                    return error  # the second in a row: it is GitHub's trouble
+                answered, last = answered or error is None, error or last
+        return None if answered else last
 
     def _send(self, query: Query, repos: Sequence[RepoName], what: str, patience: float) -> Found:
         """Ask as whoever may: an App that was not given one of an owner's repositories may have others."""
@@ -340,6 +353,14 @@ class Poller:
 def _may_be_tried(known: Known, now: datetime) -> bool:
     """A repository that failed rests until its own next try."""
     return known.state.why is None or known.state.retry_at is None or now >= known.state.retry_at
+
+
+def _answers(found: Found, what: str) -> dict[str, msgspec.Raw]:
+    """What a query brought, by alias. Raises Garbled."""
+    try:
+        return decode.repositories(bytes(found.data))
+    except msgspec.DecodeError as error:
+        raise Garbled(f"GitHub's answer to {what} is of another shape: {error}.") from None
 
 
 def _below(error: QueryError) -> QueryError:
