@@ -12,6 +12,7 @@ import msgspec
 import pytest
 from textual.widgets import TextArea
 
+from backends.database import Database
 from hive_tui import config
 from hive_tui.app.app import HiveApp
 from hive_tui.app.screens.confirm import ConfirmScreen
@@ -240,8 +241,16 @@ def database(fleet: OpenFleet, hive_home: Path) -> Path:
     return next(hive_home.rglob("*.db"))
 
 
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No order waits long for a database that another process has locked."""
+    by_default = Database.__init__.__kwdefaults__
+    assert by_default is not None
+    monkeypatch.setitem(by_default, "busy_seconds", 0.3)
+
+
 async def test_a_locked_database_fails_the_order_and_the_console_lives(
-    fleet: OpenFleet, database: Path
+    impatient: None, fleet: OpenFleet, database: Path
 ) -> None:
     start(fleet, issue(fleet, "in-progress"))
     async with console(fleet) as app:

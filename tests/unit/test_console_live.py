@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from hive_tui.app import live
 from hive_tui.app.live import Live, merged
 from hive_tui.app.tail import LARGEST_BACKLOG, Tail, Tailed
 from hive_tui.core.errors import SourceError
@@ -137,7 +138,10 @@ def test_what_a_view_could_not_be_made_of_is_in_the_next_one(
     assert update.diff.keys(Kind.RUN) == {run.id for run in scene.RUNS}
 
 
-def test_closing_ends_the_threads(watched: Watched) -> None:
+def test_closing_ends_the_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live, "AGEING_SECONDS", 0.05)
+    watched = Watched()
+    watched.live.start()
     watched.live.close()
     until(lambda: not watched.live._owner.is_alive())
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -18,6 +19,14 @@ RUN = f"pocket-test{os.getpid()}-i1-a1"
 SLEEP = (sys.executable, "-S", "-c", "import time; print('up', flush=True); time.sleep(60)")
 
 
+def until_up(out: Path) -> None:
+    """Until it runs: the environment of a process that is only about to cannot be read."""
+    deadline = time.monotonic() + 20
+    while out.read_bytes() != b"up\n":
+        assert time.monotonic() < deadline, "it did not start"
+        time.sleep(0.005)
+
+
 class Side:
     """A run's agent side with one process that sleeps."""
 
@@ -27,6 +36,7 @@ class Side:
         self.sandbox = LocalSandbox(work, RUN)
         out = folder / "out"
         self.process: LocalProcess = self.sandbox.start(SLEEP, env={}, stdout=out, stderr=out)
+        until_up(out)
 
 
 @pytest.fixture
@@ -53,6 +63,7 @@ def test_a_process_that_dropped_the_folder_is_found_by_the_run(tmp_path: Path) -
     command = ["/usr/bin/env", "-u", "HIVE_RUN_HOME", *SLEEP]
     process = sandbox.start(command, env={}, stdout=tmp_path / "out", stderr=tmp_path / "out")
     try:
+        until_up(tmp_path / "out")
         LocalSandbox(work, f"{RUN}-bare").end_everything(grace=timedelta(seconds=1))
         assert process.wait(10) is not None
     finally:
