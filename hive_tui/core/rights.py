@@ -26,6 +26,10 @@ LOOK_AGAIN = timedelta(seconds=30)
 """Until the next try where it is not clear who holds the issue."""
 
 
+REMEMBERED = 256
+"""Runs that ended of late."""
+
+
 class Rights:
     """The rights of one fleet. Which of them are due it remembers itself: whoever starts anew renews all."""
 
@@ -35,6 +39,8 @@ class Rights:
         self._name = name
         self._fleet: str | None = None
         self._renewed: dict[RunId, datetime] = {}
+        self._over: dict[RunId, None] = {}
+        """Runs whose right was let go: for a moment they still seem to live."""
 
     @property
     def fleet(self) -> str:
@@ -50,6 +56,8 @@ class Rights:
 
     def due(self, run: Run, now: datetime) -> bool:
         """Whether the right of a run that lives is to be renewed."""
+        if run.id in self._over:
+            return False
         last = self._renewed.get(run.id)
         # After a clock was set back it is better renewed too often than too late.
         return run.live and not (last is not None and timedelta(0) <= now - last < RENEW)
@@ -63,6 +71,9 @@ class Rights:
         """Give the right back; no change where another has it."""
         self._forge.let_go(key, self._holder(run))
         self._renewed.pop(run, None)
+        self._over[run] = None
+        if len(self._over) > REMEMBERED:
+            del self._over[next(iter(self._over))]
 
     def _holder(self, run: RunId) -> RunId:
         """A run as no other fleet calls its own: all fleets give the same attempt the same id."""
