@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -26,9 +28,17 @@ __all__ = [
 ]
 
 
+@pytest.fixture(scope="session")
+def homes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """New folders. Pytest's own way to one looks at all there are, for each of thousands of tests."""
+    folder = tmp_path_factory.mktemp("hive-homes")
+    return (folder / str(number) for number in count())
+
+
 @pytest.fixture(autouse=True)
-def hive_home(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    home = tmp_path_factory.mktemp("hive-home")
+def hive_home(monkeypatch: pytest.MonkeyPatch, homes: Iterator[Path]) -> Path:
+    home = next(homes)
+    home.mkdir()
     for name in ("HIVE_FLEET", "HIVE_RUN", "HIVE_COLOR", "HIVE_DEBUG", "NO_COLOR", "COLUMNS"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HIVE_HOME", str(home))
