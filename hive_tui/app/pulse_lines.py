@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
-from hive_tui.app import fleet_lines
+from hive_tui.app import fleet_lines, freshness
 from hive_tui.app.fleet_lines import agent_mark
 from hive_tui.app.view import View
 from hive_tui.core import glyphs, text
 from hive_tui.core.glyphs import Tone
 from hive_tui.core.model import AgentState, DispatcherState, Fleet
-from hive_tui.core.sources import CLUSTER, Freshness, Health
+from hive_tui.core.sources import CLUSTER, FORGE, Freshness, Health
 from hive_tui.core.targets import Target
 from widgets.bars import spark
 from widgets.cells import Cell, Line
@@ -64,6 +64,14 @@ def _health(view: View, fleet: Fleet) -> Iterator[Part]:
         yield _dispatcher(fleet, view.now)
     if silent:
         yield _silent(silent, view.now)
+    behind = freshness.behind(view, view.snapshot.sources.get(FORGE))
+    if behind is not None:
+        words = f"✗ {behind.text}"
+        yield (
+            Form((behind._replace(text=words),), 8),
+            Form((behind._replace(text=words.partition(",")[0]),), 3),
+            Form((behind._replace(text="✗"),)),
+        )
 
 
 def _silent(sources: Sequence[Freshness], now: datetime) -> Part:

@@ -433,6 +433,18 @@ def test_an_empty_list_says_why_and_what_to_do() -> None:
     assert said(failed) == "forge cannot be read / 403 / Next try in 5s · `hive doctor` says what is wrong"
 
 
+def test_the_pulse_tells_a_repository_that_is_behind() -> None:
+    name = RepoName("acme/web")
+    broken = RepoState(name, heard_at=scene.ago(minutes=5), why="404", since=scene.ago(minutes=4))
+    store = Store((CLUSTER, FORGE))
+    store.apply([Listed(CLUSTER, (Kind.FLEET, Kind.RUN), (scene.fleet(),))], scene.NOW)
+    store.apply([Listed(FORGE, (Kind.REPO,), (broken,))], scene.NOW)
+    view = derive(store.snapshot)
+    assert "✗ web failed, as of 5m ago" in pulse_text(view)
+    assert "✗ web failed" in pulse_text(view, 80)
+    assert "✗" in pulse_text(view, NARROWEST_PULSE)
+
+
 def test_an_archived_repository_is_named_once() -> None:
     name = RepoName("acme/old")
     closed = RepoState(name, closed_to_work=f"{name} is archived: unarchive it, or take it out of the fleet")
