@@ -8,7 +8,7 @@ snapshot and decided anew.
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import msgspec
 
@@ -54,6 +54,9 @@ from hive_tui.core.workflow import IssueState
 REMEMBERED = 256
 """Decisions that were carried out of late; a snapshot is older than what was just done for a moment only."""
 
+CLOCKS_DIFFER = timedelta(minutes=1)
+"""By so much, at most, those of the machines of a fleet."""
+
 AUTHOR = "hive"
 """The author of what hive itself writes into a tracker."""
 
@@ -93,6 +96,8 @@ class Executor:
         self._pull = pull
         self._rights = Rights(cluster, forge, fleet)
         self._drawn: dict[Hashable, None] = {}
+        self._since: datetime | None = None
+        self._proposed: set[RunId] = set()
         self._shown: set[RunId] = set()
         """Runs whose start the tracker shows."""
 
@@ -109,6 +114,7 @@ class Executor:
 
         Raises SourceError when a backend cannot be reached: the decision stays to be made.
         """
+        self._since = self._since or now
         if not isinstance(decision, _FINAL):
             return self._carry_out(decision, now)
         # What else is seen of a run, such as its process, changes after its end.
@@ -372,6 +378,7 @@ class Executor:
             self._record(now, run.status.phase.value, word, key=key, run=run.id)
         # Else a later attempt speaks for the issue now; what an older one reports is history.
         self._cluster.settle_run(run.id)
+        self._proposed.discard(run.id)
         return True
 
     def _conclude(self, settle: Settle, claim: Claim) -> str:
@@ -408,6 +415,15 @@ class Executor:
         self._comment(issue.key, comment)
         return word
 
+    def _is_untried(self, run: Run) -> bool:
+        """Whether this is the first try to open a run's pull request: it ended well within the time in which
+        this dispatcher, of which a fleet has one, was at work."""
+        ended = run.status.ended_at
+        mine = self._since is not None and ended is not None and ended > self._since + CLOCKS_DIFFER
+        first = mine and run.id not in self._proposed
+        self._proposed.add(run.id)
+        return first
+
     def _open_pull(self, run: Run, issue: Issue) -> PullRequest:
         status = run.status
         pull = self._forge.open_pull(
@@ -420,6 +436,7 @@ class Executor:
                 base=run.spec.base,
                 issue=issue.number,
                 run=run.id,
+                untried=self._is_untried(run),
             )
         )
         if status.tests is not None and status.head is not None:

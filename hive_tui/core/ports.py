@@ -310,6 +310,8 @@ class NewPull(msgspec.Struct, frozen=True):
     base: str
     issue: int | None
     run: RunId | None
+    untried: bool = False
+    """Nobody can have opened it before, so that there is no need to look for it first."""
 
 
 class Remote(msgspec.Struct, frozen=True):

@@ -176,7 +176,17 @@ class _Hour:
         self._issues.get(key)
         self._pulls.template(key.repo, "main", messages.TEMPLATES)
         pull = self._pulls.open(
-            NewPull(key.repo, "Mend it", f"Closes #{key.number}", "claude-a", branch, "main", key.number, run)
+            NewPull(
+                key.repo,
+                "Mend it",
+                f"Closes #{key.number}",
+                "claude-a",
+                branch,
+                "main",
+                key.number,
+                run,
+                True,
+            )
         )
         self._pulls.set_check(pull.key, Check("hive/tests", CheckState.PASSED, pull.head))
         self._move(key, IssueState.IN_PROGRESS, IssueState.IN_REVIEW)

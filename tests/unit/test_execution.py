@@ -14,7 +14,7 @@ from hive_tui.core.decisions import LimitAgent, RestoreAgent, Settle
 from hive_tui.core.errors import SourceError, UsageError
 from hive_tui.core.ids import RunId
 from hive_tui.core.model import Claim, FleetClaim, Phase, Process, Quota, QuotaState
-from hive_tui.core.ports import Remote
+from hive_tui.core.ports import NewPull, Remote
 from hive_tui.core.settings import FleetSettings
 from tests import builders as b
 from tests.builders import NOW, REPO
@@ -337,3 +337,25 @@ def _killed(*_: object, **__: object) -> None:
 
 def _unreachable(*_: object, **__: object) -> None:
     raise SourceError("No answer.")
+
+
+def test_a_pull_request_is_looked_for_where_somebody_may_have_opened_it(fleet: Fleet) -> None:
+    untried = []
+
+    def no_answer(new: NewPull) -> None:
+        untried.append(new.untried)
+        raise SourceError("No answer.")
+
+    fleet.forge.open_pull = no_answer
+    fleet.forge.pull_template = lambda _: None
+    fleet.round()
+    fleet.now += timedelta(minutes=5)
+    fleet.end(Phase.SUCCEEDED, head="f" * 40)
+    for _ in range(2):
+        with pytest.raises(SourceError):
+            fleet.round(minutes=1)
+    assert untried == [True, False], "the second time, the first may have got there"
+    fleet.restart()
+    with pytest.raises(SourceError):
+        fleet.round(minutes=1)
+    assert untried == [True, False, False], "the one before may have got there"

@@ -186,7 +186,7 @@ class TestComments:
 
     def test_one_whose_answer_was_lost_is_found_though_none_was_there(self, bench: Bench) -> None:
         bench().get_issue(KEY)
-        bench.github.faults.add(Fault("lost", method="POST", path="/comments"))
+        bench.github.faults.add(Fault("lost", method="POST", path="*/comments"))
         bench().comment(KEY, author="hive", body="Attempt 1.", marker="status")
         assert [comment.body for comment in bench.issue.comments] == ["Attempt 1.\n\n<!-- hive:status -->"]
 
@@ -332,6 +332,14 @@ class TestPulls:
         known = bench().mirror.pull(pull.key)
         assert known is not None
         assert known.checks == bench().get_pull(pull.key).checks
+
+    def test_one_that_nobody_can_have_opened_is_not_looked_for(self, bench: Bench) -> None:
+        bench.commit(BRANCH, {"b.txt": "new\n"})
+        new = NewPull(REPO, "Mend it", "Mended.", A, BRANCH, "main", 1, RunId("r1"), untried=True)
+        bench.github.faults.add(Fault("lost", method="POST", path="*/pulls"))
+        pull = bench().open_pull(new)
+        assert [entry.method for entry in bench.github.audit.entries][:2] == ["POST", "GET"]
+        assert list(bench.repo.pulls) == [pull.number], "one whose answer was lost is"
 
     def test_verdict_and_tests_are_statuses_of_the_commit(self, bench: Bench) -> None:
         pull = bench.pull()

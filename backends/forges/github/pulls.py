@@ -67,7 +67,7 @@ class Pulls:
     def open(self, new: NewPull) -> PullRequest:
         """Raises Refused when the branch is missing or has nothing that its base has not."""
         api = self._desk.api(new.repo)
-        number = self._find(api, new)
+        number = None if new.untried else self._find(api, new)
         made = self._open(api, new) if number is None else number
         if isinstance(made, int):
             pull = self._publish(PullKey(new.repo, made))
