@@ -53,6 +53,7 @@ class Rights:
         """Take or renew the right. Raises ClaimLost when it is another's, or the number was used."""
         self._forge.hold_issue(key, FleetClaim(self.fleet, self._holder(run), attempt, now + HOLD))
         self._renewed[run] = now
+        self._over.pop(run, None)  # a start that was called off, and made again
 
     def due(self, run: Run, now: datetime) -> bool:
         """Whether the right of a run that lives is to be renewed."""
