@@ -232,6 +232,9 @@ def _issue(
 def _evidence(run: Run | None) -> str | None:
     if run is None:
         return None
+    if run.phase is Phase.SUCCEEDED:
+        # The run did its part; what came after it, such as a pull request that was refused, is told there.
+        return f"needs a human, though attempt {run.spec.attempt} finished: the issue's comment says why"
     words = f"{run.phase.value}: {run.why}" if run.status.why else run.phase.value
     return f"{words} (attempt {run.spec.attempt})"
 

@@ -129,6 +129,13 @@ def test_a_pull_request_is_ready_only_when_a_merge_would_do_it() -> None:
     assert kinds(b.issue(1), b.pull(50)) == []
 
 
+def test_finished_work_that_came_to_nothing_says_where_to_look() -> None:
+    (item,) = needed(
+        b.issue(1, labels=("status:needs-human",)), b.run(1, phase=Phase.SUCCEEDED, settled=True)
+    )
+    assert item.text == "needs a human, though attempt 1 finished: the issue's comment says why"
+
+
 def test_a_check_that_failed_needs_somebody() -> None:
     failed = tuple(Check(name, CheckState.FAILED, "a" * 40) for name in ("build", "lint"))
     issue, pull = b.issue(1, labels=("status:in-review",)), b.pull(50, checks=failed)
