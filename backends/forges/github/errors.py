@@ -131,8 +131,8 @@ class Renamed(GitHubError, SourceError):
     def __init__(self, repo: str, to: str | None) -> None:
         super().__init__(
             f"{repo} was renamed or moved{f' to {to}' if to else ''}.",
-            f"`hive init --forge github --repo {to or 'OWNER/NAME'}` adds it; take the old name out of `repos` "
-            "in the configuration.",
+            f"`hive init --forge github --repo {to or 'OWNER/NAME'}` adds it; take the old name out of "
+            "`repos` in the configuration.",
         )
         self.to = to
 
