@@ -7,7 +7,7 @@ import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pytest
 
@@ -83,6 +83,10 @@ class Place(PolledGitHub):
 
     def pulls(self) -> dict[PullKey, PullRequest]:
         return {item.key: item for item in self.heard() if isinstance(item, PullRequest)}
+
+    def failed(self) -> str | None:
+        """Why GitHub as a whole cannot be read."""
+        return self.mirror.tracker().why
 
     def state(self, repo: RepoName = ONE) -> RepoState:
         return self.mirror.state(repo)
@@ -461,6 +465,33 @@ class TestWhatCanWait:
         assert max(asked) == 1
 
 
+class TestFirstLoad:
+    def test_what_was_read_before_it_was_cut_off_is_kept(
+        self, place: Place, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("backends.forges.github.query.MAX_REQUESTS", 300)  # a query for each
+        monkeypatch.setattr("backends.forges.github.polling.AT_ONCE", 1)
+        issues = [place.issue("status:ready", repo=name) for name in (ONE, TWO)]
+        ask = place.client.graphql
+
+        def dies(query: str, *args: Any, **kwargs: Any) -> Any:
+            if f'name:"{TWO.partition("/")[2]}"' in query:
+                raise KeyboardInterrupt
+            return ask(query, *args, **kwargs)
+
+        monkeypatch.setattr(place.client, "graphql", dies)
+        with pytest.raises(KeyboardInterrupt):
+            place.poll()
+        assert (place.state(ONE).heard_at, place.state(TWO).heard_at) == (place.now, None)
+        monkeypatch.setattr(place.client, "graphql", ask)
+        place.spent()
+        place.poll(wanted=False)
+        assert not place.server.audit.calls(path=f"/repos/{ONE}")
+        asked = [str(entry.request) for entry in place.server.audit.calls(path="/graphql")]
+        assert len([query for query in asked if "issues(" in query]) == 1
+        assert set(place.issues()) == {key(issues[0].number), key(issues[1].number, TWO)}
+
+
 class TestRepositories:
     def test_it_rests_between_tries(self, place: Place) -> None:
         place.poll()
@@ -539,6 +570,19 @@ class TestRepositories:
         place.mend()
         place.poll()
         assert set(place.issues()) == {key(1), key(1, TWO)}
+
+    def test_one_that_stays_too_much_fails_for_itself_alone(self, place: Place) -> None:
+        """It is tried again and again, and then often nothing else is asked beside it."""
+        place.poll()
+        place.issue("status:ready")
+        place.issue("status:ready", repo=TWO)
+        place.fail("error", path="/graphql", containing="two")
+        for _ in range(3):
+            place.pass_time(900)
+            place.poll()
+            assert place.mirror.tracker().why is None
+            assert "(502)" in (place.state(TWO).why or "")
+        assert list(place.issues()) == [key(1)]
 
     def test_no_repository_is_asked_for_alone_when_two_in_a_row_fail(self, place: Place) -> None:
         place.issue("status:ready")

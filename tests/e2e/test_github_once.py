@@ -89,6 +89,19 @@ def test_with_github_down_it_prints_the_rest_within_its_time(fleet: Fleet) -> No
     fleet.server.faults.clear()
 
 
+def test_it_ends_in_its_time_too_with_many_repositories(fleet: Fleet, hive_home: Path) -> None:
+    """They are asked about at the same time, and nobody waits for those who ask."""
+    path = hive_home / "config" / "config.yaml"
+    config = json.loads(path.read_text())
+    config["fleets"]["gh"]["repos"] += [{"name": f"me/other-{number}"} for number in range(20)]
+    path.write_text(json.dumps(config))
+    fleet.server.faults.add(Fault("hang", seconds=60, times=None))
+    began = time.monotonic()
+    _, status, _ = fleet.once("--timeout", "1")
+    assert (status, time.monotonic() - began < 6) == (1, True)
+    fleet.server.faults.clear()
+
+
 def test_a_stale_mirror_is_printed_too(fleet: Fleet) -> None:
     fleet.once()
     _age(fleet)

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import random
 import threading
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import groupby
 from pathlib import Path
@@ -30,7 +30,7 @@ from backends.forges.github.errors import (
 )
 from backends.forges.github.limits import GRAPHQL
 from backends.forges.github.lookups import Lookups
-from backends.forges.github.mirror import Known, Mirror, Tracker
+from backends.forges.github.mirror import Known, Mirror, TakingIn, Tracker
 from backends.forges.github.probing import Moved, probe
 from backends.forges.github.query import Ask, Query, batch
 from backends.forges.github.reading import Reading, checks_open
@@ -46,6 +46,9 @@ LOOK = 2.0
 
 AT_ONCE = 6
 """Requests under way at the same time; GitHub allows a hundred, and likes few."""
+
+FIRST_LOAD = timedelta(minutes=2)
+"""What was read of a first load is not asked about again within this."""
 
 MAX_TURNS = 100
 """Of questions in one poll: lists of ten thousand entries."""
@@ -119,14 +122,16 @@ class Poller:
         known = self._mirror.known()
         pulls = self._mirror.pulls()
         due = [repo for repo in sorted(self._mirror.repos) if wanted or _may_be_tried(known[repo], started)]
+        if tracker.polled_at is None and not wanted:
+            # A first load that was cut off goes on where it was.
+            due = [repo for repo in due if not _was_just_read(known[repo], started)]
         readings = {repo: Reading(repo, known[repo], self._mirror, self._settings.labels) for repo in due}
         failed: HiveError | None = None
         cost = 0
         try:
             self._probe(readings, pulls, started, patience, asked=wanted)
             self._decide_what_waits(list(readings.values()), started, asked=wanted)
-            cost = self._read(readings, patience)
-            self._look_up(readings)
+            cost, failed = self._read(readings, patience)
         except SourceError as error:
             failed = error
         self._publish(tracker, readings.values(), failed, active=active, cost=cost)
@@ -190,26 +195,67 @@ class Poller:
         if any(reading.ask is not None for reading in readings):
             self._queried_at = now
 
-    def _read(self, readings: dict[RepoName, Reading], patience: float) -> int:
-        """Ask until nothing is open; returns the points. Raises SourceError for all of GitHub."""
-        cost = 0
+    def _groups(self, readings: dict[RepoName, Reading]) -> list[list[Reading]]:
+        """Repositories that one query asks about."""
+        groups: list[list[Reading]] = []
+        for query in self._queries([reading for reading in readings.values() if reading.ask is not None]):
+            asked = [readings[repo] for repo in dict.fromkeys(ask.repo for ask in query.asks)]
+            if groups and groups[-1][-1] is asked[0]:  # too much for one query
+                asked = [*groups.pop(), *asked[1:]]
+            groups.append(asked)
+        return groups
+
+    def _read(self, readings: dict[RepoName, Reading], patience: float) -> tuple[int, SourceError | None]:
+        """Ask until nothing is open; returns the points, and what concerns all of GitHub.
+
+        What one query asks about is read to its end, whatever becomes of the others.
+        """
+        groups = self._groups(readings)
+        stop = threading.Event()
+        costs: list[int] = []
+
+        def work(group: list[Reading]) -> SourceError | None:
+            if stop.is_set():
+                return None
+            try:
+                error = self._read_group(group, readings, patience, costs)
+            except SourceError as found:
+                error = found
+            if error is not None and not isinstance(error, ServerDown):
+                stop.set()
+            return error
+
+        errors = _together(work, groups)
+        answered = any(error is None for error in errors)
+        for group, error in zip(groups, errors, strict=True):
+            failed_before = len(group) == 1 and group[0].known.sync.failures > 0
+            its_own = isinstance(error, ServerDown) and (answered or failed_before)
+            if error is not None and not its_own:
+                return sum(costs), error
+        return sum(costs), None
+
+    def _read_group(
+        self, group: list[Reading], readings: dict[RepoName, Reading], patience: float, costs: list[int]
+    ) -> SourceError | None:
+        """Ask until nothing is open; returns what concerns more than the group. May raise SourceError."""
         for _ in range(MAX_TURNS):
-            open_ones = [reading for reading in readings.values() if reading.ask is not None]
+            open_ones = [reading for reading in group if reading.ask is not None]
             if not open_ones:
                 break
-            queries = self._queries(open_ones)
-            failures = _together(lambda query: self._ask(query, readings, patience), queries)
-            cost += sum(query.cost for query in queries)
-            for error in failures:
+            for query in self._queries(open_ones):
+                costs.append(query.cost)
+                error = self._ask(query, readings, patience)
                 if error is not None:
-                    raise error
+                    return error
             for reading in open_ones:
                 reading.turn()
-        return cost
+        self._look_up(group)
+        self._keep_first(group)
+        return None
 
-    def _look_up(self, readings: dict[RepoName, Reading]) -> None:
+    def _look_up(self, group: list[Reading]) -> None:
         """Raises SourceError for all of GitHub."""
-        for reading in readings.values():
+        for reading in group:
             try:
                 if reading.error is None:
                     self._lookups.complete(reading)
@@ -217,6 +263,19 @@ class Poller:
                 reading.fail(error)
                 if isinstance(error, RateLimited | ServerDown):
                     raise
+
+    def _keep_first(self, group: list[Reading]) -> None:
+        """Publish at once what was read for the first time: whoever cannot wait for all of it, and asks
+        again, gets further each time."""
+        first = [r for r in group if r.known.sync.full_at is None and r.error is None and r.done]
+        if first:
+            with self._mirror.taking_in() as into:
+                self._take_in(into, first, self._clock())
+
+    def _take_in(self, into: TakingIn, readings: Iterable[Reading], now: datetime) -> None:
+        for reading in readings:
+            reading.take_in(into, now, self._luck())
+            reading.published = True
 
     def _queries(self, readings: Sequence[Reading]) -> list[Query]:
         """Few queries for all of them, but none across owners whose tokens differ."""
@@ -300,7 +359,7 @@ class Poller:
     def _publish(
         self,
         before: Tracker,
-        readings: Iterable[Reading],
+        readings: Collection[Reading],
         failed: HiveError | None,
         *,
         active: bool,
@@ -308,15 +367,15 @@ class Poller:
     ) -> None:
         now = self._clock()
         uses = self._client.uses()
+        first = [reading for reading in readings if reading.published]
         # What concerns all of GitHub says nothing against one repository.
-        taken = [r for r in readings if failed is None or (r.error is None and r.done)]
+        rest = [r for r in readings if not r.published and (failed is None or (r.error is None and r.done))]
         with self._mirror.taking_in() as into:
-            for reading in taken:
-                reading.take_in(into, now, self._luck())
+            self._take_in(into, rest, now)
             into.tidy(self._mirror.repos, now)
             into.budgets(uses)
-            changed_at = now if into.changed else before.changed_at
-        for reading in taken:
+            changed_at = now if into.changed or first else before.changed_at
+        for reading in (*first, *rest):
             reading.taken_in()
         pulls = self._mirror.pulls()
         pending = any(
@@ -350,6 +409,10 @@ class Poller:
         )
 
 
+def _was_just_read(known: Known, now: datetime) -> bool:
+    return known.sync.full_at is not None and timedelta(0) <= now - known.sync.full_at < FIRST_LOAD
+
+
 def _may_be_tried(known: Known, now: datetime) -> bool:
     """A repository that failed rests until its own next try."""
     return known.state.why is None or known.state.retry_at is None or now >= known.state.retry_at
@@ -368,8 +431,36 @@ def _below(error: QueryError) -> QueryError:
 
 
 def _together(work: Callable[..., SourceError | None], items: Sequence[object]) -> list[SourceError | None]:
-    """Do it for each, a few at the same time."""
+    """Do it for each, a few at the same time.
+
+    Not by an executor: Python waits for its threads when a process ends, so that a command that gave up
+    would still go on until GitHub has answered all of it.
+    """
     if len(items) <= 1:
         return [work(item) for item in items]
-    with ThreadPoolExecutor(max_workers=AT_ONCE, thread_name_prefix="github") as pool:
-        return list(pool.map(work, items))
+    found: list[SourceError | None] = [None] * len(items)
+    broken: list[BaseException] = []
+    left = deque(enumerate(items))
+
+    def help_out() -> None:
+        while not broken:
+            try:
+                number, item = left.popleft()
+            except IndexError:
+                return
+            try:
+                found[number] = work(item)
+            except BaseException as error:  # the thread's edge: raised again where it was asked for
+                broken.append(error)
+
+    helpers = [
+        threading.Thread(target=help_out, name=f"github {number}", daemon=True)
+        for number in range(min(AT_ONCE, len(items)))
+    ]
+    for helper in helpers:
+        helper.start()
+    for helper in helpers:
+        helper.join()
+    if broken:
+        raise broken[0]
+    return found

@@ -61,6 +61,7 @@ class Reading:
         self.repo = repo
         self.known = known
         self.error: GitHubError | None = None
+        self.published = False
         self.moved: Moved | None = None
         self._mirror = mirror
         self._preset = preset
