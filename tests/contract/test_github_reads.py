@@ -764,6 +764,22 @@ def test_whoever_starts_anew_does_not_wait_for_the_next_try(place: Place) -> Non
         forge.close()
 
 
+def test_what_was_spent_is_known_to_whoever_starts_anew(place: Place) -> None:
+    place.now = datetime.now(UTC)
+    place.issue("status:ready")
+    place.poller.poll(active=False, wanted=True)
+    (before,) = [use for use in place.client.uses() if use.name == "graphql"]
+    assert before.used_hour
+    forge = GitHubForge(BackendContext("test", place.home / "fleet", place.settings, "me"))
+    try:
+        place.issue("status:ready")
+        forge.poll(active=False, wanted=True)
+        (after,) = [item for item in place.heard() if isinstance(item, ApiUse) and item.name == "graphql"]
+        assert after.used_hour > before.used_hour
+    finally:
+        forge.close()
+
+
 class TestWatch:
     def test_a_failure_shows_while_it_lasts_and_hides_nothing(self, place: Place) -> None:
         place.now = datetime.now(UTC)

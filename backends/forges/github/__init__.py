@@ -120,5 +120,10 @@ class GitHubForge(Writing):
                     identity=self.identity,
                     scope=credentials.scope,
                 )
+                polled_at = self._mirror.tracker().polled_at
+                if polled_at is not None:
+                    # Whoever was at work before this process spent it.
+                    for use in self._mirror.uses():
+                        client.limits.spent(use.name, use.used_hour, polled_at)
                 self._connection = client, poller
             return self._connection

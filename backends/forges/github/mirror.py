@@ -109,6 +109,11 @@ class Mirror:
         with self.database.reading() as connection:
             return None if connection is None else rows.find_pull(connection, key)
 
+    def uses(self) -> list[ApiUse]:
+        """What was published last of the API's budgets."""
+        with self.database.reading() as connection:
+            return [] if connection is None else read_uses(connection)
+
     def put_issue(self, read: ReadIssue, *, workflow_labels: Sequence[str] | None = None) -> Issue:
         """Publish an issue as it was just read; returns it with what hive alone knows of it.
 
