@@ -19,7 +19,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from hive_tui import __version__, config, plugins
-from hive_tui.core.decisions import Decision, Launch, Recover, Start
+from hive_tui.core.decisions import Decision, Launch, Recover, Start, about, undone
 from hive_tui.core.dispatch import Plan, Planner
 from hive_tui.core.errors import HiveError, SourceError
 from hive_tui.core.execution import Executor
@@ -209,9 +209,9 @@ class Dispatcher:
     def _fail(self, decision: Decision, failures: int, now: datetime, why: str) -> None:
         wait = timedelta(seconds=min(60.0, 2.0**failures))
         self._failed[_name(decision)] = (failures + 1, now + wait)
-        words = f"{type(decision).__name__.lower()} failed: {why} (again in {wait.seconds} s)"
+        words = f"{undone(decision)}: {why} (next try in {wait.seconds} s)"
         print(f"{now.isoformat(timespec='seconds')} {words}", file=sys.stderr, flush=True)
-        self._record(now, "error", words, getattr(decision, "key", None))
+        self._record(now, "error", words, about(decision))
 
     def _record(self, now: datetime, kind: str, words: str, key: IssueKey | None) -> None:
         event = Event(0, now, DISPATCHER, kind, words, key.repo if key else None, key.number if key else None)

@@ -115,3 +115,40 @@ Decision = (
     | RestoreAgent
     | CloseIssue
 )
+
+
+def about(decision: Decision) -> IssueKey | None:
+    """The issue that a decision is about, where it is about one."""
+    match decision:
+        case Start() | CloseIssue():
+            return decision.key
+        case Launch() | Recover() | Renew() | Show() | Settle():
+            return decision.run.key
+        case ReleaseClaim():
+            return decision.claim.key
+    return None
+
+
+def undone(decision: Decision) -> str:
+    """What is not so yet, for people, while a decision cannot be carried out."""
+    match decision:
+        case Start():
+            return "it is not started yet"
+        case Launch():
+            return "its run is not at work yet"
+        case Recover():
+            return "its run's work is not saved yet"
+        case Renew():
+            return "the right to it is not renewed yet"
+        case Show():
+            return "the tracker does not show yet that it is in work"
+        case Settle():
+            return "what its run came to is not in the tracker yet"
+        case ReleaseSlot():
+            return f"the slot of {decision.run} is not free yet"
+        case ReleaseClaim():
+            return "its claim is not given back yet"
+        case LimitAgent() | RestoreAgent():
+            return f"the limit of {decision.agent} is not noted yet"
+        case CloseIssue():
+            return "it is merged, but not closed yet"
