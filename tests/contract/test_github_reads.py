@@ -604,6 +604,14 @@ class TestRepositories:
         assert words in why
         assert "statusCheckRollup" in why
 
+    def test_what_failed_of_an_issue_is_named_by_its_number(self, place: Place) -> None:
+        place.poll()
+        place.issue("status:ready")
+        error = GraphError(("r0", "i1"), "FORBIDDEN", "Resource not accessible by integration")
+        place.fail("graphql", path="/graphql", errors=(error,), times=1)
+        place.poll()
+        assert "in part: #1: Resource not accessible" in (place.state().why or "")
+
     def test_nothing_is_forgotten_because_of_a_hole(self, place: Place) -> None:
         issue = place.issue("status:ready")
         place.poll()

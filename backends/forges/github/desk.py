@@ -19,7 +19,7 @@ from backends.forges.github import decode
 from backends.forges.github.answers import Answer
 from backends.forges.github.client import JSON, Client
 from backends.forges.github.decode import ReadIssue, ReadPull, Seen
-from backends.forges.github.errors import Archived, Blocked, Garbled, NotFound
+from backends.forges.github.errors import Archived, Blocked, Garbled, NotFound, QueryFailed
 from backends.forges.github.mirror import Mirror
 from backends.forges.github.query import Ask, Query
 from hive_tui.core.errors import unknown
@@ -183,6 +183,11 @@ class Desk:
             seen = decode.repository(raw, ask.repo, self._identity)
         except msgspec.DecodeError as error:
             raise Garbled(f"GitHub's answer about {what} cannot be read: {clean_line(str(error))}.") from None
+        # What GitHub refuses, or cannot bring now, is as empty as what is not there.
+        refused = [error for error in found.errors if error.type != "NOT_FOUND"]
+        if refused and (seen is None or seen.missing_issues or seen.missing_pulls):
+            why = refused[0].message.rstrip(".")
+            raise QueryFailed(f"GitHub does not bring {what}: {why}.", "`hive doctor` tells more.")
         if seen is None:
             raise NotFound(ask.repo)
         return seen

@@ -7,6 +7,7 @@ a consumer never sees an issue that is ready without the text that it is judged 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
@@ -410,7 +411,10 @@ def _refusal(repo: RepoName, errors: list[QueryError]) -> GitHubError:
 
 
 def _place(path: tuple[str | int, ...]) -> str:
-    """Where in an answer something failed, for people: `pulls … statusCheckRollup`."""
+    """Where in an answer something failed, for people: `#41`, or `pulls … statusCheckRollup`."""
+    numbered = (re.fullmatch(r"[ibp](\d+)", name) for name in path[:1] if isinstance(name, str))
+    for found in filter(None, numbered):
+        return f"#{found[1]}"
     names = [name for name in path if isinstance(name, str) and name != "nodes"]
     return " ".join(names[:1] + names[-1:] if len(names) > 1 else names) or "something"
 
