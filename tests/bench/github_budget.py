@@ -207,7 +207,7 @@ class _Hour:
     def _merge(self, key: IssueKey, pull: PullRequest) -> None:
         self._pulls.merge(pull.key, head=pull.head, message=f"Mend it (#{key.number})")
         if self._issues.get(key).open:
-            self._issues.set_open(key, False)
+            self._issues.set_open(key, False, by=AUTHOR)
         self._issues.comment(key, body="Merged.", marker=messages.STATUS)
         self._move(key, IssueState.IN_REVIEW, IssueState.DONE)
 

@@ -119,6 +119,17 @@ class TestLabels:
         assert bench().mirror.issue(KEY) == moved
         assert bench().get_issue(KEY).updated_at >= moved.updated_at >= before.updated_at
 
+    def test_a_person_s_command_goes_by_what_is_so_now(self, bench: Bench) -> None:
+        bench("anna").set_labels(KEY, add=("status:ready",), by="anna")
+        bench("anna").set_open(KEY, True, by="anna")
+        with bench.world.lock:
+            changes.remove_label(bench.world, bench.repo, bench.issue, "status:ready", "bob")
+            changes.set_open(bench.world, bench.issue, False, by="bob")
+        bench("anna").set_labels(KEY, add=("status:ready",), by="anna")
+        bench("anna").set_open(KEY, True, by="anna")
+        assert bench.labels() == {"status:ready", "mine"}
+        assert bench.issue.open
+
     def test_a_status_makes_an_issue_one_of_hive_s_at_once(self, bench: Bench) -> None:
         with bench.world.lock:
             changes.create_issue(bench.world, bench.repo, author="anna", title="New", body="", labels=())

@@ -126,11 +126,12 @@ class Issues:
             recent = {key: known for key, known in self._late.items() if _is_recent(known[0], now)}
             self._late = {**recent, issue.key: (at or now, issue)}
 
-    def _lately(self, key: IssueKey) -> Issue:
-        """As it was read a moment ago, else as it is now."""
+    def _lately(self, key: IssueKey, by: str) -> Issue:
+        """As it was read a moment ago, which is enough for hive's own writes; else as it is now."""
         with self._lock:
             at, issue = self._late.get(key, (None, None))
-        if issue is not None and at is not None and _is_recent(at, self._desk.client.now()):
+        recent = at is not None and _is_recent(at, self._desk.client.now())
+        if by == AUTHOR and recent and issue is not None:
             return issue
         return self.get(key)
 
@@ -172,7 +173,7 @@ class Issues:
 
     def set_labels(self, key: IssueKey, *, add: Sequence[str], remove: Sequence[str], by: str) -> Issue:
         """Adds first: an issue with a state too many is seen, one without any is forgotten."""
-        issue = self._lately(key)
+        issue = self._lately(key, by)
         wanted = tuple(dict.fromkeys(map(rows.label, add)))
         if by == AUTHOR and self._moved_by_a_person(issue, wanted, remove):
             return issue
@@ -211,8 +212,8 @@ class Issues:
             return True  # there is one that hive did not see
         return bool(leaves) and not found
 
-    def set_open(self, key: IssueKey, is_open: bool) -> Issue:
-        issue = self._lately(key)
+    def set_open(self, key: IssueKey, is_open: bool, *, by: str) -> Issue:
+        issue = self._lately(key, by)
         if issue.open == is_open:
             return issue
         body = {"state": "open"} if is_open else {"state": "closed", "state_reason": "completed"}

@@ -88,7 +88,7 @@ class Writing:
         return self._issues.set_labels(key, add=add, remove=remove, by=by)
 
     def set_open(self, key: IssueKey, is_open: bool, *, by: str) -> Issue:
-        return self._issues.set_open(key, is_open)
+        return self._issues.set_open(key, is_open, by=by)
 
     def approve_issue(self, key: IssueKey, *, by: str) -> Issue:
         return self._issues.approve(key)
