@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
+import pytest
 
 from backends.forges.github import decode
 from hive_tui.core.ids import RepoName, run_id
@@ -205,6 +206,42 @@ class TestChecks:
     def test_of_two_of_a_name_the_later_counts(self) -> None:
         old, new = run("ci", conclusion="FAILURE", at="2026-03-01T11:00:00Z"), run("ci")
         assert [check.state for check in checked(new, old).checks] == [CheckState.PASSED]
+
+    def test_two_workflows_may_have_a_check_of_one_name(self) -> None:
+        """Both are called `build` alone; the one that ended well must not hide the other."""
+        later = "2026-03-01T12:00:20Z"
+        a = run("build", conclusion="FAILURE") | {"checkSuite": {"databaseId": 1, "createdAt": AT}}
+        b = run("build", at=later) | {"checkSuite": {"databaseId": 2, "createdAt": AT}}
+        for nodes in ((a, b), (b, a)):
+            assert [(c.name, c.state) for c in checked(*nodes).checks] == [("build", CheckState.FAILED)]
+        again = run("build", at=later) | {"checkSuite": {"databaseId": 1, "createdAt": AT}}
+        assert [check.state for check in checked(a, again, b).checks] == [CheckState.PASSED]
+
+    def test_what_a_later_event_started_counts_alone(self) -> None:
+        later = "2026-03-01T13:00:00Z"
+        old = run("build", conclusion="FAILURE") | {"checkSuite": {"databaseId": 1, "createdAt": AT}}
+        new = run("build", at=later) | {"checkSuite": {"databaseId": 2, "createdAt": later}}
+        assert [check.state for check in checked(new, old).checks] == [CheckState.PASSED]
+
+    def test_a_check_and_a_status_of_one_name_both_count(self) -> None:
+        found = checked(run("ci", conclusion="FAILURE"), status("ci", "SUCCESS")).checks
+        assert [check.state for check in found] == [CheckState.FAILED]
+
+    @pytest.mark.parametrize("name", ["hive/review", "hive/tests"])
+    def test_a_bot_does_not_speak_for_hive(self, name: str) -> None:
+        """A repository's workflows run what an agent wrote, with a token that may set statuses."""
+        said = status(name, "SUCCESS", creator={"login": "github-actions", "__typename": "Bot"})
+        found = checked(said)
+        assert (found.verdict, [check.state for check in found.checks]) == (None, [CheckState.FAILED])
+        assert "github-actions, who is not hive" in found.checks[0].detail
+
+    def test_an_app_speaks_for_itself(self) -> None:
+        said = status("hive/review", "SUCCESS", creator={"login": "hive", "__typename": "Bot"})
+        rollup = {"state": "SUCCESS", "contexts": {"totalCount": 1, "nodes": [said]}}
+        raw = {"nameWithOwner": REPO, "p9": pull_node(statusCheckRollup=rollup)}
+        found = decode.repository(msgspec.Raw(msgspec.json.encode(raw)), REPO, "github.com", "hive[bot]")
+        assert found is not None
+        assert found.pulls[0].pull.verdict is not None
 
     def test_those_that_were_not_read_count_together(self) -> None:
         found = checked(run("ci"), total=130, state="FAILURE").checks

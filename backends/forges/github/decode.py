@@ -7,43 +7,31 @@ account is gone, and a node of a list that failed.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 import msgspec
 
 from backends import typed
-from backends.forges.github import verdicts
+from backends.forges.github.rollup import Rollup, checks
+from backends.forges.github.wording import GHOST as GHOST
+from backends.forges.github.wording import MAX_NAME as MAX_NAME
+from backends.forges.github.wording import MAX_TITLE, Who, body, login, title
 from hive_tui.core.ids import RepoName, run_id
 from hive_tui.core.model import (
     Check,
-    CheckState,
     Issue,
     PullRequest,
     PullState,
     RepoState,
     Verdict,
 )
-from hive_tui.core.text import Redactor, clean, clean_line
-
-GHOST = "ghost"
-"""What GitHub shows in place of an account that was deleted."""
-
-MAX_TITLE = 256
-MAX_NAME = 100
-MAX_DETAIL = 300
+from hive_tui.core.text import clean_line
 
 _HIVE_BRANCH = re.compile(r"hive/issue-([1-9]\d{0,9})-a([1-9]\d{0,5})")
 
-_redact = Redactor()
-
 
 # The shapes of answers
-
-
-class _Who(msgspec.Struct, frozen=True):
-    login: str = ""
-    kind: str = msgspec.field(default="", name="__typename")
 
 
 class Label(msgspec.Struct, frozen=True):
@@ -67,8 +55,8 @@ class _Issue(msgspec.Struct, frozen=True, rename="camel"):
     last_edited_at: datetime | None = None
     url: str | None = None
     author_association: str | None = None
-    author: _Who | None = None
-    editor: _Who | None = None
+    author: Who | None = None
+    editor: Who | None = None
     comments: _Count | None = None
     labels: Labels | None = None
     body: str | None = None
@@ -80,35 +68,9 @@ class _Text(msgspec.Struct, frozen=True, rename="camel"):
     last_edited_at: datetime | None = None
 
 
-class _Context(msgspec.Struct, frozen=True, rename="camel"):
-    """A check run or a commit status."""
-
-    kind: str = msgspec.field(default="", name="__typename")
-    name: str = ""
-    status: str = ""
-    conclusion: str | None = None
-    title: str | None = None
-    started_at: datetime | None = None
-    context: str = ""
-    state: str = ""
-    description: str | None = None
-    created_at: datetime | None = None
-    creator: _Who | None = None
-
-
-class _Contexts(msgspec.Struct, frozen=True, rename="camel"):
-    total_count: int = 0
-    nodes: list[_Context | None] | None = None
-
-
-class _Rollup(msgspec.Struct, frozen=True):
-    state: str = ""
-    contexts: _Contexts | None = None
-
-
 class _Commit(msgspec.Struct, frozen=True, rename="camel"):
     oid: str = ""
-    status_check_rollup: _Rollup | None = None
+    status_check_rollup: Rollup | None = None
 
 
 class _Repository(msgspec.Struct, frozen=True, rename="camel"):
@@ -139,13 +101,13 @@ class _Pull(msgspec.Struct, frozen=True, rename="camel"):
     url: str | None = None
     mergeable: str | None = None
     review_decision: str | None = None
-    head_repository_owner: _Who | None = None
-    author: _Who | None = None
-    merged_by: _Who | None = None
+    head_repository_owner: Who | None = None
+    author: Who | None = None
+    merged_by: Who | None = None
     merge_commit: _Commit | None = None
     labels: Labels | None = None
     closing_issues_references: _ClosingList | None = None
-    status_check_rollup: _Rollup | None = None
+    status_check_rollup: Rollup | None = None
 
 
 class _Account(msgspec.Struct, frozen=True):
@@ -263,8 +225,16 @@ def repositories(data: bytes) -> dict[str, msgspec.Raw]:
     return typed.decode(data, dict[str, msgspec.Raw])
 
 
-def repository(raw: msgspec.Raw, name: RepoName, identity: str) -> Seen | None:
-    """What is below a repository's alias, or None for null. Raises msgspec.DecodeError."""
+def viewer(answers: Mapping[str, msgspec.Raw]) -> str | None:
+    """The account that was answered. Raises msgspec.DecodeError."""
+    raw = answers.get("viewer")
+    found = typed.decode(raw, Who) if raw is not None and not _is_null(raw) else None
+    return found.login if found is not None else None
+
+
+def repository(raw: msgspec.Raw, name: RepoName, identity: str, me: str | None = None) -> Seen | None:
+    """What is below a repository's alias, or None for null; `me` as in `checks`. Raises
+    msgspec.DecodeError."""
     if _is_null(raw):
         return None
     facts = typed.decode(raw, _Facts)
@@ -287,15 +257,17 @@ def repository(raw: msgspec.Raw, name: RepoName, identity: str) -> Seen | None:
     for connection, whole in ((facts.pulls, True), (facts.ended, False)):
         if connection is not None:
             found = connection.nodes or []
-            seen.pulls += [ReadPull(_pull(node, name, identity), whole) for node in found if node is not None]
+            seen.pulls += [
+                ReadPull(_pull(node, name, identity, me), whole) for node in found if node is not None
+            ]
             seen.holes |= connection.nodes is None or None in found
     if facts.pulls is not None:
         seen.next_pulls = _next(facts.pulls.page_info)
-    _singles(seen, raw, identity)
+    _singles(seen, raw, identity, me)
     return seen
 
 
-def _singles(seen: Seen, raw: msgspec.Raw, identity: str) -> None:
+def _singles(seen: Seen, raw: msgspec.Raw, identity: str, me: str | None) -> None:
     """What was asked for by number or SHA, each below an alias of its own."""
     for alias, value in typed.decode(raw, dict[str, msgspec.Raw]).items():
         match re.fullmatch(r"([ibpc])([0-9a-f]+)", alias):
@@ -306,13 +278,13 @@ def _singles(seen: Seen, raw: msgspec.Raw, identity: str) -> None:
         absent = _is_null(value)
         if kind == "c":
             rollup = None if absent else typed.decode(value, _Commit).status_check_rollup
-            seen.checks[rest] = checks(rollup, rest)
+            seen.checks[rest] = checks(rollup, rest, me)
         elif kind == "p":
             if absent:
                 seen.missing_pulls.append(int(rest))
             else:
                 pull = typed.decode(value, _Pull)
-                seen.pulls.append(ReadPull(_pull(pull, seen.name, identity), True))
+                seen.pulls.append(ReadPull(_pull(pull, seen.name, identity, me), True))
         elif absent:
             seen.missing_issues.append(int(rest))
         elif kind == "i":
@@ -380,7 +352,7 @@ def _revision(edited: datetime | None) -> str:
     return edited.isoformat() if edited is not None else "first"
 
 
-def _pull(node: _Pull, repo: RepoName, identity: str) -> PullRequest:
+def _pull(node: _Pull, repo: RepoName, identity: str, me: str | None) -> PullRequest:
     branch = clean_line(node.head_ref_name, limit=MAX_TITLE)
     ours, issue = None, None
     if node.is_cross_repository:
@@ -391,7 +363,7 @@ def _pull(node: _Pull, repo: RepoName, identity: str) -> PullRequest:
         ours = _HIVE_BRANCH.fullmatch(branch)
         issue = int(ours[1]) if ours else _closes(node.closing_issues_references, repo)
     head = _sha(node.head_ref_oid)
-    found, verdict = checks(node.status_check_rollup, head)
+    found, verdict = checks(node.status_check_rollup, head, me)
     return PullRequest(
         repo=repo,
         number=node.number,
@@ -424,7 +396,7 @@ def opened(made: OpenedPull, repo: RepoName, identity: str) -> PullRequest:
     bare = (
         made.user.login.removesuffix("[bot]") if made.user is not None and made.user.type == "Bot" else None
     )
-    author = None if made.user is None else _Who(bare or made.user.login)
+    author = None if made.user is None else Who(bare or made.user.login)
     node = _Pull(
         made.number,
         made.title,
@@ -440,7 +412,7 @@ def opened(made: OpenedPull, repo: RepoName, identity: str) -> PullRequest:
         author=author,
         labels=Labels(made.labels),
     )
-    return _pull(node, repo, identity)
+    return _pull(node, repo, identity, None)
 
 
 def _closes(found: _ClosingList | None, repo: RepoName) -> int | None:
@@ -450,82 +422,13 @@ def _closes(found: _ClosingList | None, repo: RepoName) -> int | None:
     return next(iter(here)) if len(here) == 1 else None
 
 
-_PASSED = frozenset({"SUCCESS", "NEUTRAL", "SKIPPED"})
-_STATUS = {
-    "SUCCESS": CheckState.PASSED,
-    "FAILURE": CheckState.FAILED,
-    "ERROR": CheckState.FAILED,
-}
-
-
-def checks(rollup: _Rollup | None, sha: str) -> tuple[tuple[Check, ...], Verdict | None]:
-    """The checks of a commit, the newest of each name, and hive's own verdict among them."""
-    if rollup is None or rollup.contexts is None:
-        return (), None
-    nodes = [node for node in rollup.contexts.nodes or () if node is not None]
-    verdict = None
-    found: dict[str, Check] = {}
-    for node in sorted(nodes, key=_when):
-        check = _status(node, sha) if node.kind == "StatusContext" else _check_run(node, sha)
-        found[check.name] = check
-        if node.kind == "StatusContext" and node.context == verdicts.CONTEXT and node.created_at is not None:
-            words = clean_line(node.description or "", limit=MAX_DETAIL)
-            verdict = verdicts.read(node.state, words, sha, login(node.creator), node.created_at)
-    unread = rollup.contexts.total_count - len(nodes)
-    if unread > 0:
-        # What the rest of them says together is all that is needed of it.
-        name = f"{unread} more"
-        found[name] = Check(name, _STATUS.get(rollup.state, CheckState.PENDING), sha)
-    return tuple(found[name] for name in sorted(found)), verdict
-
-
-def _when(node: _Context) -> float:
-    at = node.created_at or node.started_at
-    return at.timestamp() if at is not None else 0.0
-
-
-def _check_run(node: _Context, sha: str) -> Check:
-    state = CheckState.PENDING
-    if node.status == "COMPLETED":
-        state = CheckState.PASSED if node.conclusion in _PASSED else CheckState.FAILED
-    detail = node.title or (node.conclusion or node.status).lower().replace("_", " ")
-    return Check(_name(node.name), state, sha, _line(detail))
-
-
-def _status(node: _Context, sha: str) -> Check:
-    return Check(
-        _name(node.context), _STATUS.get(node.state, CheckState.PENDING), sha, _line(node.description or "")
-    )
-
-
 # Texts
-
-
-def login(who: _Who | None) -> str:
-    """An account's name; of one that was deleted `ghost`, as GitHub shows it."""
-    return (clean_line(who.login, limit=MAX_NAME) if who is not None else "") or GHOST
-
-
-def title(text: str) -> str:
-    return _redact(clean_line(text, limit=MAX_TITLE)) or "(no title)"
-
-
-def body(text: str | None) -> str:
-    return _redact(clean(text or ""))
 
 
 def labels(found: Labels | None) -> tuple[str, ...]:
     nodes: Iterable[Label | None] = (found.nodes if found is not None else None) or ()
     names = (clean_line(node.name, limit=MAX_NAME) for node in nodes if node is not None)
     return tuple(dict.fromkeys(filter(None, names)))
-
-
-def _name(text: str) -> str:
-    return _redact(clean_line(text, limit=MAX_NAME)) or "(no name)"
-
-
-def _line(text: str) -> str:
-    return _redact(clean_line(text, limit=MAX_DETAIL))
 
 
 def _sha(text: str) -> str:

@@ -108,7 +108,10 @@ class Query(msgspec.Struct, frozen=True):
     def text(self) -> str:
         repos = "\n".join(_repository(f"r{n}", ask) for n, ask in enumerate(self.asks))
         fragments = (text for name, text in _FRAGMENTS.items() if name in _needed(self.asks))
-        return f"query {{\nrateLimit{{cost limit remaining resetAt}}\n{repos}\n}}\n" + "\n".join(fragments)
+        return (
+            f"query {{\nviewer{{login}} rateLimit{{cost limit remaining resetAt}}\n{repos}\n}}\n"
+            + "\n".join(fragments)
+        )
 
 
 def batch(asks: Iterable[Ask]) -> list[Query]:
@@ -152,8 +155,8 @@ _FRAGMENTS = {
     ),
     "C": (
         f"fragment C on StatusCheckRollup{{state contexts(first:{_CHECKS}){{totalCount nodes{{__typename"
-        " ... on CheckRun{name status conclusion title startedAt}"
-        " ... on StatusContext{context state description createdAt creator{login}}}}}"
+        " ... on CheckRun{name status conclusion title startedAt checkSuite{databaseId createdAt}}"
+        " ... on StatusContext{context state description createdAt creator{login __typename}}}}}"
     ),
 }
 

@@ -298,8 +298,22 @@ class CheckSuite(Part):
     """Of one check run; the record is the run."""
 
     @property
+    def _first(self) -> state.CheckRun:
+        runs = self.repo.check_runs[self.record.sha]
+        suite = self.record.app, self.record.suite
+        return next(run for run in runs if (run.app, run.suite) == suite)
+
+    @property
     def id(self) -> str:
-        return state.node_id("CS", self.record.id)
+        return state.node_id("CS", self._first.id)
+
+    @property
+    def databaseId(self) -> int:
+        return self._first.id
+
+    @property
+    def createdAt(self) -> str:
+        return stamp(self._first.started_at)
 
     @property
     def status(self) -> str:

@@ -253,6 +253,8 @@ class CheckRun:
     started_at: datetime
     completed_at: datetime | None = None
     app: str = "github-actions"
+    suite: int = 0
+    """Of the app's suites on this commit: one for each workflow, one for each event."""
     details_url: str | None = None
     title: str | None = None
     summary: str | None = None
