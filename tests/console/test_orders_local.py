@@ -224,7 +224,10 @@ async def test_two_consoles_act_on_the_same_run(fleet: OpenFleet) -> None:
             await app.press("y")  # type: ignore[attr-defined]
             await wait_for(
                 lambda: (
-                    any("has ended: killed" in note.message for note in app._notifications)
+                    any(
+                        "has ended" in note.message and "killed" in note.message
+                        for note in app._notifications
+                    )
                     or (isinstance(app.screen, ConfirmScreen) and app.screen.question.refusal is not None)
                 )
             )
