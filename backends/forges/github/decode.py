@@ -7,7 +7,7 @@ account is gone, and a node of a list that failed.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import datetime
 
 import msgspec
@@ -225,16 +225,8 @@ def repositories(data: bytes) -> dict[str, msgspec.Raw]:
     return typed.decode(data, dict[str, msgspec.Raw])
 
 
-def viewer(answers: Mapping[str, msgspec.Raw]) -> str | None:
-    """The account that was answered. Raises msgspec.DecodeError."""
-    raw = answers.get("viewer")
-    found = typed.decode(raw, Who) if raw is not None and not _is_null(raw) else None
-    return found.login if found is not None else None
-
-
-def repository(raw: msgspec.Raw, name: RepoName, identity: str, me: str | None = None) -> Seen | None:
-    """What is below a repository's alias, or None for null; `me` as in `checks`. Raises
-    msgspec.DecodeError."""
+def repository(raw: msgspec.Raw, name: RepoName, identity: str) -> Seen | None:
+    """What is below a repository's alias, or None for null. Raises msgspec.DecodeError."""
     if _is_null(raw):
         return None
     facts = typed.decode(raw, _Facts)
@@ -257,17 +249,15 @@ def repository(raw: msgspec.Raw, name: RepoName, identity: str, me: str | None =
     for connection, whole in ((facts.pulls, True), (facts.ended, False)):
         if connection is not None:
             found = connection.nodes or []
-            seen.pulls += [
-                ReadPull(_pull(node, name, identity, me), whole) for node in found if node is not None
-            ]
+            seen.pulls += [ReadPull(_pull(node, name, identity), whole) for node in found if node is not None]
             seen.holes |= connection.nodes is None or None in found
     if facts.pulls is not None:
         seen.next_pulls = _next(facts.pulls.page_info)
-    _singles(seen, raw, identity, me)
+    _singles(seen, raw, identity)
     return seen
 
 
-def _singles(seen: Seen, raw: msgspec.Raw, identity: str, me: str | None) -> None:
+def _singles(seen: Seen, raw: msgspec.Raw, identity: str) -> None:
     """What was asked for by number or SHA, each below an alias of its own."""
     for alias, value in typed.decode(raw, dict[str, msgspec.Raw]).items():
         match re.fullmatch(r"([ibpc])([0-9a-f]+)", alias):
@@ -278,13 +268,13 @@ def _singles(seen: Seen, raw: msgspec.Raw, identity: str, me: str | None) -> Non
         absent = _is_null(value)
         if kind == "c":
             rollup = None if absent else typed.decode(value, _Commit).status_check_rollup
-            seen.checks[rest] = checks(rollup, rest, me)
+            seen.checks[rest] = checks(rollup, rest)
         elif kind == "p":
             if absent:
                 seen.missing_pulls.append(int(rest))
             else:
                 pull = typed.decode(value, _Pull)
-                seen.pulls.append(ReadPull(_pull(pull, seen.name, identity, me), True))
+                seen.pulls.append(ReadPull(_pull(pull, seen.name, identity), True))
         elif absent:
             seen.missing_issues.append(int(rest))
         elif kind == "i":
@@ -352,7 +342,7 @@ def _revision(edited: datetime | None) -> str:
     return edited.isoformat() if edited is not None else "first"
 
 
-def _pull(node: _Pull, repo: RepoName, identity: str, me: str | None) -> PullRequest:
+def _pull(node: _Pull, repo: RepoName, identity: str) -> PullRequest:
     branch = clean_line(node.head_ref_name, limit=MAX_TITLE)
     ours, issue = None, None
     if node.is_cross_repository:
@@ -363,7 +353,7 @@ def _pull(node: _Pull, repo: RepoName, identity: str, me: str | None) -> PullReq
         ours = _HIVE_BRANCH.fullmatch(branch)
         issue = int(ours[1]) if ours else _closes(node.closing_issues_references, repo)
     head = _sha(node.head_ref_oid)
-    found, verdict = checks(node.status_check_rollup, head, me)
+    found, verdict = checks(node.status_check_rollup, head)
     return PullRequest(
         repo=repo,
         number=node.number,
@@ -412,7 +402,7 @@ def opened(made: OpenedPull, repo: RepoName, identity: str) -> PullRequest:
         author=author,
         labels=Labels(made.labels),
     )
-    return _pull(node, repo, identity, None)
+    return _pull(node, repo, identity)
 
 
 def _closes(found: _ClosingList | None, repo: RepoName) -> int | None:

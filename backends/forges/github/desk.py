@@ -179,9 +179,8 @@ class Desk:
         query = Query((ask,))
         found = self.client.graphql(query.text, repo=ask.repo, cost=query.cost, what=what, write=True)
         try:
-            answers = decode.repositories(bytes(found.data))
-            raw = answers.get("r0", msgspec.Raw(b"null"))
-            seen = decode.repository(raw, ask.repo, self._identity, decode.viewer(answers))
+            raw = decode.repositories(bytes(found.data)).get("r0", msgspec.Raw(b"null"))
+            seen = decode.repository(raw, ask.repo, self._identity)
         except msgspec.DecodeError as error:
             raise Garbled(f"GitHub's answer about {what} cannot be read: {clean_line(str(error))}.") from None
         # What GitHub refuses, or cannot bring now, is as empty as what is not there.

@@ -304,7 +304,7 @@ class Poller:
         for number, ask in enumerate(query.asks):
             alias = f"r{number}"
             errors = [_below(error) for error in found.errors if error.path and error.path[0] == alias]
-            self._take(readings[ask.repo], alias, answers, [*errors, *general], found)
+            self._take(readings[ask.repo], answers.get(alias), [*errors, *general], found)
         return None
 
     def _one_by_one(
@@ -334,16 +334,10 @@ class Poller:
         raise refused
 
     def _take(
-        self,
-        reading: Reading,
-        alias: str,
-        answers: dict[str, msgspec.Raw],
-        errors: list[QueryError],
-        found: Found,
+        self, reading: Reading, raw: msgspec.Raw | None, errors: list[QueryError], found: Found
     ) -> None:
         try:
-            raw, me = answers.get(alias, msgspec.Raw(b"null")), decode.viewer(answers)
-            seen = decode.repository(raw, reading.repo, self._identity, me)
+            seen = decode.repository(raw or msgspec.Raw(b"null"), reading.repo, self._identity)
         except msgspec.DecodeError as error:
             words = clean_line(str(error), limit=200)
             reading.fail(Garbled(f"GitHub's answer about {reading.repo} is of another shape: {words}."))

@@ -108,10 +108,7 @@ class Query(msgspec.Struct, frozen=True):
     def text(self) -> str:
         repos = "\n".join(_repository(f"r{n}", ask) for n, ask in enumerate(self.asks))
         fragments = (text for name, text in _FRAGMENTS.items() if name in _needed(self.asks))
-        return (
-            f"query {{\nviewer{{login}} rateLimit{{cost limit remaining resetAt}}\n{repos}\n}}\n"
-            + "\n".join(fragments)
-        )
+        return f"query {{\nrateLimit{{cost limit remaining resetAt}}\n{repos}\n}}\n" + "\n".join(fragments)
 
 
 def batch(asks: Iterable[Ask]) -> list[Query]:

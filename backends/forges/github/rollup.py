@@ -61,17 +61,18 @@ _GRAVITY = {CheckState.PASSED: 0, CheckState.PENDING: 1, CheckState.FAILED: 2}
 _OWN = "hive/"
 """How the names of hive's own statuses begin."""
 
+_WORKFLOWS = frozenset({"github-actions", "github-actions[bot]"})
+"""As whom workflows act."""
+
 SAME_EVENT = timedelta(minutes=1)
 """What one event starts is created within this; what is created later was started by another one."""
 
 
-def checks(
-    rollup: Rollup | None, sha: str, me: str | None = None
-) -> tuple[tuple[Check, ...], Verdict | None]:
+def checks(rollup: Rollup | None, sha: str) -> tuple[tuple[Check, ...], Verdict | None]:
     """The checks of a commit, one for each name, and hive's own verdict among them.
 
-    `me` is the account that hive acts as. Other people's words in hive's name count: whoever may push could
-    do worse. But a bot's do not: what runs in a repository's workflows was written by an agent.
+    Whoever may push, or is an App that somebody let in, may speak in hive's name: they could do worse. What
+    runs in a repository's workflows may not, since agents write that, and its token may often set statuses.
     """
     if rollup is None or rollup.contexts is None:
         return (), None
@@ -81,9 +82,9 @@ def checks(
     for node in _that_count(nodes):
         if node.kind != "StatusContext":
             check = _check_run(node, sha)
-        elif node.context.startswith(_OWN) and _is_strange(node.creator, me):
+        elif node.context.startswith(_OWN) and _is_a_workflow(node.creator):
             by = login(node.creator)
-            check = Check(name(node.context), CheckState.FAILED, sha, f"said by {by}, who is not hive")
+            check = Check(name(node.context), CheckState.FAILED, sha, f"said by {by}, not by hive")
         else:
             check = _status(node, sha)
             if node.context == verdicts.CONTEXT and node.created_at is not None:
@@ -123,11 +124,8 @@ def _began(node: _Context) -> datetime | None:
     return node.check_suite.created_at if node.check_suite is not None else None
 
 
-def _is_strange(creator: Who | None, me: str | None) -> bool:
-    """Whether it is a bot, and not hive itself as an App, whose name has an ending in some answers."""
-    if creator is None or creator.kind != "Bot":
-        return False
-    return me is None or creator.login.removesuffix("[bot]").lower() != me.removesuffix("[bot]").lower()
+def _is_a_workflow(creator: Who | None) -> bool:
+    return creator is not None and creator.kind == "Bot" and creator.login in _WORKFLOWS
 
 
 def _when(node: _Context) -> float:
