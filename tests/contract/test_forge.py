@@ -138,7 +138,8 @@ class TestEditing:
         )
         assert set(changed.labels) == {"mine", "type:bug", "status:done"}
         again = forge.set_labels(issue.key, add=("status:done",), remove=("status:ready",), by="anna")
-        assert again == changed
+        # A write's answer may not tell when it took place, to the second.
+        assert msgspec.structs.replace(again, updated_at=changed.updated_at) == changed
 
     def test_labels_set_at_the_same_time_all_count(self, tracker: ForgeFixture, forge: Forge) -> None:
         issue = new_issue(forge)
