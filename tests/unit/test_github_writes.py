@@ -413,6 +413,12 @@ class TestMerging:
         with pytest.raises(Refused, match="approving review"):
             self.merge(bench, bench.pull())
 
+    def test_the_commit_leads_to_its_pull_request(self, bench: Bench) -> None:
+        pull = bench.pull()
+        bench().merge(pull.key, head=pull.head, by="hive", message=f"Mend it (!{pull.number})\n\nCloses #1\n")
+        subject = bench.repo.git.text("log", "-1", "--format=%s", "refs/heads/main").strip()
+        assert subject == f"Mend it (#{pull.number})"
+
     def test_a_branch_that_moved_on_after_the_merge_stays(self, bench: Bench) -> None:
         pull = bench.pull()
         bench.github.faults.add(Fault("error", method="DELETE", times=None))

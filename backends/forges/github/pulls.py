@@ -232,10 +232,12 @@ class Pulls:
 
     def _merge(self, api: RepoApi, pull: PullRequest, head: str, message: str) -> str:
         title, _, text = rows.body(message).strip().partition("\n")
+        # GitHub links a commit to its pull request by this spelling, and knows no `!52`.
+        title = (title or f"{pull.title} (!{pull.number})").replace(f"(!{pull.number})", f"(#{pull.number})")
         body = {
             "sha": head,
             "merge_method": "squash",
-            "commit_title": title or f"{pull.title} (#{pull.number})",
+            "commit_title": title,
             "commit_message": text.strip(),
         }
         answer = api.put(
