@@ -7,12 +7,12 @@ That was half of the first paint and of every change of focus.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Hashable, Iterable
+from collections.abc import Collection, Hashable, Iterable, Mapping
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 from weakref import WeakKeyDictionary
 
 from textual.css.model import RuleSet, Selector, SelectorType
-from textual.css.styles import RulesMap
+from textual.css.styles import RenderStyles, RulesMap
 from textual.css.stylesheet import Stylesheet
 from textual.dom import DOMNode
 from textual.widget import Widget
@@ -65,6 +65,8 @@ class RememberingStylesheet(Stylesheet):
         super().__init__(variables=variables)
         self._parsed_anew = False
         """The variables are others than those that the rules were parsed with."""
+        self._parsed = 0
+        """How often the variables have become others."""
         self._asked_of: list[RuleSet] | None = None
         self._asked: dict[Hashable, _Asked] = {}
         self._found: dict[Hashable, _Found] = {}
@@ -86,6 +88,7 @@ class RememberingStylesheet(Stylesheet):
         if variables == self._variables:
             return
         self._parsed_anew = True
+        self._parsed += 1
         self._found.clear()
         self._components.clear()
         self._last.clear()
@@ -128,8 +131,9 @@ class RememberingStylesheet(Stylesheet):
         if not components:
             return
         asked = self._asked_for(frozenset(f".{component}" for component in components), leading=True)
-        key = (components, _surroundings(node, asked))
-        if node._component_styles and self._last_components.get(node) == key:
+        key = (self._parsed, components, _surroundings(node, asked))
+        last = self._last_components.get(node)
+        if node._component_styles and last == key:
             return
         self._last_components[node] = key
         found = self._components.get(key)
@@ -139,18 +143,28 @@ class RememberingStylesheet(Stylesheet):
                 name: styles.base.get_rules() for name, styles in node._component_styles.items()
             }
             return
-        before = dict(node._component_styles)
         node._component_styles.clear()
-        for name, rules in found.items():
-            virtual = DOMNode(classes=name)
-            virtual._attach(node)
-            virtual.styles.base.merge_rules(rules)
-            node._component_styles[name] = virtual.styles
-        restyled = {name for name, styles in node._component_styles.items() if before.get(name) != styles}
+        node._component_styles.update(self._styled(node, key, found))
+        before = self._components.get(last, {})
+        restyled = {name for name, rules in found.items() if before.get(name) != rules}
         if isinstance(node, Restyled):
             node.restyled(restyled)
         elif restyled:
             node.refresh()
+
+    def _styled(self, node: DOMNode, key: Hashable, found: dict[str, RulesMap]) -> Mapping[str, RenderStyles]:
+        """The styles of a widget's components. They are kept for the next time it has or loses the focus:
+        at the widget, since they refer to it."""
+        kept: dict[Hashable, dict[str, RenderStyles]] = vars(node).setdefault("_styled_components", {})
+        styled = kept.get(key)
+        if styled is None:
+            styled = kept[key] = {}
+            for name, rules in found.items():
+                virtual = DOMNode(classes=name)
+                virtual._attach(node)
+                virtual.styles.base.merge_rules(rules)
+                styled[name] = virtual.styles
+        return styled
 
     def _asked_for(self, names: frozenset[str], *, leading: bool = False) -> _Asked:
         """What the rules ask for that end in one of these names; with `leading` only what stands in

@@ -14,6 +14,7 @@ from textual.screen import Screen
 from textual.widget import Widget
 
 from hive_tui.app import keys, layout, pulse_lines
+from hive_tui.app.compositor import SparingCompositor
 from hive_tui.app.deck import Deck
 from hive_tui.app.key_hints import KeyHints
 from hive_tui.app.panes.agents import AgentsPane
@@ -49,6 +50,7 @@ class MainScreen(GuardedPump, Screen[None]):
 
     def __init__(self, name: str, settings: FleetSettings, logs: Logs) -> None:
         super().__init__()
+        self._compositor = SparingCompositor()
         self._fleet_name = name
         many = len(settings.repos) > 1
         self.pulse = Pulse(id="pulse")
