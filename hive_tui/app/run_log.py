@@ -14,6 +14,7 @@ from textual.containers import Vertical
 from textual.message import Message
 
 from hive_tui.app import keys, log_lines
+from hive_tui.app.shell import Shell
 from hive_tui.app.tail import LARGEST_BACKLOG, Logs, TailOf
 from hive_tui.core import text
 from hive_tui.core.glyphs import Tone
@@ -31,7 +32,10 @@ BATCH_SECONDS = 0.05
 """Lines are taken from the tail in batches, at most so often."""
 
 FLOOD_SECONDS = 0.2
-"""The same where a batch fills more than the screen: nobody reads that, and keys need the time."""
+"""The same where a batch fills more than the screen: nobody reads that."""
+
+FLOOD_TYPING_SECONDS = 0.5
+"""The same while somebody types: the keys need the time."""
 
 NOTHING_SELECTED = (Cell("No agent selected", Tone.QUIET), Cell("Its log appears here, live", Tone.QUIET))
 
@@ -139,7 +143,15 @@ class RunLog(Vertical):
     def _grew(self) -> None:
         if not self._due:
             self._due = True
-            self.set_timer(FLOOD_SECONDS if self._flooded else BATCH_SECONDS, self._take)
+            self.set_timer(self._pause, self._take)
+
+    @property
+    def _pause(self) -> float:
+        """Seconds until the lines that came are shown."""
+        if not self._flooded:
+            return BATCH_SECONDS
+        typed_in = isinstance(self.app, Shell) and self.app.typed_in
+        return FLOOD_TYPING_SECONDS if typed_in else FLOOD_SECONDS
 
     def _take(self) -> None:
         self._due = False

@@ -31,6 +31,9 @@ MOST_BUGS = 200
 """So many within `TELL_AGAIN_SECONDS` are not to be lived with."""
 
 
+TYPING_SECONDS = 0.3
+"""After a key for so long it is likely that another one comes."""
+
 TURN_SECONDS = 0.0005
 """How long the threads that read logs and sources hold up a key that came; Python's own is ten times that,
 and a key takes several turns."""
@@ -65,6 +68,7 @@ class Shell(GuardedPump, App[None]):
         self.survives: bool | None = None
         """Whether bugs are told and lived with; None is yes on a terminal, where no test wants to fail."""
         self._shown = False
+        self._typed_at = 0.0
         self._told: dict[str, float] = {}
         self._bugs: list[float] = []
 
@@ -83,6 +87,16 @@ class Shell(GuardedPump, App[None]):
         # Nothing blinks: it would be sent to the terminal twice a second, and draw the eye.
         if getattr(event.widget, "cursor_blink", False):
             event.widget.cursor_blink = False  # type: ignore[attr-defined]
+
+    async def on_event(self, event: events.Event) -> None:
+        if isinstance(event, events.Key):
+            self._typed_at = time.monotonic()
+        await super().on_event(event)
+
+    @property
+    def typed_in(self) -> bool:
+        """Somebody is typing: what nobody waits for can wait."""
+        return time.monotonic() - self._typed_at < TYPING_SECONDS
 
     def on_mount(self) -> None:
         self.app_resume_signal.subscribe(self, self._repaint)

@@ -29,7 +29,7 @@ from widgets.table import Table
 if TYPE_CHECKING:
     from widgets.filter_line import FilterLine
 
-SLICE_SECONDS = 0.008
+SLICE_SECONDS = 0.005
 """How long rows are looked at in one go, for a filter or an order."""
 
 PAUSE_SECONDS = 0.004
