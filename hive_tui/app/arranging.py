@@ -55,7 +55,7 @@ class Arranging:
         self._stamp: tuple[object, ...] = ()
         self._known: dict[Hashable, _Known] = {}
         self._version = 0
-        """Another number whenever the data changes."""
+        """Another number whenever rows are looked at anew."""
         self._left: Iterator[Hashable] | None = None
         self._asked = False
         """A person waits for this result."""
@@ -86,7 +86,6 @@ class Arranging:
         same = len(stamp) == len(self._stamp) and all(map(_is, stamp, self._stamp))
         if not same or not (keys is self._all or keys == self._all):
             self._all, self._stamp = keys, stamp
-            self._version += 1
             self._again = True
         # Begun again with every change, it would never come to an end.
         if self._again and (self._plain or (self._left is None and self._clock() >= self._rest_until)):
@@ -115,7 +114,12 @@ class Arranging:
         return not self.query.terms and self._by is None
 
     def _begin(self, *, asked: bool) -> None:
-        self._asked, self._again = asked, False
+        self._asked = asked
+        # What a person types is answered from what the last result found in the rows, a moment ago: to look at
+        # all of them anew with every key takes many times as long. The next result does.
+        if not asked:
+            self._version += 1
+            self._again = False
         if self._plain:
             self._left = None
             self.keys = list(reversed(self._all)) if self.order.turned else self._all
