@@ -115,8 +115,8 @@ class Arranging:
 
     def _begin(self, *, asked: bool) -> None:
         self._asked = asked
-        # What a person types is answered from what the last result found in the rows, a moment ago: to look at
-        # all of them anew with every key takes many times as long. The next result does.
+        # What a person types is answered from what the last result found in the rows, a moment ago: to look
+        # at all of them anew with every key takes many times as long. The next result does.
         if not asked:
             self._version += 1
             self._again = False
