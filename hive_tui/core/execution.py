@@ -195,8 +195,8 @@ class Executor:
         )
 
     def _take_right(self, start: Start, claim: Claim, before: Claim, now: datetime) -> bool:
-        """Take the issue among all fleets. Without it the claim is given back with what was learned,
-        and no attempt is used up. Raises ClaimLost when the issue was changed in between."""
+        """Take the issue among all fleets. Without it, or where the issue was changed in between, the claim
+        is given back with what was learned, and no attempt is used up."""
         assert claim.run is not None, "it was claimed for a run"
         free = msgspec.structs.replace(before, version=claim.version)
         try:
@@ -213,9 +213,11 @@ class Executor:
             raise
         # Looked at only now that nobody else may begin: another fleet may have done all of its work between
         # what was heard last and the claim, or a person changed their mind.
-        if not self._unchanged(start.issue):
-            raise ClaimLost(f"{claim.key} was changed while it was claimed.", "Look again.")
-        return True
+        if self._unchanged(start.issue):
+            return True
+        self._cluster.put_claim(free, expected=claim.version)
+        self._rights.let_go(claim.key, claim.run)
+        return False
 
     def _record_other(
         self, found: FleetClaim | None, known: FleetClaim | None, start: Start, now: datetime

@@ -233,6 +233,8 @@ class TestRights:
         fleet.forge.hold_issue = hold
         fleet.round(seconds=1)
         assert len(fleet.alive.locks) == 1
+        claim = fleet.claim()
+        assert (claim.attempt, claim.forgiven) == (1, 0), "nothing was begun: the number is asked for again"
 
 
 class TestTracker:
