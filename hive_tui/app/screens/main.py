@@ -9,6 +9,7 @@ from typing import ClassVar
 from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import BindingType
+from textual.geometry import Size
 from textual.reactive import Reactive
 from textual.screen import Screen
 from textual.widget import Widget
@@ -83,6 +84,14 @@ class MainScreen(GuardedPump, Screen[None]):
         yield self.pulse
         yield self.deck
         yield KeyHints(id="keys")
+
+    def _refresh_layout(self, size: Size | None = None, scroll: bool = False) -> None:
+        super()._refresh_layout(size, scroll)
+        # Textual lets every widget that was given another size ask for a layout anew. It was laid out for
+        # that size: only where something scrolls may a scroll bar have to come or go.
+        for widget, _ in self._compositor.layers:
+            if not widget.is_scrollable:
+                widget._layout_required = False
 
     async def fill(self) -> None:
         """Put into the frames of the first picture what belongs there."""
