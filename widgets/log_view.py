@@ -59,7 +59,9 @@ class LogView(LogReader):
     def find(self, typed: str) -> None:
         """Look for words, and go to the last place before the end of the screen where they stand."""
         if self._origin is None and self.rows:
-            last = self._page.index_at(self.scroll_offset.y + max(0, self.size.height - 1))
+            # Who follows looks from the end, also where the line in which one types has just taken its place.
+            end = self.scroll_offset.y + self.size.height if not self.following else self._page.total
+            last = self._page.index_at(max(0, end - 1))
             self._origin = _Origin(last, self._place(), self._cursor)
         self._close_peeked()
         self.typed = typed

@@ -128,6 +128,16 @@ async def test_the_line_under_the_eyes_stays(console: Open) -> None:
         assert not view.following
 
 
+async def test_find_begins_at_the_end_of_what_is_followed(console: Open) -> None:
+    lines = log(*(Said(text=f"needle {n}") for n in range(1, 101)))
+    async with console(logging(lines), said=True) as c:
+        view = await opened(c, "needle 100")
+        # The line in which it is typed was put in, and the log was not moved up yet.
+        view.set_reactive(LogView.scroll_y, view.scroll_y - 1)
+        view.find("needle")
+        assert view.found == (100, 100)
+
+
 async def test_find_goes_to_matches_and_counts_them(console: Open) -> None:
     lines = log(*(Said(text=f"{'needle' if n % 10 == 0 else 'hay'} {n}") for n in range(1, 101)))
     async with console(logging(lines), said=True) as c:
