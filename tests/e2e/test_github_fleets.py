@@ -88,6 +88,9 @@ def test_every_issue_is_worked_on_once(
             return len(labelled) == ISSUES
 
     fleets[0].wait("the labels of every issue", settled, 60)
+    # `top --once` ends with 1 until the poll after the last fault has got through.
+    for fleet in fleets:
+        fleet.wait("the tracker's answer", lambda fleet=fleet: fleet.call("top", "--once").returncode == 0)  # type: ignore[misc]
     found = [run for fleet in fleets for run in fleet.runs()]
     print(f"{len(found)} runs, {Counter(run['phase'] for run in found)}, {Counter(map(attempt_of, found))}")
     with github.world.lock:
