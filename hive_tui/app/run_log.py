@@ -125,6 +125,7 @@ class RunLog(Vertical):
         if run == self.run:
             return
         self.run, self.ended, self.error, self._since = run, False, None, None
+        self._flooded = False
         self._close_line()
         self.view.clear(NOTHING_SELECTED if run is None else (Cell("reading the log …", Tone.QUIET),))
         self._tail.follow(run)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from hive_tui.app import run_log
 from hive_tui.core.events import LogLine, Note, Said
 from hive_tui.core.ids import RunId
 from tests.console.conftest import Open
@@ -40,6 +41,15 @@ async def test_another_selection_is_another_log(console: Open) -> None:
         await c.until(c.shows("second 3", "codex-a #41"))
         assert "first 3" not in c.text
         await c.until(lambda: fleet.agents_side.followers == 1, "the end of the first follower")
+
+
+async def test_another_log_comes_as_fast_after_a_flood(console: Open) -> None:
+    async with console(said=True) as c:
+        log = c.app.main.log_pane.run_log
+        log._flooded = True
+        assert log._pause > run_log.BATCH_SECONDS
+        log.follow(scene.RUNS[3].id)
+        assert log._pause == run_log.BATCH_SECONDS
 
 
 async def test_a_shorter_log_after_a_longer_one(console: Open) -> None:
