@@ -104,10 +104,12 @@ class Pane(Guarded, Widget):
 
     def _redraw(self, y: int, width: int, height: int) -> None:
         before = self._drawn.pop(y, None)
-        if before is not None:
-            start, changed = changed_columns(before, self._frame(y, width, height))
-            # Regions to refresh count from the content, which is one cell inside the frame.
-            self.refresh(Region(start - 1, y - 1, changed, 1))
+        # After a change of style it is not known what stands there.
+        start, changed = (
+            (0, width) if before is None else changed_columns(before, self._frame(y, width, height))
+        )
+        # Regions to refresh count from the content, which is one cell inside the frame.
+        self.refresh(Region(start - 1, y - 1, changed, 1))
 
     def refresh(
         self, *regions: Region, repaint: bool = True, layout: bool = False, recompose: bool = False

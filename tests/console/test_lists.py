@@ -18,6 +18,7 @@ from hive_tui.core.model import Phase
 from tests.console.conftest import Console, Open, wait_for
 from tests.fakes import scene
 from tests.fakes.sources import ScriptedFleet
+from widgets.cells import Cell
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -305,3 +306,14 @@ async def test_ten_thousand_issues_stay_right(console: Open, monkeypatch: pytest
         assert pane.table.selected == issue(1)
         assert len(pane.table.keys) == 10_000
         assert pane.hidden_marks == 0
+
+
+async def test_a_frame_that_says_something_else_is_painted_also_after_a_change_of_style(
+    console: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with console(said=True) as c:
+        pane, painted = c.app.main.issues, list[object]()
+        pane.notify_style_update()
+        monkeypatch.setattr(pane, "refresh", lambda *regions, **_: painted.extend(regions))
+        pane.describe(notes=[Cell("0 of 12")])
+        assert painted
