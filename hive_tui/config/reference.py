@@ -1,12 +1,10 @@
 """Every key of the configuration with its type, default and meaning.
 
-The meaning is the docstring under a field, which Python does not keep at run time, so the settings'
-own source is read: the documentation cannot say anything else than the code.
+The meaning is the docstring under a field.
 """
 
 from __future__ import annotations
 
-import ast
 import enum
 import inspect
 import typing
@@ -16,6 +14,7 @@ import msgspec
 
 from hive_tui.config.parse import type_words, unwrap
 from hive_tui.core import settings
+from hive_tui.system import docstrings
 
 
 class KeyDoc(msgspec.Struct, frozen=True):
@@ -38,7 +37,7 @@ class Table(msgspec.Struct, frozen=True):
 def tables(kind: type[msgspec.Struct], prefix: str = "") -> list[Table]:
     """The keys of a settings struct and of those inside it, outermost first."""
     hints = typing.get_type_hints(kind, include_extras=True)
-    meanings = _meanings()[kind.__name__]
+    meanings = docstrings.of_fields(kind)
     keys: list[KeyDoc] = []
     inner: list[Table] = []
     for field in msgspec.structs.fields(kind):
@@ -123,21 +122,3 @@ def _default(field: msgspec.structs.FieldInfo) -> str:
     if isinstance(plain, (list, tuple)):
         return ", ".join(f"`{item}`" for item in plain)
     return f"`{msgspec.json.encode(plain).decode().strip(chr(34))}`"
-
-
-def _meanings() -> dict[str, dict[str, str]]:
-    """Class -> field -> the docstring that follows it in the source."""
-    found: dict[str, dict[str, str]] = {}
-    for node in ast.parse(inspect.getsource(settings)).body:
-        if not isinstance(node, ast.ClassDef):
-            continue
-        fields = found.setdefault(node.name, {})
-        for field, after in zip(node.body, node.body[1:], strict=False):
-            if (
-                isinstance(field, ast.AnnAssign)
-                and isinstance(field.target, ast.Name)
-                and isinstance(after, ast.Expr)
-                and isinstance(after.value, ast.Constant)
-            ):
-                fields[field.target.id] = inspect.cleandoc(str(after.value.value))
-    return found

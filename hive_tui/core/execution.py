@@ -331,6 +331,7 @@ class Executor:
                 variables=remote.variables,
                 certificates=remote.certificates,
                 large=remote.large,
+                portable=remote.portable,
             ),
             agent=AgentJob(
                 name=agent.name,

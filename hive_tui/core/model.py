@@ -10,6 +10,7 @@ from datetime import datetime
 
 import msgspec
 
+from hive_tui.core.cluster_facts import ClusterFacts, Denied, Place
 from hive_tui.core.ids import AgentName, IssueKey, PullKey, RepoName, RunId, WorkerName
 
 _FINAL = frozenset({"succeeded", "needs-human", "changes-requested", "failed", "killed", "lost"})
@@ -409,6 +410,8 @@ class Run(msgspec.Struct, frozen=True):
     settled: bool = False
     """The dispatcher has drawn the consequences of the run's end; nothing more will happen."""
     stop_requested: bool = False
+    place: Place | None = None
+    """Where its process is, on a cluster of several machines."""
 
     @property
     def id(self) -> RunId:
@@ -564,6 +567,10 @@ class Fleet(msgspec.Struct, frozen=True):
     agents: tuple[AgentState, ...] = ()
     budget: Budget = Budget()
     dispatcher: Dispatcher = Dispatcher()
+    facts: ClusterFacts | None = None
+    """Of the cluster itself, where it is one."""
+    denied: tuple[Denied, ...] = ()
+    """What whoever reads this may not do there."""
 
 
 class Event(msgspec.Struct, frozen=True):

@@ -58,6 +58,10 @@ class Capability(enum.Enum):
     ATTACH = "attach"
     DIFF = "diff"
     """A cluster shows what a run has changed so far, without a pull request."""
+    PREVIOUS = "previous"
+    """The log of a run's container before it was started again."""
+    DESCRIBE = "describe"
+    """A cluster has more to say of a run than hive keeps of it."""
 
 
 class BackendContext(msgspec.Struct, frozen=True):
@@ -91,6 +95,8 @@ class RepoJob(msgspec.Struct, frozen=True):
     """File of the server's certificate authority; None for the system's."""
     large: bool = False
     """What files were before is not worth fetching: old versions of them are left on the server."""
+    portable: tuple[str, ...] = ()
+    """`credential` as it is called on another machine that has hive: see `Remote.portable`."""
 
 
 class AgentJob(msgspec.Struct, frozen=True):
@@ -151,6 +157,13 @@ class RunDiff(msgspec.Struct, frozen=True):
     """The commit that was compared; None for a work tree."""
     cut: str | None = None
     """What is missing in `text` and why, as a sentence."""
+
+
+class Section(msgspec.Struct, frozen=True):
+    """A part of a description, such as the Pod of a run."""
+
+    title: str
+    text: str
 
 
 class Cluster(Protocol):
@@ -260,6 +273,21 @@ class Cluster(Protocol):
         """The run's event log from number `after` + 1 on, also of runs that ended long ago."""
         ...
 
+    def previous_logs(self, run: RunId) -> Iterator[LogLine]:
+        """What the run's container said before it was started again. Where PREVIOUS is a capability; raises
+        UsageError when it was not."""
+        ...
+
+    def describe(self, run: RunId) -> tuple[Section, ...]:
+        """What the cluster itself knows of a run: its objects and their events, as a person reads them, made
+        harmless. Where DESCRIBE is a capability."""
+        ...
+
+    def shell(self, run: RunId, command: Sequence[str] = ()) -> tuple[str, ...]:
+        """Argv of a program that opens a terminal where the agent of a run works, or runs `command` there.
+        Where ATTACH is a capability; raises Refused, with the reason, where it cannot be done now."""
+        ...
+
     def diff(self, run: RunId, *, limit: int) -> RunDiff:
         """What a run changed since its base, in at most about `limit` bytes: of its work tree while it is
         at work, else of the branch that it pushed. Where DIFF is a capability.
@@ -329,6 +357,13 @@ class Remote(msgspec.Struct, frozen=True):
     """File of the server's certificate authority; None for the system's."""
     large: bool = False
     """What files were before is not worth fetching: old versions of them are left on the server."""
+    portable: tuple[str, ...] = ()
+    """Argv of the helper on another machine that has hive: its program is found on PATH, and the token in
+    the environment variable `TRACKER_TOKEN`. Empty where no token is needed, or it could not leave here."""
+
+
+TRACKER_TOKEN = "HIVE_TRACKER_TOKEN"
+"""Where a `portable` helper finds the token."""
 
 
 class Forge(Protocol):

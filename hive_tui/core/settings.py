@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Meta
 
 from hive_tui.core.ids import AgentName, RepoName
+from hive_tui.core.worker_template import KubernetesSettings
 
 FLEET_NAME = r"[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?"
 """A fleet's name is the name of its data folder, and of its objects in a Kubernetes cluster."""
@@ -215,6 +216,8 @@ class FleetSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """No progress for this long is `stalled`."""
     github: GitHubSettings = GitHubSettings()
     """For a forge `github`."""
+    kubernetes: KubernetesSettings = KubernetesSettings()
+    """For a cluster `kubernetes`."""
 
     def __post_init__(self) -> None:
         _unique("repository", [str(repo.name) for repo in self.repos])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Event as ThreadEvent
@@ -15,7 +15,7 @@ from backends.clusters.local import claims, identity, rows, seen
 from backends.clusters.local.places import place
 from backends.clusters.local.watching import Observer
 from backends.database import Database
-from hive_tui.core.errors import RunEnded, UsageError
+from hive_tui.core.errors import Refused, RunEnded, UsageError
 from hive_tui.core.ids import AgentName, IssueKey, RunId, WorkerName
 from hive_tui.core.model import (
     Actor,
@@ -39,6 +39,7 @@ from hive_tui.core.ports import (
     Remote,
     RunDiff,
     RunHost,
+    Section,
 )
 from hive_tui.core.sources import CLUSTER, SourceEvent
 from hive_tui.core.text import clean
@@ -217,6 +218,17 @@ class LocalCluster:
         source = job.repo.source
         objects = remote.mirror(self._home, source) if remote.is_remote(source) else Path(source)
         return changes.diff(place(self._home, run), shown.status, objects, limit=limit)
+
+    # One machine has none of these: no container is started again, and nobody else keeps objects of a run.
+
+    def previous_logs(self, run: RunId) -> Iterator[LogLine]:
+        raise Refused("A local run has one log.", "`hive logs` shows it.")
+
+    def describe(self, run: RunId) -> tuple[Section, ...]:
+        return ()
+
+    def shell(self, run: RunId, command: Sequence[str] = ()) -> tuple[str, ...]:
+        raise Refused("A local run has no container to attach to.", "`hive describe` names its folder.")
 
     def host(self, run: RunId) -> RunHost:
         from backends.clusters.local.host import LocalHost

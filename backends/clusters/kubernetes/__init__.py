@@ -1,0 +1,1 @@
+"""The Kubernetes cluster: runs are Jobs, and what is true stands in custom resources and Leases."""

@@ -1,0 +1,69 @@
+"""What a cluster tells of itself and of a run's place in it; backends that have no such thing say nothing."""
+
+from __future__ import annotations
+
+import enum
+
+import msgspec
+
+
+class Place(msgspec.Struct, frozen=True):
+    """Where a run's process is, or was last."""
+
+    pod: str
+    """Its pod's name."""
+    node: str | None = None
+    restarts: int = 0
+    """How often a container of it was started again."""
+    condition: str | None = None
+    """What stands in its way or ended it, in the cluster's own words; None while all is well."""
+
+
+class Node(msgspec.Struct, frozen=True):
+    """A machine of the cluster."""
+
+    name: str
+    ready: bool
+    why: str | None = None
+    """Why it is not ready, or takes nothing new."""
+    cpu_millis: int | None = None
+    """Thousandths of a core that pods may use there."""
+    memory_bytes: int | None = None
+    pods: int | None = None
+    """How many it takes."""
+
+
+class ClusterFacts(msgspec.Struct, frozen=True):
+    """A cluster, as far as whoever asks may look."""
+
+    context: str | None = None
+    """As the kubeconfig calls it."""
+    namespace: str | None = None
+    version: str | None = None
+    nodes: tuple[Node, ...] | None = None
+    """None where one may not see them."""
+
+
+class Right(enum.Enum):
+    """What a person's account in the cluster lets them do, as actions ask for it."""
+
+    SWITCH = "switch"
+    """Pause, slots, agents: change the Fleet."""
+    ORDER = "order"
+    """Kill, message: change AgentRuns."""
+    CLAIM = "claim"
+    """Retry, reset, fire, hold: change claims."""
+    LOGS = "logs"
+    """Read what runs say."""
+    EXEC = "exec"
+    """Open a shell in a run's pod."""
+    DISPATCH = "dispatch"
+    """Create AgentRuns and Jobs."""
+
+
+class Denied(msgspec.Struct, frozen=True):
+    """A right that whoever asks does not have."""
+
+    right: Right
+    why: str
+    """In half a sentence, with the verb and the resource that are missing."""
