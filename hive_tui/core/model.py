@@ -553,6 +553,8 @@ class Dispatcher(msgspec.Struct, frozen=True):
     since: datetime | None = None
     last_decision_at: datetime | None = None
     version: str | None = None
+    host: str | None = None
+    """The machine that it runs on, as that calls itself; None where it can only be this one."""
 
 
 class Fleet(msgspec.Struct, frozen=True):
