@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Collection, Sequence
 
 import msgspec
 
@@ -67,3 +68,20 @@ class Denied(msgspec.Struct, frozen=True):
     right: Right
     why: str
     """In half a sentence, with the verb and the resource that are missing."""
+
+
+STEERING = frozenset({Right.SWITCH, Right.ORDER, Right.CLAIM})
+"""Who has none of these only looks on."""
+
+
+def missing(denied: Sequence[Denied], rights: Collection[Right]) -> Denied | None:
+    """The first of these rights that is denied."""
+    return next((lack for lack in denied if lack.right in rights), None)
+
+
+def only_looks(denied: Sequence[Denied]) -> str | None:
+    """Why whoever asks can change nothing there at all, in half a sentence; None where something can be."""
+    if not {lack.right for lack in denied} >= STEERING:
+        return None
+    why = missing(denied, STEERING)
+    return None if why is None else why.why

@@ -8,6 +8,8 @@ from datetime import datetime
 
 import msgspec
 
+from hive_tui.core import cluster_facts
+from hive_tui.core.cluster_facts import Right
 from hive_tui.core.errors import ClaimLost, HiveError, Refused
 from hive_tui.core.ids import IssueKey, RunId
 from hive_tui.core.key_names import key_label as key_label
@@ -113,6 +115,8 @@ class Action(msgspec.Struct, frozen=True, kw_only=True):
     """How the command line calls it, without `hive`."""
     danger: Danger = Danger.NONE
     needs: frozenset[Capability] = frozenset()
+    rights: frozenset[Right] = frozenset()
+    """What the account of whoever asks must be allowed in the cluster."""
     writes: bool = False
     request: type[Request] | None = None
     draft: Callable[..., Draft] | None = None
@@ -191,14 +195,35 @@ class ActionPlan(msgspec.Struct, frozen=True):
         return [*found, *self.consequences]
 
 
-def refusal_of(action: Action, context: ActionContext) -> tuple[str, str | None] | None:
-    """Why this action may not be carried out at all here, and the next step."""
+def refusal_of(
+    action: Action, context: ActionContext, snapshot: Snapshot | None = None
+) -> tuple[str, str | None] | None:
+    """Why this action may not be carried out at all here, and the next step. What a `snapshot` says of the
+    person's rights counts; without one the cluster itself refuses."""
     if action.writes and context.read_only:
         return f"{READ_ONLY}.", "Leave out --read-only, or set read_only: false."
     missing = action.needs - context.cluster.capabilities - context.forge.capabilities
     if missing:
         return sentence(_incapable(missing).capitalize()), None
+    denied = None if snapshot is None else forbidden(action, snapshot)
+    if denied is not None:
+        return sentence(denied[:1].upper() + denied[1:]), ASK_FOR_RIGHTS
     return None
+
+
+ASK_FOR_RIGHTS = "Ask whoever runs the cluster for that right; docs/kubernetes.md lists who needs which."
+
+
+def forbidden(action: Action, snapshot: Snapshot) -> str | None:
+    """Why the cluster would not let the person do it, in half a sentence. Whoever may change nothing there
+    changes nothing from here at all: an issue or a pull request belongs to the fleet's work too."""
+    if snapshot.fleet is None:
+        return None
+    denied = snapshot.fleet.denied
+    lack = cluster_facts.missing(denied, action.rights)
+    if lack is not None:
+        return lack.why
+    return cluster_facts.only_looks(denied) if action.writes else None
 
 
 _NOTHING = {
@@ -224,6 +249,8 @@ def unavailable(
         return _incapable(action.needs - capabilities)
     if action.writes and read_only:
         return READ_ONLY
+    if (denied := forbidden(action, snapshot)) is not None:
+        return denied
     subjects: Iterable[Target] = (Target(agent=target.agent) for target in targets or (Target(),))
     if action.scope in _NOTHING:
         found = (action.subject(target) for target in targets)
@@ -247,7 +274,7 @@ def _incapable(missing: frozenset[Capability]) -> str:
 
 def make_plan(action: Action, context: ActionContext, snapshot: Snapshot, request: Request) -> ActionPlan:
     """Plan a request; what stands against it is in the plan, never raised."""
-    refused = refusal_of(action, context)
+    refused = refusal_of(action, context, snapshot)
     if refused is not None:
         return ActionPlan(action, request, refusal=refused[0], hint=refused[1])
     assert action.draft is not None, f"{action.id} is carried out by the console"

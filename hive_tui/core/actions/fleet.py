@@ -20,6 +20,7 @@ from hive_tui.core.actions.base import (
     recorded,
 )
 from hive_tui.core.actions.runs import describe_run, ending, stop_run
+from hive_tui.core.cluster_facts import Right
 from hive_tui.core.errors import HiveError, unknown
 from hive_tui.core.ids import AgentName
 from hive_tui.core.model import AgentState, DispatcherState, Paused, Quota, QuotaState
@@ -280,6 +281,7 @@ ACTIONS = (
         scope=Scope.FLEET,
         keys=("n",),
         command="dispatch",
+        rights=frozenset({Right.CLAIM}),
         writes=True,
         request=Wake,
         draft=_draft_wake,
@@ -296,6 +298,7 @@ ACTIONS = (
         scope=Scope.FLEET,
         keys=("p",),
         command="pause [--why TEXT]",
+        rights=frozenset({Right.SWITCH}),
         writes=True,
         request=Pause,
         draft=_draft_pause,
@@ -313,6 +316,7 @@ ACTIONS = (
         scope=Scope.FLEET,
         keys=("p",),
         command="resume",
+        rights=frozenset({Right.SWITCH}),
         writes=True,
         request=Resume,
         draft=_draft_resume,
@@ -333,6 +337,7 @@ ACTIONS = (
         command="stop [--why TEXT]",
         danger=Danger.CONFIRM,
         needs=frozenset({Capability.KILL}),
+        rights=frozenset({Right.SWITCH, Right.ORDER, Right.CLAIM}),
         writes=True,
         request=StopAll,
         draft=_draft_stop,
@@ -349,6 +354,7 @@ ACTIONS = (
         scope=Scope.FLEET,
         keys=("plus",),
         command="slots N|+1|-1",
+        rights=frozenset({Right.SWITCH}),
         writes=True,
         request=SetSlots,
         draft=_draft_slots,
@@ -365,6 +371,7 @@ ACTIONS = (
         scope=Scope.FLEET,
         keys=("minus",),
         command="slots N|+1|-1",
+        rights=frozenset({Right.SWITCH}),
         writes=True,
         draft=_draft_slots,
         perform=_slots,
@@ -378,6 +385,7 @@ ACTIONS = (
         help="Let an agent be started again; its limit is forgotten.",
         scope=Scope.FLEET,
         command="agents enable NAME",
+        rights=frozenset({Right.SWITCH}),
         writes=True,
         request=EnableAgent,
         draft=_draft_agent,
@@ -393,6 +401,7 @@ ACTIONS = (
         help="Start nothing with this agent any more; its runs go on.",
         scope=Scope.FLEET,
         command="agents disable NAME",
+        rights=frozenset({Right.SWITCH}),
         writes=True,
         request=DisableAgent,
         draft=_draft_agent,
@@ -408,6 +417,7 @@ ACTIONS = (
         help="Remove what ended runs left behind; logs and branches stay.",
         scope=Scope.FLEET,
         command="gc [--dry-run]",
+        rights=frozenset({Right.DISPATCH}),
         writes=True,
         request=Collect,
         draft=_draft_gc,

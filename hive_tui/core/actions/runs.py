@@ -23,6 +23,7 @@ from hive_tui.core.actions.base import (
     recorded,
     swap_claim,
 )
+from hive_tui.core.cluster_facts import Right
 from hive_tui.core.ids import RunId, wip_branch_name
 from hive_tui.core.model import Claim, ControlKind, Hold, Run
 from hive_tui.core.ports import Capability
@@ -168,6 +169,7 @@ ACTIONS = (
         command="kill RUN|ISSUE",
         danger=Danger.CONFIRM,
         needs=frozenset({Capability.KILL}),
+        rights=frozenset({Right.ORDER, Right.CLAIM}),
         writes=True,
         request=Kill,
         draft=_draft_kill,
@@ -185,6 +187,7 @@ ACTIONS = (
         keys=("m",),
         command="send RUN TEXT",
         needs=frozenset({Capability.MESSAGE}),
+        rights=frozenset({Right.ORDER}),
         writes=True,
         request=Send,
         draft=_draft_send,

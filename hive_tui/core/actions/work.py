@@ -26,6 +26,7 @@ from hive_tui.core.actions.base import (
     swap_claim,
 )
 from hive_tui.core.actions.runs import describe_run
+from hive_tui.core.cluster_facts import Right
 from hive_tui.core.dispatch import decide
 from hive_tui.core.errors import RunEnded, unknown
 from hive_tui.core.ids import AgentName, IssueKey
@@ -313,6 +314,7 @@ ACTIONS = (
         scope=Scope.ISSUE,
         keys=("f",),
         command="fire ISSUE [--type T] [--agent A] [--model M] [--budget $] [--wait]",
+        rights=frozenset({Right.CLAIM}),
         writes=True,
         request=FireIssue,
         draft=_draft_fire,
@@ -330,6 +332,7 @@ ACTIONS = (
         keys=("R",),
         command="retry ISSUE",
         needs=frozenset({Capability.EDIT_ISSUE}),
+        rights=frozenset({Right.CLAIM}),
         writes=True,
         request=Retry,
         draft=_draft_retry,
@@ -347,6 +350,7 @@ ACTIONS = (
         command="reset ISSUE",
         danger=Danger.CONFIRM,
         needs=frozenset({Capability.KILL, Capability.EDIT_ISSUE}),
+        rights=frozenset({Right.CLAIM, Right.ORDER}),
         writes=True,
         request=Reset,
         draft=_draft_reset,
