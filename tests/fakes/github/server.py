@@ -16,6 +16,7 @@ import hashlib
 import html
 import json
 import re
+import ssl
 import threading
 import traceback
 from collections.abc import Callable
@@ -26,6 +27,7 @@ from types import TracebackType
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
+from tests.fakes.authority import certify
 from tests.fakes.github import (
     control,
     graphql_execute,
@@ -101,8 +103,13 @@ class GitHub:
         rules: Rules | None = None,
         port: int = 0,
         seed: int = 0,
+        address: str | None = None,
     ) -> None:
-        """`clock` gives aware UTC; `latency` is seconds a call; `seed` is for faults that hit by chance."""
+        """`clock` gives aware UTC; `latency` is seconds a call; `seed` is for faults that hit by chance.
+
+        With an IP `address` it is an Enterprise server there, for other machines too: https, with an
+        authority of its own in the file `certificates`.
+        """
         self.world = World(home, clock)
         self.limits = Limits(lambda: self.world.clock(), rules or Rules())
         self.faults = Faults(seed)
@@ -110,9 +117,17 @@ class GitHub:
         self.latency = latency
         self.crashes: list[str] = []
         """Tracebacks of endpoints that failed by a mistake of the fake itself; answered with 500."""
-        self._listener = Listener(self._answer, lambda: self.world.clock(), port)
+        self.certificates: Path | None = None
+        tls = None
+        if address is not None:
+            home.mkdir(parents=True, exist_ok=True)
+            self.certificates, key = certify(home, address)
+            tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            tls.load_cert_chain(self.certificates, key)
+        self._listener = Listener(self._answer, lambda: self.world.clock(), port, tls)
         self._ending = threading.Event()
-        self.site = f"http://127.0.0.1:{self._listener.port}"
+        scheme = "http" if tls is None else "https"
+        self.site = f"{scheme}://{address or '127.0.0.1'}:{self._listener.port}"
         self.api = f"{self.site}/api/v3"
         self._shapes = CodeShapes(self.world, self.site, self.api)
         self._git = GitServer(self.world, self.site)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import enum
 import socket
+import ssl
 import struct
 import threading
 from collections.abc import Callable
@@ -47,7 +48,15 @@ class Reply:
 class Listener:
     """Answers on a port of this machine (0: a free one) from `open` to `close`."""
 
-    def __init__(self, answer: Callable[[Request], Reply], clock: Callable[[], datetime], port: int) -> None:
+    def __init__(
+        self,
+        answer: Callable[[Request], Reply],
+        clock: Callable[[], datetime],
+        port: int,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        """With `tls` on all of this machine's addresses, else on the loopback alone."""
+
         class Handler(_Handler):
             pass
 
@@ -55,7 +64,12 @@ class Listener:
         Handler.clock = staticmethod(clock)
         self._connections: dict[threading.Thread, socket.socket] = {}
         Handler.connections = self._connections
-        self._http = _Server(("127.0.0.1", port), Handler)
+        self._http = _Server(("127.0.0.1" if tls is None else "0.0.0.0", port), Handler)
+        if tls is not None:
+            # The handshake is left to the connection's own thread: a slow client holds up nobody else.
+            self._http.socket = tls.wrap_socket(
+                self._http.socket, server_side=True, do_handshake_on_connect=False
+            )
         self._thread = threading.Thread(target=self._http.serve_forever, args=(0.02,), daemon=True)
 
     @property
