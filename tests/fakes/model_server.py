@@ -73,8 +73,11 @@ def write(path: str, content: str) -> ToolUse:
 class ModelServer:
     """Serves on a free port of this machine while the `with` block lasts."""
 
-    def __init__(self, *script: Reply | Failure, endless: bool = False) -> None:
-        """When the script is over it answers "Done."; an `endless` one keeps silent instead."""
+    def __init__(self, *script: Reply | Failure, endless: bool = False, address: str | None = None) -> None:
+        """When the script is over it answers "Done."; an `endless` one keeps silent instead.
+
+        With an `address` of this machine other machines reach it there.
+        """
         self._script = list(script)
         self._endless = endless
         self._ending = threading.Event()
@@ -89,13 +92,14 @@ class ModelServer:
         class Handler(_Handler):
             owner = server
 
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._http = ThreadingHTTPServer(("0.0.0.0" if address else "127.0.0.1", 0), Handler)
+        self._address = address or "127.0.0.1"
         self._http.daemon_threads = True
         self._thread = threading.Thread(target=self._http.serve_forever, args=(0.05,), daemon=True)
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._http.server_port}"
+        return f"http://{self._address}:{self._http.server_port}"
 
     def environment(self) -> dict[str, str]:
         """What makes the CLI talk to this server, and to nobody else."""
