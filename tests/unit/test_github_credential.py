@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from backends.forges.github.auth import Credentials
 from backends.forges.github.credential import answer
 from backends.forges.github.remotes import remote
 from hive_tui.core.ids import RepoName
+from hive_tui.core.ports import TRACKER_TOKEN
 from hive_tui.core.settings import AppSettings, GitHubSettings
 
 CANARY = "ghp_canary0123456789canary0123456789ab"
@@ -64,6 +66,30 @@ def test_a_remote_holds_no_secret_and_says_what_its_helper_needs(
     assert not way.large
     assert remote(GitHubSettings(), REPO, base="main", size_kb=1 << 21).large
     assert CANARY not in repr(way)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        GitHubSettings(),
+        GitHubSettings(token_file="/home/kay/token", ca_file="/home/kay/ca.pem"),
+        GitHubSettings(app=AppSettings("1", "/home/kay/key.pem")),
+    ],
+)
+def test_on_another_machine_the_helper_finds_the_token_in_the_environment(settings: GitHubSettings) -> None:
+    program, *rest = remote(settings, REPO, base="main").portable
+    assert program == "python3"
+    assert "/home/kay" not in " ".join(rest)
+    done = subprocess.run(
+        [sys.executable, *rest, "get"],
+        input="protocol=https\nhost=github.com\npath=o/n.git\n\n",
+        env={"PATH": os.environ["PATH"], TRACKER_TOKEN: CANARY},
+        cwd="/",
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.stdout, done.stderr) == (f"username=x-access-token\npassword={CANARY}\n", "")
 
 
 @pytest.mark.parametrize("operation", ["get", "store", "erase"])

@@ -11,7 +11,7 @@ import msgspec
 from backends.forges.github.auth import Credentials
 from backends.forges.github.site import site
 from hive_tui.core.ids import RepoName
-from hive_tui.core.ports import Remote
+from hive_tui.core.ports import TRACKER_TOKEN, Remote
 from hive_tui.core.settings import GitHubSettings
 
 LARGE_KB = 1 << 20
@@ -21,16 +21,17 @@ LARGE_KB = 1 << 20
 def remote(settings: GitHubSettings, repo: RepoName, *, base: str, size_kb: int | None = None) -> Remote:
     """How git reaches `repo`. Asks nobody; raises ConfigError for a site that a token must not go to."""
     where = site(settings)
+    helper = ("-P", "-m", "backends.forges.github.credential", "--repo", repo, "--settings")
+    # Elsewhere nothing of this machine is there: neither its files nor gh. Somebody put a token there.
+    elsewhere = GitHubSettings(url=settings.url, api=settings.api, token_env=TRACKER_TOKEN)
     return Remote(
         source=where.clone(repo),
         base=base,
-        credential=(
-            *(sys.executable, "-P", "-m", "backends.forges.github.credential"),
-            *("--repo", repo, "--settings", _reference(settings)),
-        ),
+        credential=(sys.executable, *helper, _reference(settings)),
         variables=Credentials(settings).variables,
         certificates=_absolute(where.certificates),
         large=size_kb is not None and size_kb >= LARGE_KB,
+        portable=("python3", *helper, _reference(elsewhere)),
     )
 
 
