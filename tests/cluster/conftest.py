@@ -20,6 +20,7 @@ import pytest
 
 from hive_tui.core.worker_template import KubernetesSettings
 from tests.cluster.kube import ROOT, VIEWER, Kube, KubectlFailed, Namespace
+from tests.fakes.github.server import GitHub
 from tests.waiting import until
 
 HOW = "any cluster that you may do everything in will do, by KUBECONFIG; `.ci/run` starts one where it can"
@@ -173,3 +174,13 @@ def faults(kube: Kube) -> Faults:
     if not program or not os.access(program, os.X_OK):
         pytest.skip("HIVE_TEST_CLUSTER names no program that takes this cluster down (`.ci/run` does)")
     return Faults(program)
+
+
+@pytest.fixture(scope="module")
+def github(
+    test_host: str, published_schema: None, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[GitHub]:
+    """An Enterprise server that pods reach, for the tests of a module."""
+    with GitHub(tmp_path_factory.mktemp("github"), address=test_host) as server:
+        yield server
+    assert server.crashes == []

@@ -1,0 +1,199 @@
+"""A whole hive whose runs are pods of a real cluster, and whose issues are on the GitHub for tests."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tests.cluster.kube import Namespace
+from tests.fakes.github.server import GitHub
+from tests.fakes.github.state import Repository
+from tests.fakes.github_shop import ready
+from tests.fakes.workshop import Workshop
+
+Steps = Sequence[Mapping[str, Any]]
+
+WORK: Steps = (
+    {"run": "mkdir -p notes && git branch --show-current > notes/$(git branch --show-current | tr / -).md"},
+    {"commit": "Leave a note"},
+)
+"""What an agent does that has nothing better to do: a file of its own, in nobody's way."""
+
+SMALL: dict[str, Any] = {
+    "runner": {"cpu": "10m", "memory": "160Mi"},
+    "work": {"cpu": "10m", "memory": "160Mi"},
+    "judge": {"cpu": "10m", "memory": "64Mi"},
+    "storage": "100Mi",
+    "grace_seconds": 20,
+}
+"""Pods of which many fit on one small node."""
+
+
+def scenario(*rounds: Steps) -> str:
+    """A scenario file of the scripted agent."""
+    return yaml.safe_dump({"about": "test", "rounds": [[dict(step) for step in steps] for steps in rounds]})
+
+
+class PodShop(Workshop):
+    """A fleet `github` that serves `kay/shop`, as a person with a data folder of their own has it.
+
+    The agent plays what it finds in the repository's folder `scenarios`, since a pod has no other of ours.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        github: GitHub,
+        namespace: Namespace,
+        image: str,
+        *,
+        test: str | None = None,
+        scenarios: Mapping[str, str] | None = None,
+        worker: Mapping[str, Any] | None = None,
+        kubernetes: Mapping[str, Any] | None = None,
+        **settings: Any,
+    ) -> None:
+        """`scenarios` by the name of their file; `settings` are the fleet's, `worker` its pods', and
+        `kubernetes` says how else the cluster is reached."""
+        super().__init__(root)
+        assert github.certificates is not None, "pods reach it by https alone"
+        self.github, self.namespace = github, namespace
+        files = {"README.md": "A shop.\n", "scenarios/default.yaml": scenario(WORK)}
+        files |= {f"scenarios/{name}.yaml": text for name, text in (scenarios or {}).items()}
+        with github.world.lock:
+            if "kay" not in github.world.users:
+                github.world.add_user("kay")
+            self.secret: str = github.world.add_token("kay").secret
+            self.repo: Repository = github.world.add_repository("kay/shop", files=files)
+        self.env |= {"SHOP_TOKEN": self.secret, "KUBECONFIG": str(namespace.kubeconfig)}
+        self.env.pop("GITHUB_TOKEN", None)
+        secret = {"token": self.secret, "ca.crt": github.certificates.read_text()}
+        namespace.apply(
+            {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "hive-tracker"}, "stringData": secret}
+        )
+        self.settings: dict[str, Any] = {
+            "cluster": "kubernetes",
+            "forge": "github",
+            "repos": [{"name": "kay/shop", **({"test": test} if test else {})}],
+            "slots": 3,
+            "agents": [{"name": "robin", "backend": "scripted", "options": {"scenarios": "scenarios"}}],
+            "allowed_authors": ["kay"],
+            "backoff": {"first": 0.1, "most": 0.5},
+            "github": {
+                "url": github.site,
+                "ca_file": str(github.certificates),
+                "token_env": "SHOP_TOKEN",
+                "active_seconds": 1,
+                "idle_seconds": 1,
+            },
+            "kubernetes": {
+                "namespace": namespace.name,
+                "worker": {"image": image, **SMALL, **(worker or {})},
+                **(kubernetes or {}),
+            },
+            **settings,
+        }
+        self.configure()
+
+    def configure(self) -> None:
+        """Write `settings` as the person's configuration."""
+        path = self.home / "config" / "config.yaml"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(
+            yaml.safe_dump({"user": "kay", "current": "github", "fleets": {"github": self.settings}})
+        )
+
+    def fleet_home(self) -> Path:
+        return self.home / "data" / "fleets" / "github"
+
+    def ready(self, title: str) -> int:
+        """A new issue that may be started; its number."""
+        return ready(self.github, self.repo, title).number
+
+    def pulls(self) -> dict[str, int]:
+        """The number of each open pull request, by its head branch."""
+        with self.github.world.lock:
+            return {pull.head: pull.number for pull in self.repo.pulls.values() if pull.open}
+
+    def show(self, branch: str, path: str) -> str | None:
+        """A file's text on a branch, None where there is no such file."""
+        with self.github.world.lock:
+            found = self.repo.git.show(f"refs/heads/{branch}", path)
+        return None if found is None else found.decode()
+
+    def run(self, issue: int, attempt: int = 1) -> Any | None:
+        """What hive says of a run."""
+        found = (run for run in self.runs() if (run["issue"], run["attempt"]) == (issue, attempt))
+        return next(found, None)
+
+    def reached(self, issue: int, *phases: str, attempt: int = 1, seconds: float = 90.0) -> Any:
+        """The run, once it is in one of these phases."""
+
+        def there() -> Any | None:
+            run = self.run(issue, attempt)
+            return run if run is not None and run["phase"] in phases else None
+
+        return self.wait(f"attempt {attempt} at #{issue} {' or '.join(phases)}", there, seconds)
+
+    def said(self, issue: int) -> str:
+        """The log of an issue's last run; empty while there is none."""
+        return self.call("logs", str(issue)).stdout
+
+    def hears(self, issue: int, text: str, seconds: float = 60.0) -> None:
+        """Wait until the log of an issue's last run has `text`."""
+        self.wait(f"#{issue} saying {text!r}", lambda: text in self.said(issue), seconds)
+
+    def events(self, kind: str) -> list[str]:
+        """The texts of the fleet's log of one kind."""
+        return [event["text"] for event in self.snapshot()["events"] if event["kind"] == kind]
+
+    def agent_runs(self) -> list[Any]:
+        return self.namespace.items("agentruns")
+
+    def jobs(self) -> list[Any]:
+        return self.namespace.items("jobs")
+
+    def pods(self) -> list[Any]:
+        return self.namespace.items("pods")
+
+    def pod_of(self, run: str) -> str | None:
+        """The name of a run's pod."""
+        found = self.namespace.items("pods", "-l", f"hive.dev/run={run}")
+        return found[0]["metadata"]["name"] if found else None
+
+    def assert_nothing_doubled(self) -> None:
+        """Every attempt has one AgentRun and at most one Job and pod, and an issue one pull request."""
+        runs = [run["metadata"]["name"] for run in self.agent_runs()]
+        jobs = [job["metadata"]["labels"]["hive.dev/run"] for job in self.jobs()]
+        pods = [pod["metadata"]["labels"]["hive.dev/run"] for pod in self.pods()]
+        assert len(runs) == len(set(runs))
+        assert len(jobs) == len(set(jobs)), jobs
+        assert len(pods) == len(set(pods)), pods
+        assert set(jobs) <= set(runs)
+        with self.github.world.lock:
+            heads = [pull.head for pull in self.repo.pulls.values()]
+        assert len(heads) == len({head.rpartition("-a")[0] for head in heads}), heads
+
+    def kill_dispatcher(self) -> None:
+        """kill -9."""
+        os.kill(self.pid_of_dispatcher(), signal.SIGKILL)
+
+    def story(self) -> str:
+        said = self.namespace("get", "agentruns,jobs,pods,events", "-o", "wide", "--ignore-not-found")
+        log = self.fleet_home() / "dispatcher.log"
+        text = log.read_text(errors="replace")[-3000:] if log.exists() else ""
+        runners = [
+            f"--- {pod['metadata']['name']}\n"
+            + self.namespace("logs", pod["metadata"]["name"], "-c", "runner", "--tail=15", "--ignore-errors")
+            for pod in self.pods()[-3:]
+        ]
+        return "\n".join([self.call("top", "--once").stdout, said, text, *runners])
+
+    def close(self) -> None:
+        self.call("dispatcher", "stop")
+        super().close()
