@@ -63,6 +63,8 @@ class AgentRunStatus(RunStatus, frozen=True):
     """Its pod, from its registration on."""
     starts: int = 0
     """How many pods were registered, one after the other: a run that waited goes on in a new one."""
+    lines: int = 0
+    """The number of its log's last line: a run that goes on in another pod counts on."""
     settled: bool = False
     """The dispatcher has drawn the consequences of its end."""
     conditions: tuple[Condition, ...] = ()
