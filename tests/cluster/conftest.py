@@ -176,11 +176,9 @@ def faults(kube: Kube) -> Faults:
     return Faults(program)
 
 
-@pytest.fixture(scope="module")
-def github(
-    test_host: str, published_schema: None, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[GitHub]:
-    """An Enterprise server that pods reach, for the tests of a module."""
-    with GitHub(tmp_path_factory.mktemp("github"), address=test_host) as server:
+@pytest.fixture
+def github(test_host: str, published_schema: None, tmp_path: Path) -> Iterator[GitHub]:
+    """An Enterprise server that pods reach."""
+    with GitHub(tmp_path / "github", address=test_host) as server:
         yield server
     assert server.crashes == []
