@@ -46,5 +46,5 @@ class PodWatch:
 
     def __exit__(self, *_: object) -> None:
         self._process.kill()
-        self._process.wait()
         self._thread.join()
+        self._process.communicate()

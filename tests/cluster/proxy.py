@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import socket
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -40,7 +41,7 @@ class Proxy:
         self.asked: list[Asked] = []
         self.expire = False
         """Whether watches are told to go on from a version that the server has forgotten long ago."""
-        self._streams: set[http.client.HTTPResponse] = set()
+        self._streams: set[socket.socket] = set()
         self._lock = threading.Lock()
         self._http = ThreadingHTTPServer(("127.0.0.1", 0), type("Mine", (_Handler,), {"owner": self}))
         self._http.daemon_threads = True
@@ -56,7 +57,7 @@ class Proxy:
         self._http.server_close()
         self._thread.join()
         self._kubectl.kill()
-        self._kubectl.wait()
+        self._kubectl.communicate()
 
     def kubeconfig(self, path: Path) -> Path:
         """Write a kubeconfig that goes through here."""
@@ -91,18 +92,18 @@ class Proxy:
         with self._lock:
             streams, self._streams = self._streams, set()
         for stream in streams:
-            with contextlib.suppress(OSError, AttributeError):
-                stream.close()
+            with contextlib.suppress(OSError):
+                stream.shutdown(socket.SHUT_RDWR)
 
     @contextlib.contextmanager
-    def streaming(self, answer: http.client.HTTPResponse) -> Iterator[None]:
+    def streaming(self, upstream: socket.socket) -> Iterator[None]:
         with self._lock:
-            self._streams.add(answer)
+            self._streams.add(upstream)
         try:
             yield
         finally:
             with self._lock:
-                self._streams.discard(answer)
+                self._streams.discard(upstream)
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -124,8 +125,10 @@ class _Handler(BaseHTTPRequestHandler):
         headers = {k: v for k, v in self.headers.items() if k.lower() not in ("host", "connection")}
         target = f"{url.path}?{urlencode(query, doseq=True)}" if query else url.path
         try:
-            server.request(self.command, target, body or None, headers)
-            self._pass_on(server.getresponse())
+            server.connect()
+            with self.owner.streaming(server.sock):
+                server.request(self.command, target, body or None, headers)
+                self._pass_on(server.getresponse())
         except (OSError, http.client.HTTPException, ValueError):
             self.close_connection = True  # either side went away
         finally:
@@ -140,10 +143,9 @@ class _Handler(BaseHTTPRequestHandler):
         if length is None:
             self.send_header("Transfer-Encoding", "chunked")
         self.end_headers()
-        with self.owner.streaming(answer):
-            while data := answer.read1(65536):
-                self.wfile.write(data if length is not None else b"%x\r\n%s\r\n" % (len(data), data))
-                self.wfile.flush()
+        while data := answer.read1(65536):
+            self.wfile.write(data if length is not None else b"%x\r\n%s\r\n" % (len(data), data))
+            self.wfile.flush()
         if length is None:
             self.wfile.write(b"0\r\n\r\n")
 

@@ -9,6 +9,7 @@ import pytest
 
 from hive_tui.core.worker_template import KubernetesSettings
 from tests.cluster.kube import VIEWER, Kube, KubectlFailed, Namespace
+from tests.cluster.proxy import Asked, Proxy
 
 pytestmark = pytest.mark.cluster
 
@@ -47,3 +48,16 @@ def test_pods_that_could_do_more_are_refused(bare: Namespace) -> None:
     with pytest.raises(KubectlFailed) as caught:
         bare.create(pod)
     assert 'violates PodSecurity "restricted' in caught.value.said
+
+
+def test_the_proxy_counts_and_makes_watches_expire(namespace: Namespace, tmp_path: Path) -> None:
+    with Proxy(namespace) as proxy:
+        through = Kube(proxy.kubeconfig(tmp_path / "through"), namespace.name)
+        assert through.items("agentruns") == []
+        runs = f"/apis/hive.dev/v1alpha1/namespaces/{namespace.name}/agentruns"
+        assert Asked("GET", runs, False) in proxy.take()
+        proxy.expire = True
+        with pytest.raises(KubectlFailed) as caught:
+            through("get", "agentruns", "--watch")
+        assert "too old resource version" in caught.value.said
+        assert Asked("GET", runs, True) in proxy.take()
