@@ -38,8 +38,9 @@ bench: setup ## benchmarks, one JSON line each
 screenshots: setup ## the pictures of the README
 	$(BIN)/python -m tests.screenshots
 
-docs: setup ## the generated references in docs/
+docs: setup ## the generated references in docs/ and files in manifests/
 	$(BIN)/python -m hive_tui.cli.manual
+	$(BIN)/python -m backends.clusters.kubernetes.manifests
 
 constraints: ## pin the newest packages that pyproject.toml allows (needs uv)
 	uv pip compile pyproject.toml --group dev --group build --universal --python-version 3.11 \

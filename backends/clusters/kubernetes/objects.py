@@ -72,6 +72,8 @@ class AgentRunStatus(RunStatus, frozen=True):
 
 
 class AgentRunSpec(msgspec.Struct, frozen=True):
+    """What a run is to do, and what it was told since."""
+
     work: Job
     """The work order; never changed."""
     control: tuple[Control, ...] = ()
