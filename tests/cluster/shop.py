@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 from collections.abc import Mapping, Sequence
@@ -11,10 +12,10 @@ from typing import Any
 import yaml
 
 from tests.cluster.kube import Namespace
+from tests.fakes.github import changes
 from tests.fakes.github.server import GitHub
 from tests.fakes.github.state import Repository
-from tests.fakes.github_shop import ready
-from tests.fakes.workshop import Workshop
+from tests.fakes.workshop import PLAN_AND_DONE, Workshop
 
 Steps = Sequence[Mapping[str, Any]]
 
@@ -111,9 +112,26 @@ class PodShop(Workshop):
     def fleet_home(self) -> Path:
         return self.home / "data" / "fleets" / "github"
 
-    def ready(self, title: str) -> int:
-        """A new issue that may be started; its number."""
-        return ready(self.github, self.repo, title).number
+    def ready(self, title: str, *, agent: str | None = None) -> int:
+        """A new issue that may be started, by one agent alone if it is named; its number."""
+        labels = ["status:ready", *([f"agent:{agent}"] if agent else [])]
+        with self.github.world.lock:
+            issue = changes.create_issue(
+                self.github.world,
+                self.repo,
+                author="kay",
+                title=title,
+                body=title + PLAN_AND_DONE,
+                labels=labels,
+            )
+        return issue.number
+
+    def workers(self, **templates: Mapping[str, Any]) -> None:
+        """Give agents pods of their own, as `kubectl edit fleet` does: the fleet's, but for what is named."""
+        fleet = self.namespace.json("get", "fleet", "github")
+        worker = fleet["spec"]["worker"]
+        patch = {"spec": {"workers": {name: {**worker, **more} for name, more in templates.items()}}}
+        self.namespace("patch", "fleet", "github", "--type=merge", "-p", json.dumps(patch))
 
     def pulls(self) -> dict[str, int]:
         """The number of each open pull request, by its head branch."""
