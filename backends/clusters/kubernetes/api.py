@@ -172,11 +172,14 @@ class Api:
         *,
         manager: str = "hive",
         force: bool = False,
-    ) -> None:
-        """Make or change it so that it has what the body says. Raises Conflict where another manager says
-        otherwise, unless by `force`."""
-        query = {"fieldManager": manager} | ({"force": "true"} if force else {})
-        self._send(
+        dry_run: bool = False,
+    ) -> bytes:
+        """Make or change it so that it has what the body says, and return it as it is then. Raises Conflict
+        where another manager says otherwise, unless by `force`."""
+        query = {"fieldManager": manager}
+        query |= {"force": "true"} if force else {}
+        query |= {"dryRun": "All"} if dry_run else {}
+        answer = self._send(
             "PATCH",
             self._path(resource, name),
             self._asked("patch", resource, name),
@@ -185,6 +188,7 @@ class Api:
             content_type=APPLY_PATCH,
             repeatable=True,
         )
+        return answer.body
 
     def delete(
         self,
