@@ -15,15 +15,10 @@ from typing import Any
 
 import yaml
 
+from backends.clusters.kubernetes import manifests
 from hive_tui.core.worker_template import KubernetesSettings
 
 ROOT = Path(__file__).parents[2]
-
-RESTRICTED = {
-    "pod-security.kubernetes.io/enforce": "restricted",
-    "pod-security.kubernetes.io/enforce-version": "latest",
-}
-"""What a namespace of hive is labelled with: pods that could do more are refused."""
 
 OUTAGE = 100.0
 """Seconds for which a cluster may be away: tests of faults, which others share it with, take it down."""
@@ -42,19 +37,8 @@ _AWAY = (
 
 Rule = Mapping[str, list[str]]
 
-VIEWER: tuple[Rule, ...] = (
-    {"apiGroups": ["hive.dev"], "resources": ["agentruns", "fleets"], "verbs": ["get", "list", "watch"]},
-    {"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "verbs": ["get", "list", "watch"]},
-    {"apiGroups": ["batch"], "resources": ["jobs"], "verbs": ["get", "list", "watch"]},
-    {"apiGroups": [""], "resources": ["pods", "pods/log", "events"], "verbs": ["get", "list", "watch"]},
-)
+VIEWER: tuple[Rule, ...] = tuple(manifests.viewer()[0]["rules"])
 """Who may look at everything of a fleet and change nothing."""
-
-RUNNER: tuple[Rule, ...] = (
-    {"apiGroups": ["hive.dev"], "resources": ["agentruns"], "verbs": ["get", "watch"]},
-    {"apiGroups": ["hive.dev"], "resources": ["agentruns/status"], "verbs": ["get", "update", "patch"]},
-)
-"""What a run's own account may do."""
 
 
 class KubectlFailed(AssertionError):
@@ -138,11 +122,10 @@ class Namespace(Kube):
         self.name: str = self.namespace or ""
         self.folder = folder
         self._cluster = kube
-        body = {"name": self.name, "labels": {**RESTRICTED, "hive.dev/test": "true"}}
-        kube.create({"apiVersion": "v1", "kind": "Namespace", "metadata": body})
+        kube.create(manifests.namespace(self.name))
         # Pods are refused until the namespace has these two.
         self("wait", "--for=create", "serviceaccount/default", "configmap/kube-root-ca.crt", "--timeout=60s")
-        self.account("hive-run", RUNNER)
+        self.apply(*manifests.run_account(self.name))
 
     def account(self, name: str, rules: Iterable[Rule] = ()) -> None:
         """A service account that may do what `rules` say, here alone."""
