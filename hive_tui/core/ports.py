@@ -566,7 +566,9 @@ class Sandbox(Protocol):
         inherit: Sequence[str] = (),
         stdin: bool = False,
     ) -> ProcessHandle:
-        """Start in the work tree with output appended to files by the kernel."""
+        """Start in the work tree with output appended to files, all of it before `poll` says that it ended.
+
+        The handle raises GitError when that side is lost while the process runs."""
         ...
 
     def stream(self, argv: Sequence[str], *, stdin: bytes, limit: int, timeout: float) -> bytes:
@@ -574,9 +576,13 @@ class Sandbox(Protocol):
         WorkRejected when it is more, GitError when the command fails."""
         ...
 
+    def exists(self) -> bool:
+        """Whether the work tree is there. Raises GitError when that side does not answer."""
+        ...
+
     def clone(self, bare: Path, sha: str, branch: str) -> None:
         """Make the work tree, on `branch` at commit `sha`, from the runner's bare directory (on a
-        laptop a clone that shares its objects, in a pod a bundle through standard input). It is there
+        laptop a clone that shares its objects, in a pod a pack through standard input). It is there
         wholly or not at all; one that is there already is kept as it is."""
         ...
 
@@ -586,7 +592,8 @@ class Sandbox(Protocol):
         ...
 
     def end_everything(self, *, grace: timedelta) -> None:
-        """End every process on that side that carries this run's HIVE_RUN, but the runner."""
+        """End every process on that side that carries this run's HIVE_RUN, but the runner; in a pod every
+        process in the agent's container. Raises GitError when that is not sure."""
         ...
 
 
@@ -619,9 +626,17 @@ class RunHost(Protocol):
         """Orders with a higher `seq` than `after`."""
         ...
 
-    def fetch(self, bare: Path, repo: RepoJob) -> str:
+    def fetch(
+        self,
+        bare: Path,
+        repo: RepoJob,
+        *,
+        saved: str | None = None,
+        stop: Callable[[], bool] | None = None,
+    ) -> str:
         """Bring the base branch into the runner's bare directory, which is made if need be (without
-        templates); returns its SHA. An order to stop the run ends it: GitError."""
+        templates), and the objects of the branch `saved` if it is there; returns the base branch's SHA.
+        When `stop` says so, which is asked now and then, it ends: GitError."""
         ...
 
     def push(self, bare: Path, repo: RepoJob, sha: str, branch: str) -> None:

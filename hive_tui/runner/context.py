@@ -30,7 +30,9 @@ class Context:
     """Values of the agent's credentials and of the tracker's, which may appear nowhere."""
     limits: Limits = field(default_factory=Limits)
     base: str = ""
-    """SHA that the work tree started from; empty until the repository was fetched."""
+    """SHA that the work is compared with; empty until the repository was fetched."""
+    lost: bool = False
+    """The run goes on, but nothing of its earlier work could be had."""
     project: ProjectSettings = field(default_factory=ProjectSettings)
     identity: Identity = HIVE
     tip: str = ""

@@ -79,6 +79,14 @@ class Orders:
         if not self.seconds_left:
             raise Stopped(Over(Phase.FAILED, "deadline"))
 
+    def ending(self) -> bool:
+        """Whether the next `look` would end the run; for what cannot be left in between."""
+        try:
+            self.look()
+        except Stopped:
+            return True
+        return False
+
     def read(self) -> None:
         self._looked = time.monotonic()
         with contextlib.suppress(SourceError):  # a busy store is asked again in half a second

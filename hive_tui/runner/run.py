@@ -54,7 +54,7 @@ def context(host: RunHost, job: Job, signals: Signals, load_agent: LoadAgent, cl
     """The parts of a run. An agent backend that there is not fails when it is to work."""
     before = job.resume or RunStatus()
     started = before.started_at or clock()
-    earlier = session.load(host.home)
+    earlier = session.restore(host.home, before)
     status = msgspec.structs.replace(
         before, started_at=started, usage=earlier.run_used if earlier.processes else before.usage,
         until=None, agent_problem=None, evidence=None,
@@ -105,10 +105,15 @@ def _walk(ctx: Context) -> Over:
 
 def finish(ctx: Context, over: Over) -> None:
     """End what is left, save what is not published, write the record."""
-    ctx.sandbox.end_everything(grace=ladder.GRACE)
     wip = None
-    if over.phase is not Phase.SUCCEEDED and ctx.base and ctx.sandbox.workdir.is_dir():
-        wip = saving.save(ctx, over.keep_local)
+    try:
+        ctx.sandbox.end_everything(grace=ladder.GRACE)
+        if over.phase is not Phase.SUCCEEDED and ctx.base and ctx.sandbox.exists():
+            wip = saving.save(ctx, over.keep_local)
+    except saving.NoRoom:
+        raise
+    except HiveError as error:  # an agent's side that does not answer any more is no reason for no record
+        ctx.journal.note(clean_line(error.message))
     final = over.phase.final
     ctx.journal.phase(
         over.phase,

@@ -16,6 +16,9 @@ class NoRoom(HiveError):
     """The work cannot be saved before there is space on the disk again; the run must not end without."""
 
 
+SAVED = "wip"
+"""Under `refs/hive/` of the runner's directory: the unfinished work that was saved last."""
+
 SUBJECT = "Work in progress"
 
 _SECONDS = 15.0
@@ -33,7 +36,7 @@ def save(ctx: Context, keep_local: str | None = None) -> str | None:
         if tip == ctx.base:
             return None
         taken = ctx.take_over(tip)
-        takeover.mark(ctx.bare, "wip", tip)
+        takeover.mark(ctx.bare, SAVED, tip)
         found = policy.judge(taken.changes, taken.targets, ctx.project.protected)
         # A forge runs a changed workflow on any push, so a person has to look before it gets there.
         remote = (found or keep_local) and "://" in ctx.job.repo.source

@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 
 from hive_tui.core.events import AgentResult, Outcome
-from hive_tui.core.model import Tokens, Usage
+from hive_tui.core.model import RunStatus, Tokens, Usage
 
 
 class Session(msgspec.Struct, frozen=True):
@@ -45,6 +45,19 @@ class Session(msgspec.Struct, frozen=True):
             run_used=add(self.run_used, result.usage),
             running=False,
         )
+
+
+def restore(home: Path, before: RunStatus) -> Session:
+    """What was remembered; where nothing is left of an earlier process, what it had reported.
+
+    Its session cannot be continued then, but what it used counts.
+    """
+    remembered = load(home)
+    if remembered.processes or (before.usage == Usage() and before.session is None):
+        return remembered
+    restored = Session(run_used=before.usage, processes=1)
+    save(home, restored)
+    return restored
 
 
 def load(home: Path) -> Session:

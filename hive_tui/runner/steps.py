@@ -57,7 +57,7 @@ def _work(ctx: Context, position: Position) -> AgentResult:
         findings = position.findings
         text = prompt.repair(findings, notes=notes) if findings else prompt.resume(notes=notes)
         return agent.work(ctx, text, afresh=False)
-    if earlier.processes:
+    if earlier.processes and not ctx.lost:
         notes = (*prompt.previous_work(position.findings), *notes)
     return agent.work(ctx, prompt.first(ctx.job, ctx.project, notes=notes), afresh=True)
 

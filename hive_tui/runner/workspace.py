@@ -8,13 +8,14 @@ from pathlib import Path
 import msgspec
 
 from hive_tui.core.errors import ConfigError, GitError
+from hive_tui.core.ids import wip_branch_name
 from hive_tui.core.model import Phase
 from hive_tui.core.text import clean_line
-from hive_tui.runner import project, takeover
+from hive_tui.runner import project, saving, takeover
 from hive_tui.runner.context import HIVE, Context
 from hive_tui.runner.flow import Over, Passed, StepResult
 from hive_tui.runner.takeover import Identity
-from hive_tui.system import bounded
+from hive_tui.system import bounded, git
 
 _COPIED = ("PATH", "HOME", "XDG_CONFIG_HOME")
 
@@ -26,10 +27,12 @@ def prepare(ctx: Context) -> StepResult:
     """Fetch, read the settings, clone. Again for a run that goes on: what is there is kept."""
     ctx.base = takeover.marked(ctx.bare, _BASE) or ""
     if not ctx.base:
-        base = _fetch(ctx)
+        base = _begin(ctx)
         takeover.mark(ctx.bare, _BASE, base)
         ctx.base = base
     ctx.journal.update(base_sha=ctx.base)
+    # What was saved when the run came to wait; a work tree that is still there has it, and keeps it.
+    start = (takeover.marked(ctx.bare, saving.SAVED) if ctx.job.resume else None) or ctx.base
     try:
         ctx.project = project.read(ctx.bare, ctx.base)
     except ConfigError as error:
@@ -38,8 +41,8 @@ def prepare(ctx: Context) -> StepResult:
         ctx.project = msgspec.structs.replace(ctx.project, test=ctx.job.repo.test)
     ctx.identity = identity(ctx.job.repo.source)
     ctx.orders.look()
-    ctx.sandbox.clone(ctx.bare, ctx.base, ctx.job.spec.branch)
-    for missing in ctx.sandbox.populate(ctx.bare, ctx.base, ctx.job.repo.source):
+    ctx.sandbox.clone(ctx.bare, start, ctx.job.spec.branch)
+    for missing in ctx.sandbox.populate(ctx.bare, start, ctx.job.repo.source):
         ctx.journal.note(clean_line(missing))
     for key, value in (("user.name", ctx.identity.name), ("user.email", ctx.identity.email)):
         ctx.sandbox.stream(("git", "config", key, value), stdin=b"", limit=1_000, timeout=30.0)
@@ -47,9 +50,35 @@ def prepare(ctx: Context) -> StepResult:
     return Passed()
 
 
-def _fetch(ctx: Context) -> str:
+def _begin(ctx: Context) -> str:
+    """Fetch the repository; returns the commit to compare with.
+
+    A run that goes on where nothing of it is left (another pod, a folder that was deleted) gets back what it
+    had pushed, on the commit that it started from.
+    """
+    before = ctx.job.resume
+    if before is None or before.base_sha is None:
+        return _fetch(ctx)
+    spec = ctx.job.spec
+    tip = _fetch(ctx, wip_branch_name(spec.issue, spec.attempt) if before.wip else None)
+    base, wip = before.base_sha, before.wip
+    if wip is not None and _has(ctx.bare, wip) and _has(ctx.bare, base):
+        takeover.mark(ctx.bare, saving.SAVED, wip)
+        ctx.journal.note(f"goes on from the work that was saved at {wip[:10]}")
+        return base
+    ctx.lost = True
+    if wip is not None:
+        ctx.journal.note(f"the work that was saved at {wip[:10]} is not there any more: begins anew")
+    return base if _has(ctx.bare, base) else tip
+
+
+def _has(bare: Path, sha: str) -> bool:
+    return git.SHA.fullmatch(sha) is not None and git.ok("cat-file", "-e", f"{sha}^{{commit}}", cwd=bare)
+
+
+def _fetch(ctx: Context, saved: str | None = None) -> str:
     try:
-        return ctx.host.fetch(ctx.bare, ctx.job.repo)
+        return ctx.host.fetch(ctx.bare, ctx.job.repo, saved=saved, stop=ctx.orders.ending)
     except GitError:
         ctx.orders.look()  # it may have failed because the run was told to stop
         raise
@@ -62,7 +91,7 @@ def reopen(ctx: Context) -> bool:
         return False
     ctx.base = takeover.marked(ctx.bare, _BASE) or ""
     ctx.identity = identity(ctx.job.repo.source)
-    return bool(ctx.base) and ctx.sandbox.workdir.is_dir()
+    return bool(ctx.base) and ctx.sandbox.exists()
 
 
 def identity(source: str) -> Identity:

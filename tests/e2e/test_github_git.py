@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from backends.clusters.local import exchange, remote
+from backends.clusters import git_remote
+from backends.clusters.local import exchange
 from backends.forges.github import remotes
 from backends.forges.github.auth import Credentials
 from hive_tui.core.errors import GitError
@@ -29,7 +30,7 @@ SPEC = builders.run().spec
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(remote, "PAUSES", (0.0, 0.0))
+    monkeypatch.setattr(git_remote, "PAUSES", (0.0, 0.0))
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from backends.clusters import git_remote
 from backends.clusters.local import exchange, readiness, remote
 from backends.clusters.local.sandbox import LocalSandbox
 from backends.forges.github import remotes
@@ -51,7 +52,7 @@ def server(upstream: Repository, tmp_path: Path) -> Iterator[GitServer]:
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(remote, "PAUSES", (0.0, 0.0))
+    monkeypatch.setattr(git_remote, "PAUSES", (0.0, 0.0))
 
 
 @pytest.fixture
@@ -141,6 +142,18 @@ class TestFetchAndPush:
             exchange.push(home, bare, repo, second, "main", SPEC)
         assert at(tmp_path, SPEC.branch) == first
         assert at(tmp_path, "main") == base
+
+    @pytest.mark.parametrize("large", [False, True])
+    def test_unfinished_work_comes_back(
+        self, server: GitServer, upstream: Repository, tmp_path: Path, home: Path, large: bool
+    ) -> None:
+        repo, bare = job(server, tmp_path, large=large), tmp_path / "own.git"
+        sha = work(bare, exchange.fetch(home, bare, repo))
+        exchange.push(home, bare, repo, sha, "hive/wip/issue-1-a1", SPEC)
+        elsewhere, again = tmp_path / "elsewhere", tmp_path / "again.git"
+        exchange.fetch(elsewhere, again, repo, saved="hive/wip/issue-1-a1")
+        assert git.ok("cat-file", "-e", sha, cwd=again)
+        assert exchange.fetch(elsewhere, again, repo, saved="hive/wip/issue-9-a9") == upstream.head()
 
     def test_what_the_network_broke_off_is_tried_again(
         self, server: GitServer, upstream: Repository, tmp_path: Path, home: Path
@@ -251,7 +264,9 @@ class TestStopped:
         server.hold.clear()
         began = time.monotonic()
         with pytest.raises(GitError, match="was stopped"):
-            exchange.fetch(home, tmp_path / "own.git", job(server, tmp_path), lambda: server.requests > 0)
+            exchange.fetch(
+                home, tmp_path / "own.git", job(server, tmp_path), stop=lambda: server.requests > 0
+            )
         assert time.monotonic() - began < 10
         server.hold.set()
 
@@ -260,7 +275,7 @@ class TestStopped:
         lock = flock.hold(remote.mirror(home, repo.source).with_suffix(".lock"))
         assert lock is not None
         with pytest.raises(GitError, match="was stopped"):
-            exchange.fetch(home, tmp_path / "own.git", repo, lambda: True)
+            exchange.fetch(home, tmp_path / "own.git", repo, stop=lambda: True)
         os.close(lock)
 
 

@@ -14,7 +14,7 @@ import msgspec
 import pytest
 
 from hive_tui import plugins
-from hive_tui.core.errors import RunEnded
+from hive_tui.core.errors import GitError, RunEnded
 from hive_tui.core.events import Said
 from hive_tui.core.ids import branch_name, wip_branch_name
 from hive_tui.core.model import ControlKind, Phase, Step
@@ -242,6 +242,57 @@ def test_a_limit_lets_the_run_wait_and_the_session_go_on(stage: Make) -> None:
     assert subjects(run, BRANCH) == ["Change it", "Change it"]
     assert [line.n for line in run.host.lines] == list(range(1, len(run.host.lines) + 1))
     assert len(run.host.lines) > before
+
+
+def forget(run: Stage) -> None:
+    """Leave nothing of a run where it was at work, as when it goes on in another pod."""
+    for path in run.host.home.iterdir():
+        if path.is_dir():
+            shutil.rmtree(path)
+        elif path.name != "status.json":
+            path.unlink()
+
+
+def test_a_run_whose_folder_is_gone_goes_on_from_what_it_had_saved(stage: Make) -> None:
+    run = stage()
+    limit = 'emit("limit", text="usage limit", until="2030-01-01T00:00:00Z"); sys.exit(1)'
+    run.play(f'use(700); commit("a.txt", "2\\n"); write("b.txt", "x"); {limit}')
+    base = run.host.status.base_sha
+    forget(run)
+    git.run("commit", "--quiet", "--allow-empty", "-m", "Others go on", cwd=run.source)
+    run.host.order(ControlKind.MESSAGE, "use tabs")
+    over = run.play('assert os.path.exists("b.txt"); use(300); commit("a.txt", "3\\n"); done()')
+    assert over.phase is Phase.SUCCEEDED
+    assert run.host.status.base_sha == base
+    assert show(run, f"{BRANCH}:b.txt") == "x"
+    assert git.text("merge-base", BRANCH, "main", cwd=run.source) == base
+    assert run.agent.sessions == [None], "the session went with the folder"
+    assert "already holds work" in run.agent.prompts[0]
+    assert run.host.status.usage.cost_micros == 1000
+
+
+def test_a_run_whose_folder_and_saved_work_are_gone_begins_anew(stage: Make) -> None:
+    run = stage()
+    run.play('commit("a.txt", "2\\n"); emit("limit", text="usage limit"); sys.exit(1)')
+    forget(run)
+    git.run("update-ref", "-d", f"refs/heads/{WIP}", cwd=run.source)
+    git.run("gc", "--quiet", "--prune=now", cwd=run.source)
+    over = run.play('assert open("a.txt").read() == "1\\n"; commit("a.txt", "3\\n"); done()')
+    assert over.phase is Phase.SUCCEEDED
+    assert "already holds work" not in run.agent.prompts[0]
+    assert any("is not there any more" in line for line in run.host.log)
+
+
+def test_a_signal_ends_a_fetch_that_takes_long(stage: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = stage()
+
+    def fetch(*_: object, stop: Callable[[], bool], **__: object) -> str:
+        run.signals._end(signal.SIGTERM, None)
+        until(stop)
+        raise GitError("git was stopped.")
+
+    monkeypatch.setattr(run.host, "fetch", fetch)
+    assert run.play("").why == "ended from outside by SIGTERM"
 
 
 def test_no_credit_waits_for_a_person(stage: Make) -> None:

@@ -190,12 +190,21 @@ class FakeHost:
     def controls(self, after: int) -> list[Control]:
         return [order for order in self.orders if order.seq > after]
 
-    def fetch(self, bare: Path, repo: RepoJob) -> str:
+    def fetch(
+        self,
+        bare: Path,
+        repo: RepoJob,
+        *,
+        saved: str | None = None,
+        stop: Callable[[], bool] | None = None,
+    ) -> str:
         if not (bare / "HEAD").is_file():
             git.run("init", "--quiet", "--bare", "--template=", bare)
         git.run(
             "fetch", "--quiet", "--no-tags", repo.source, f"+{repo.base}:refs/heads/{repo.base}", cwd=bare
         )
+        if saved is not None:
+            git.run("fetch", "--quiet", repo.source, saved, cwd=bare, check=False)
         return git.text("rev-parse", f"refs/heads/{repo.base}", cwd=bare)
 
     def push(self, bare: Path, repo: RepoJob, sha: str, branch: str) -> None:

@@ -209,6 +209,7 @@ class LocalCluster:
         return state is not Process.ALIVE and seen.run(self._home, row, state).status.phase.final
 
     def diff(self, run: RunId, *, limit: int) -> RunDiff:
+        from backends.clusters import git_remote
         from backends.clusters.local import changes, remote  # only whoever looks at a run closely asks
 
         with self._database.reading() as connection:
@@ -216,7 +217,7 @@ class LocalCluster:
             job = rows.read_job(connection, run)
         shown = seen.run(self._home, row, seen.process(self._home, row))
         source = job.repo.source
-        objects = remote.mirror(self._home, source) if remote.is_remote(source) else Path(source)
+        objects = remote.mirror(self._home, source) if git_remote.is_remote(source) else Path(source)
         return changes.diff(place(self._home, run), shown.status, objects, limit=limit)
 
     # One machine has none of these: no container is started again, and nobody else keeps objects of a run.

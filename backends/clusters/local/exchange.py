@@ -10,9 +10,9 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+from backends.clusters import git_remote
 from backends.clusters.local import remote
-from hive_tui.core.errors import GitError, Refused
-from hive_tui.core.ids import wip_branch_name
+from hive_tui.core.errors import GitError
 from hive_tui.core.model import RunSpec
 from hive_tui.core.ports import RepoJob
 from hive_tui.system import git
@@ -23,13 +23,21 @@ _RECEIVE = (
 )
 
 
-def fetch(home: Path, bare: Path, repo: RepoJob, stop: Callable[[], bool] | None = None) -> str:
-    """Make `bare` if need be, borrowing every object of the source; returns the base branch's SHA.
+def fetch(
+    home: Path,
+    bare: Path,
+    repo: RepoJob,
+    *,
+    saved: str | None = None,
+    stop: Callable[[], bool] | None = None,
+) -> str:
+    """Make `bare` if need be, borrowing every object of the source, so also those of the branch `saved`;
+    returns the base branch's SHA.
 
     `home` is the fleet's folder, which keeps what was fetched from a URL; `stop` says that this is to end.
     """
-    if remote.is_remote(repo.source):
-        return remote.fetch(home, bare, repo, stop)
+    if git_remote.is_remote(repo.source):
+        return remote.fetch(home, bare, repo, saved=saved, stop=stop)
     source = Path(repo.source)
     common = Path(git.text("rev-parse", "--path-format=absolute", "--git-common-dir", cwd=source))
     sha = _sha(source, repo.base)
@@ -50,17 +58,11 @@ def push(home: Path, bare: Path, repo: RepoJob, sha: str, branch: str, spec: Run
 
     Raises Refused for any other branch, GitError when the source does not take it.
     """
-    wip = wip_branch_name(spec.issue, spec.attempt)
-    if branch not in (spec.branch, wip):
-        raise Refused(f"Run {spec.id} may not push to {branch}.", f"Its own branch is {spec.branch}.")
-    if not git.SHA.fullmatch(sha):
-        raise GitError(f"{sha!r} is not a commit.")
-    mark = "+" if branch == wip else ""
-    refspec = f"{mark}{sha}:refs/heads/{branch}"
-    if remote.is_remote(repo.source):
-        return remote.push(home, bare, repo, refspec)
+    pushed = git_remote.refspec(spec, sha, branch)
+    if git_remote.is_remote(repo.source):
+        return remote.push(home, bare, repo, pushed)
     target = str(Path(repo.source).absolute())
-    git.run("push", "--quiet", "--no-verify", f"--receive-pack={_RECEIVE}", target, refspec, cwd=bare)
+    git.run("push", "--quiet", "--no-verify", f"--receive-pack={_RECEIVE}", target, pushed, cwd=bare)
 
 
 def _sha(source: Path, branch: str) -> str:

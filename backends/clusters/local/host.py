@@ -7,7 +7,6 @@ import os
 import sys
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,7 +20,7 @@ from backends.clusters.local.sandbox import LocalSandbox
 from backends.database import Database
 from hive_tui.core.errors import RunEnded, StoreError
 from hive_tui.core.ids import RunId
-from hive_tui.core.model import Control, ControlKind, Phase, RunSpec, RunStatus
+from hive_tui.core.model import Control, Phase, RunSpec, RunStatus
 from hive_tui.core.ports import BackendContext, Job, RepoJob, Sandbox
 from hive_tui.system import flock, processes
 
@@ -108,13 +107,15 @@ class LocalHost:
             ).fetchall()
         return [msgspec.structs.replace(_control.decode(doc), seq=seq) for seq, doc in found]
 
-    def fetch(self, bare: Path, repo: RepoJob) -> str:
-        return exchange.fetch(self._context.home, bare, repo, self._told_to_stop)
-
-    def _told_to_stop(self) -> bool:
-        with suppress(StoreError):  # one that is busy is asked again soon
-            return any(order.kind is ControlKind.STOP for order in self.controls(0))
-        return False
+    def fetch(
+        self,
+        bare: Path,
+        repo: RepoJob,
+        *,
+        saved: str | None = None,
+        stop: Callable[[], bool] | None = None,
+    ) -> str:
+        return exchange.fetch(self._context.home, bare, repo, saved=saved, stop=stop)
 
     def push(self, bare: Path, repo: RepoJob, sha: str, branch: str) -> None:
         """Raises Refused for a branch that is not this attempt's. Needs no database: finished work must

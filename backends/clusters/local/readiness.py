@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from pathlib import Path
 
+from backends.clusters import git_remote
 from backends.clusters.local import remote
 from hive_tui.core.errors import GitError, SourceError
 from hive_tui.core.ports import Remote
@@ -15,7 +16,7 @@ def check(home: Path, source: str, way: Remote | None = None) -> None:
     """Raises HiveError with the next step when git is missing or too old, the disk is full, or the
     repository `source` is not there, or cannot be reached as `way` says."""
     git.version()
-    if source and not remote.is_remote(source) and not Path(source).expanduser().is_dir():
+    if source and not git_remote.is_remote(source) and not Path(source).expanduser().is_dir():
         raise GitError(f"{source} does not exist.", "It was moved or deleted; see `hive doctor`.")
     try:
         full = disk.full(home)
@@ -26,7 +27,7 @@ def check(home: Path, source: str, way: Remote | None = None) -> None:
             f"Less than {disk.LEAST_FREE >> 20} MB are free in {home}.",
             "Free some space; `hive gc` removes the work trees of ended runs.",
         )
-    if way is not None and remote.is_remote(way.source):
+    if way is not None and git_remote.is_remote(way.source):
         _check_remote(home, way, datetime.now(UTC))
 
 
