@@ -7,13 +7,19 @@ with; both ways cost microseconds.
 from __future__ import annotations
 
 import functools
+import threading
 import types
 import typing
 from typing import Any, TypeVar
 
 import msgspec
 
+from backends import typed
+
 T = TypeVar("T", bound=msgspec.Struct)
+
+_making = threading.Lock()
+"""Threads that make the mirror of a struct at the same time would make two."""
 
 
 @functools.cache
@@ -38,6 +44,7 @@ def mirrored(kind: type[msgspec.Struct]) -> type[msgspec.Struct]:
 
 def to_camel(value: msgspec.Struct) -> Any:
     """`value` as plain JSON values under camelCase names; what is not known (None) is left out."""
+    _decoder(type(value))
     return _known(msgspec.to_builtins(msgspec.convert(value, mirrored(type(value)), from_attributes=True)))
 
 
@@ -56,7 +63,10 @@ def decode(data: bytes | msgspec.Raw, kind: type[T]) -> T:
 
 @functools.cache
 def _decoder(kind: type[msgspec.Struct]) -> msgspec.json.Decoder[Any]:
-    return msgspec.json.Decoder(mirrored(kind))
+    with _making:
+        decoder = typed.prepare(mirrored(kind))
+        typed.prepare(kind)
+    return decoder
 
 
 def _mirror(hint: Any) -> Any:
