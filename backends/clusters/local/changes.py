@@ -14,8 +14,8 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from backends.clusters.agent_side import BY_PRODUCTS
 from backends.clusters.local.places import RunPlace
-from backends.clusters.local.sandbox import BY_PRODUCTS
 from hive_tui.core.errors import GitError
 from hive_tui.core.model import RunStatus
 from hive_tui.core.ports import DiffOf, RunDiff

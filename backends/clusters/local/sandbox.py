@@ -15,40 +15,21 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 
+from backends.clusters.agent_side import (
+    BY_PRODUCTS,
+    CLONE_CONFIG,
+    KEPT,
+    NEVER,
+    NOT_FETCHED,
+    QUIET,
+    submodules,
+)
 from hive_tui.core.errors import GitError, HiveError
 from hive_tui.core.text import Redactor, clean
 from hive_tui.system import bounded, git, processes
 
-_KEPT = frozenset(
-    {
-        *("PATH", "HOME", "LANG", "LANGUAGE", "TERM", "TMPDIR", "TZ", "USER", "LOGNAME", "SHELL"),
-        *("SSL_CERT_FILE", "SSL_CERT_DIR", "NODE_EXTRA_CA_CERTS"),
-        *("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy"),
-    }
-)
-"""Where things are and how to reach the network."""
-
 RUN_HOME = "HIVE_RUN_HOME"
 """The run's folder: two fleets that serve a repository of the same name give their runs the same names."""
-
-_NEVER = frozenset(
-    {
-        *("GITHUB_TOKEN", "GH_TOKEN", "GH_ENTERPRISE_TOKEN", "GITHUB_ENTERPRISE_TOKEN"),
-        *("SSH_AUTH_SOCK", "KUBECONFIG"),
-    }
-)
-
-BY_PRODUCTS = ("__pycache__/", "*.py[co]", ".pytest_cache/", ".mypy_cache/", "node_modules/", ".DS_Store")
-"""What running code leaves behind and nobody means to commit, also where a repository forgot to say so."""
-
-_CLONE_CONFIG = (
-    # A passphrase prompt of the user's key would hang an agent, and its commits are not the user's word.
-    ("commit.gpgSign", "false"),
-    ("tag.gpgSign", "false"),
-    # Objects that only the shared directory knows must not be repacked from here.
-    ("gc.auto", "0"),
-    ("maintenance.auto", "false"),
-)
 
 _redact = Redactor()
 
@@ -129,12 +110,9 @@ class LocalSandbox:
 
     def environment(self, env: Mapping[str, str], inherit: Sequence[str] = ()) -> dict[str, str]:
         """What a process on this side sees: no variable of the runner's but the named ones."""
-        names = {name for name in os.environ if name in _KEPT or name.startswith("LC_") or name in inherit}
-        kept = {name: os.environ[name] for name in names - _NEVER}
-        # Nobody is there to answer a password prompt or to close an editor, and no remote to fetch large
-        # files from.
-        quiet = {"GIT_TERMINAL_PROMPT": "0", "GIT_EDITOR": "true", "GIT_LFS_SKIP_SMUDGE": "1"}
-        return {**kept, **quiet, **env, "HIVE_RUN": self._run, RUN_HOME: str(self.workdir.parent)}
+        names = {name for name in os.environ if name in KEPT or name.startswith("LC_") or name in inherit}
+        kept = {name: os.environ[name] for name in names - NEVER}
+        return {**kept, **QUIET, **env, "HIVE_RUN": self._run, RUN_HOME: str(self.workdir.parent)}
 
     def start(
         self,
@@ -178,6 +156,9 @@ class LocalSandbox:
             raise GitError(f"{argv[0]} failed in the agent's work tree (exit {done.code}): {words}")
         return done.stdout
 
+    def exists(self) -> bool:
+        return self.workdir.is_dir()
+
     def clone(self, bare: Path, sha: str, branch: str) -> None:
         if self.workdir.exists():
             return
@@ -185,7 +166,7 @@ class LocalSandbox:
         shutil.rmtree(half, ignore_errors=True)
         git.run("clone", "--quiet", "--shared", "--no-tags", "--no-checkout", "--template=", bare, half)
         git.run("remote", "remove", "origin", cwd=half)
-        for key, value in _CLONE_CONFIG:
+        for key, value in CLONE_CONFIG:
             git.run("config", key, value, cwd=half)
         info = half / ".git" / "info"
         info.mkdir(exist_ok=True)
@@ -194,21 +175,14 @@ class LocalSandbox:
         half.rename(self.workdir)
 
     def populate(self, bare: Path, sha: str, source: str) -> list[str]:
-        listed = git.run(
-            "config", "--blob", f"{sha}:.gitmodules", "-z", "--get-regexp", r"^submodule\..*\.path$",
-            cwd=bare, check=False,
-        ).stdout  # fmt: skip
         missing = []
-        for entry in listed.decode("utf-8", "surrogateescape").split("\0"):
-            key, _, path = entry.partition("\n")
-            if path:
-                name = key.removeprefix("submodule.").removesuffix(".path")
-                try:
-                    if "://" in source:
-                        raise GitError("submodules of a remote repository are not fetched.")
-                    self._submodule(bare, sha, Path(source), name, path)
-                except GitError as error:
-                    missing.append(f"submodule {name}: {error.message}")
+        for name, path in submodules(bare, sha):
+            try:
+                if "://" in source:
+                    raise GitError(NOT_FETCHED)
+                self._submodule(bare, sha, Path(source), name, path)
+            except GitError as error:
+                missing.append(f"submodule {name}: {error.message}")
         return missing
 
     def _submodule(self, bare: Path, sha: str, source: Path, name: str, path: str) -> None:
