@@ -1,4 +1,4 @@
-"""A cluster that cannot be reached as it should: it is said why, and what to do, and hive goes on by itself."""
+"""A cluster that cannot be reached as it should: why, and what to do, is said, and hive goes on by itself."""
 
 from __future__ import annotations
 
