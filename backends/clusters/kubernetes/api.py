@@ -34,6 +34,9 @@ SECONDS = 30.0
 
 ATTEMPTS = 5
 
+FIRST_SECONDS = 15.0
+"""Until a watch begins."""
+
 PAGE = 500
 """Objects in one answer to a list."""
 
@@ -228,7 +231,9 @@ class Api:
         verb = "watch" if query.get("watch") == "true" else "get"
         asked = self._asked(verb, resource, name, sub)
         path = self._path(resource, name, sub)
-        answer = self._once("GET", path, asked, query=query, idle=idle)
+        # A watch begins at once, a log when there is something in it.
+        first = FIRST_SECONDS if verb == "watch" else None
+        answer = self._once("GET", path, asked, query=query, idle=idle, first=first)
         return Stream(answer, self.server)
 
     # Anything else
@@ -335,16 +340,17 @@ class Api:
         body: bytes | None = None,
         content_type: str = JSON,
         idle: float | None = None,
+        first: float | None = None,
     ) -> Answer:
         self._pace.wait()
         url = path + (f"?{urlencode(query)}" if query else "")
         session = self._open()
-        answer = session.send(method, url, body=body, content_type=content_type, idle=idle)
+        answer = session.send(method, url, body=body, content_type=content_type, idle=idle, first=first)
         if answer.code == 401:
             # A token may have been rotated, or a login renewed: once with what is there now.
             answer.close()
             session = self._open(instead_of=session)
-            answer = session.send(method, url, body=body, content_type=content_type, idle=idle)
+            answer = session.send(method, url, body=body, content_type=content_type, idle=idle, first=first)
         if answer.code < 300:
             return answer
         failed = errors.problem(answer.code, answer.headers, answer.body, asked)

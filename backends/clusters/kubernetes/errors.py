@@ -73,6 +73,10 @@ class Unreachable(SourceError):
         self.reached = reached
 
 
+class Silent(Unreachable):
+    """A stream has said nothing for so long that its connection may be dead."""
+
+
 class Unauthorized(SourceError):
     """The server does not know who asks, or nobody can say it."""
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import urllib3
 import urllib3.exceptions as broken
 
-from backends.clusters.kubernetes.errors import Unreachable
+from backends.clusters.kubernetes.errors import Silent, Unreachable
 from hive_tui import __version__
 from hive_tui.core.text import clean_line
 
@@ -52,9 +52,12 @@ class Access(Protocol):
 class Answer:
     """An answer, of which the body may still be coming."""
 
-    def __init__(self, response: urllib3.BaseHTTPResponse, server: str) -> None:
+    def __init__(
+        self, response: urllib3.BaseHTTPResponse, server: str, broke: Callable[[], None] = lambda: None
+    ) -> None:
         self._response = response
         self._server = server
+        self._broke = broke
         self.code = response.status
         self._body: bytes | None = None
 
@@ -71,6 +74,7 @@ class Answer:
                 self._body = self._response.read(decode_content=True)
             except _TROUBLE as error:
                 self.close()
+                self._broke()
                 raise trouble(error, self._server) from None
             self._response.release_conn()
         return self._body
@@ -79,7 +83,11 @@ class Answer:
         """What has come, nothing at the end. Raises Unreachable."""
         try:
             return self._response.read1(size)
+        except broken.ReadTimeoutError:
+            self._broke()
+            raise Silent(f"{self._server} has said nothing for too long.") from None
         except _TROUBLE as error:
+            self._broke()
             raise trouble(error, self._server) from None
 
     def shutdown(self) -> None:
@@ -131,9 +139,10 @@ class Session:
         body: bytes | None = None,
         content_type: str = "application/json",
         idle: float | None = None,
+        first: float | None = None,
     ) -> Answer:
         """One request, never repeated. With `idle`, the body is still to come, and that many seconds of
-        silence end it. Raises HiveError."""
+        silence end it; `first` is how long it may take to begin. Raises HiveError."""
         headers = urllib3.HTTPHeaderDict()
         for name, value in self._headers:
             headers.add(name, value)  # some of them more than once
@@ -147,26 +156,32 @@ class Session:
             authorization = self._authorization()
         if authorization:
             headers["Authorization"] = authorization.strip()
+        silence = READ_SECONDS if idle is None else idle
         try:
             response = self._pool.request(
                 method,
                 self.server + path,
                 body=body,
                 headers=headers,
-                timeout=urllib3.Timeout(connect=CONNECT_SECONDS, read=READ_SECONDS if idle is None else idle),
+                timeout=urllib3.Timeout(connect=CONNECT_SECONDS, read=first or silence),
                 retries=False,
                 redirect=False,
                 preload_content=False,
             )
         except _TROUBLE as error:
+            self.close()
             raise trouble(error, self.server) from None
-        answer = Answer(response, self.server)
+        if first is not None and (sock := getattr(response.connection, "sock", None)) is not None:
+            sock.settimeout(silence)
+        answer = Answer(response, self.server, self.close)
         if idle is None:
             _ = answer.body
         return answer
 
     def close(self) -> None:
-        """Close what is idle; streams go on until they are closed."""
+        """Close what is idle; streams go on until they are closed.
+
+        Also after a break: what is idle then is dead as well, and would be found out one by one."""
         self._pool.clear()
 
     def _configured(self) -> str | None:
