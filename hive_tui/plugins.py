@@ -13,7 +13,7 @@ from hive_tui.core.errors import ConfigError, UsageError, unknown
 from hive_tui.core.ports import Agent, BackendContext, Cluster, Forge
 
 if TYPE_CHECKING:
-    from hive_tui.core.setup import ForgeSetup
+    from hive_tui.core.setup import ClusterSetup, ForgeSetup
 
 BUILT_IN: dict[str, dict[str, str]] = {
     "hive.clusters": {"local": "backends.clusters.local:LocalCluster"},
@@ -78,6 +78,13 @@ def forge_setup(name: str, context: BackendContext) -> ForgeSetup | None:
     name."""
     make = getattr(_load("hive.forges", name), "setup", None)
     return None if make is None else cast("ForgeSetup", make(context))
+
+
+def cluster_setup(name: str, context: BackendContext) -> ClusterSetup | None:
+    """What deploys to a cluster of that backend; None where nothing has to be. Raises UsageError for an
+    unknown name."""
+    make = getattr(_load("hive.clusters", name), "setup", None)
+    return None if make is None else cast("ClusterSetup", make(context))
 
 
 def agent(name: str) -> Agent:

@@ -61,6 +61,7 @@ COMMANDS: dict[str, Entry] = {
     "fleet": Entry(SET_UP, "fleet:fleet_command", "List, add, remove fleets and choose the current one."),
     "config": Entry(SET_UP, "config:config_command", "Show and change the configuration."),
     "doctor": Entry(SET_UP, "doctor:doctor_command", "Check what hive needs on this machine."),
+    "deploy": Entry(SET_UP, "deploy:deploy_command", "Bring what runs need into the fleet's cluster."),
     "demo": Entry(SET_UP, "demo:demo_command", "A fleet of scripted agents to look at."),
     "dispatcher": Entry(SET_UP, "dispatcher:dispatcher_command", "Start, stop and ask the dispatcher."),
     "completion": Entry(SET_UP, "about:completion_command", "Completion for bash, zsh or fish."),

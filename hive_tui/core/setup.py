@@ -1,7 +1,9 @@
-"""What setting a fleet up asks of a tracker on a network: `init`, `doctor` and `labels sync`."""
+"""What setting a fleet up asks of a tracker on a network (`init`, `doctor`, `labels sync`) and of a cluster
+of several machines (`deploy`)."""
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Iterator, Sequence
 from typing import Protocol
 
@@ -54,6 +56,47 @@ class ForgeSetup(Protocol):
 
     def make_labels(self, repo: RepoName, changes: Sequence[LabelChange]) -> None:
         """Carry those changes out; one that was made meanwhile is no error."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class Outcome(enum.Enum):
+    """What became of one part of what is deployed; of a dry run, what would."""
+
+    CREATED = "created"
+    CHANGED = "changed"
+    UNCHANGED = "unchanged"
+    KEPT = "kept"
+    """Somebody else has set it otherwise, and it is left so."""
+    FAILED = "failed"
+
+
+class Deployed(msgspec.Struct, frozen=True):
+    """One object of the cluster."""
+
+    object: str
+    """Its kind and name."""
+    outcome: Outcome
+    why: str | None = None
+    """Why it was kept or failed, with the next step."""
+
+
+class ClusterSetup(Protocol):
+    """A cluster's class hands it out as `setup(context)`; one without that needs nothing deployed."""
+
+    @property
+    def place(self) -> str:
+        """Which cluster it is, as people call it."""
+        ...
+
+    @property
+    def namespace(self) -> str: ...
+
+    def deploy(self, *, dry_run: bool) -> Iterator[Deployed]:
+        """Bring what runs need into the cluster, part by part: one that fails does not stop the others.
+        Raises SourceError when the cluster cannot be reached, UsageError and Refused for a namespace that
+        cannot be meant."""
         ...
 
     def close(self) -> None: ...
