@@ -40,6 +40,8 @@ class Column(NamedTuple):
     flexible: bool = False
     rank: int = 0
     """Columns with the highest rank are left out first where there is no room; 0 always stays."""
+    leaves: int = 0
+    """Cells that the flexible column must have left beside it; else it is left out."""
     heading: str | None = None
     """What stands above it; None is its name."""
 
@@ -62,6 +64,10 @@ def lay_out(columns: Sequence[Column], available: int) -> tuple[int, ...]:
         if needed() <= available or columns[index].rank == 0:
             break
         shown.discard(index)
+    for index in [i for i in sorted(shown) if columns[i].leaves]:
+        flexible = sum(columns[i].width for i in shown if columns[i].flexible)
+        if columns[index].leaves > available - needed() + flexible:
+            shown.discard(index)
     spare = available - needed()
     widths = []
     for index, column in enumerate(columns):

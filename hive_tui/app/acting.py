@@ -30,6 +30,9 @@ NOT_HERE = "it cannot be done on this screen"
 _OF_TARGETS = frozenset(("describe", "go", "browse", "copy", "copy_line", "full_log", "wall", "budget"))
 """What the console does by itself with what is selected: nothing where nothing is, as in a log."""
 
+_READS = {"full_log": "log", "wall": "log.wall"}
+"""What the console does by itself and the cluster may not let the person do: its actions, and their ids."""
+
 LOOKED_AT = 200
 """Targets that decide whether a key is dim; of ten thousand marked rows the first ones will do."""
 
@@ -105,6 +108,8 @@ class Acting(Telling):
             why = None if active.enabled else self._why_dim(active.binding.action) or "not now"
             if name == "browse":
                 why = self.looking.why_no_page()
+            if not action.writes and action.rights:
+                why = actions.forbidden(action, self.view.snapshot) or why
             if action.writes and self.targets is not None:
                 why = self.orders.unavailable(action, self.targets)
             found[name] = why
@@ -134,9 +139,16 @@ class Acting(Telling):
             return False
         if action == "browse" and self.looking.why_no_page() is not None:
             return None
+        if self._why_unread(action) is not None:
+            return None
         if action in ("apply_slots", "reset_slots"):
             return self.orders.turning and self.targets is not None
         return True
+
+    def _why_unread(self, action: str) -> str | None:
+        """Why the cluster does not let the person read that."""
+        name = _READS.get(action)
+        return None if name is None else actions.forbidden(actions.get(name), self.view.snapshot)
 
     # Ways to it
 
@@ -167,6 +179,9 @@ class Acting(Telling):
             return True
         if name == "browse" and self.check_action(name, parameters) is None:
             self.looking.browse()
+            return True
+        if (why := self._why_unread(name)) is not None:
+            self.say(f"{actions.get(_READS[name]).title}: {why}.", "warning")
             return True
         if (why := self._why_dim(parsed)) is not None:
             self.say(actions.sentence(why[:1].upper() + why[1:]), "warning")

@@ -23,9 +23,10 @@ from hive_tui.app.panes.attention import AttentionPane
 from hive_tui.app.panes.base import ListPane
 from hive_tui.app.screens.main import MainScreen
 from hive_tui.app.sorting import Order
-from hive_tui.app.tail import following
+from hive_tui.app.tail import before, following
 from hive_tui.core.ids import RunId
 from hive_tui.core.keymap import DEFAULT, Keymap
+from hive_tui.core.ports import Capability
 from hive_tui.core.sources import Kind
 from hive_tui.core.store import Diff, Snapshot
 from hive_tui.core.targets import Target
@@ -253,7 +254,8 @@ class HiveApp(Acting):
         if run is None:
             self.say("There is no log: no agent is at work on this.", "warning")
         else:
-            self.push_screen(LogScreen(self.logs, run, self.view, self._saved_logs))
+            older = before(self.fleet) if self.orders.able(Capability.PREVIOUS) else None
+            self.push_screen(LogScreen(self.logs, run, self.view, self._saved_logs, before=older))
 
     def action_full_log(self) -> None:
         self.main.hold()

@@ -112,9 +112,12 @@ class Commander:
         return targets.find_run(self._app.view.snapshot, words, repos=repos)
 
     def _ask(self, call: Call) -> None:
-        argv = self._commands.caller.argv(call.argv)
+        self.give_terminal(self._commands.caller.argv(call.argv), name=child.shown(call.argv))
+
+    def give_terminal(self, argv: Sequence[str], *, name: str) -> None:
+        """Let a program have the terminal until it ends."""
         try:
-            self._commands.foreground(self._app, argv, name=child.shown(call.argv))
+            self._commands.foreground(self._app, argv, name=name)
         except HiveError as error:
             self._app.say_error(error)
 

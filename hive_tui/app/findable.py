@@ -115,6 +115,7 @@ RUNS: dict[str, By[Run]] = {
     "age": By(lambda run: -(run.status.since or run.spec.created_at).timestamp(), down=True),
     "tokens": By(lambda run: run.status.usage.tokens.total, down=True),
     "cost": By(lambda run: run.status.usage.cost_micros, down=True),
+    "node": By(lambda run: None if run.place is None or run.place.node is None else _word(run.place.node)),
     "now": By(lambda run: _word(run.status.last_event.text if run.status.last_event is not None else "")),
 }
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
-from hive_tui.app import freshness
+from hive_tui.app import cluster_lines, freshness
 from hive_tui.app.view import View
 from hive_tui.core import gates, glyphs, spend, text, trouble
 from hive_tui.core.glyphs import Mark, Tone
@@ -38,12 +38,14 @@ def fleet_lines(view: View, width: int) -> list[Line]:
         return [*lines, *_sources(view, room)]
     lines.append(_dispatcher(fleet, view.now, room))
     lines += _paused(view, fleet, room)
+    lines += [_line(label, cell) for label, cell in cluster_lines.troubles(fleet, room)]
     lines += _broken_sources(view, room)
     lines += _repositories(view, room)
     lines.append(_line("slots", *slots(view, fleet)))
     lines += [_agent(view, agent, room) for agent in fleet.agents]
     lines += _budgets(view, fleet.budget, room)
     lines += _api(view, room)
+    lines += [_line(label, cell) for label, cell in cluster_lines.facts(fleet, room)]
     lines += _fresh_sources(view)
     return [*lines, *_details(view, fleet)]
 
@@ -56,7 +58,7 @@ def essential(view: View) -> int:
     budgets = sum(1 for _ in _limited_scopes(view, fleet.budget))
     tracker = len(_in_trouble(view)) + len(view.snapshot.api)
     troubles = sum(source.state is Health.FAILED for source in _broken(view)) + len(_in_trouble(view))
-    told = _WHY_LINES * min(troubles, 2)
+    told = _WHY_LINES * min(troubles, 2) + cluster_lines.count(fleet)
     return 3 + (fleet.paused is not None) + len(_broken(view)) + len(fleet.agents) + budgets + tracker + told
 
 
@@ -83,10 +85,15 @@ def _dispatcher(fleet: Fleet, now: datetime, room: int) -> Line:
     since = f" {text.since(dispatcher.since, now)}" if dispatcher.since is not None else ""
     if dispatcher.state is DispatcherState.RUNNING:
         pid = f", pid {dispatcher.pid}" if dispatcher.pid is not None else ""
+        on = f" on {text.clean_line(dispatcher.host)}" if dispatcher.host is not None else ""
         return _line(
             "dispatcher",
             Cell(mark.glyph, mark.tone),
-            Cell(first_fitting(room - 1, f" running{since}{pid}", f" running{since}")),
+            Cell(
+                first_fitting(
+                    room - 1, f" running{since}{on}{pid}", f" running{since}{on}", f" running{since}"
+                )
+            ),
         )
     if dispatcher.state is DispatcherState.UNKNOWN:
         return _line("dispatcher", Cell(str(mark), mark.tone))

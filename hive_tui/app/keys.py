@@ -101,6 +101,7 @@ LOG = {
     "log.quarter": "in_log('since', 15)",
     "log.half": "in_log('since', 30)",
     "log.hour": "in_log('since', 60)",
+    "log.container": "container",
     "log.attempt": "attempt",
     "log.save": "save",
     "log.copy": "copy_line",

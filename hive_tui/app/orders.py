@@ -141,6 +141,10 @@ class Orders:
         """Find out what the backends can do. Blocks while they open; for a thread."""
         self._capabilities = self._fleet.cluster.capabilities | self._fleet.forge.capabilities
 
+    def able(self, capability: Capability) -> bool:
+        """Whether one of the backends is known to be able to do that."""
+        return self._capabilities is not None and capability in self._capabilities
+
     def toggle_read_only(self) -> None:
         """Change nothing from here on, or allow it again; a session that began read-only stays so, since
         whoever began it so meant the whole session."""
@@ -198,8 +202,23 @@ class Orders:
             self._app.say(f"{action.title}: {reason}.", "warning")
         elif action.id in TURNS:
             self._turn(TURNS[action.id])
+        elif action.id == "attach":
+            self._work(self._attach(action, targets))
         else:
             self._give(action, self._not_waited_for(action, targets))
+
+    async def _attach(self, action: Action, targets: Sequence[Target]) -> None:
+        """Give the terminal to a shell in the first of the selected runs that has a place for one."""
+        snapshot, against = self._app.view.snapshot, action.against
+        runs = (
+            subject.run
+            for subject in action.subjects(targets)
+            if against is None or against(snapshot, subject) is None
+        )
+        run = next((run for run in runs if run is not None), None)
+        if run is not None:
+            argv = await asyncio.to_thread(self._fleet.cluster.shell, run)
+            self._app.commander.give_terminal(argv, name=f"a shell in {run}")
 
     def _not_waited_for(self, action: Action, targets: Sequence[Target]) -> tuple[Target, ...] | None:
         """The targets for which this was not ordered already; None when it was for all of them."""

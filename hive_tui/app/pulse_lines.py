@@ -173,8 +173,10 @@ def _money(view: View) -> list[Part]:
 
 def _badges(view: View, *, muted: bool) -> list[Part]:
     parts: list[Part] = []
-    if view.read_only:
-        parts.append((Form((Cell("[RO]", Tone.SOON),)),))
+    if view.read_only or view.only_looks:
+        badge = Form((Cell("[RO]", Tone.SOON),))
+        seen_as = Form((Cell("[RO] viewer", Tone.SOON),), 7)
+        parts.append((seen_as, badge) if view.only_looks else (badge,))
     if muted:
         parts.append((Form((Cell("muted", Tone.QUIET),), 7), Form()))
     return parts

@@ -73,7 +73,13 @@ def run_mark(run: Run) -> Mark:
     return glyphs.PHASES[run.phase]
 
 
-def agent_columns(*, many: bool) -> tuple[Column, ...]:
+NODE = 12
+"""Cells of a node's name, with how often the run was started again there."""
+
+
+def agent_columns(*, many: bool, placed: bool = False) -> tuple[Column, ...]:
+    """`placed`: runs are on the machines of a cluster, which are named where there is room."""
+    node = (Column("node", NODE, rank=5, leaves=18),) if placed else ()
     return (
         Column("worker", WORKER),
         Column("issue", NAMED if many else NUMBER),
@@ -82,6 +88,7 @@ def agent_columns(*, many: bool) -> tuple[Column, ...]:
         Column("age", 7, right=True, rank=1),
         Column("tokens", 6, right=True, rank=4),
         Column("cost", 7, right=True, rank=2),
+        *node,
         Column("now", 12, flexible=True),
     )
 
@@ -94,10 +101,16 @@ SILENT = timedelta(minutes=2)
 
 
 def agent_row(
-    run: Run, now: datetime, *, many: bool, pending: str | None = None, pull: PullRequest | None = None
+    run: Run,
+    now: datetime,
+    *,
+    many: bool,
+    placed: bool = False,
+    pending: str | None = None,
+    pull: PullRequest | None = None,
 ) -> Row:
     """Who, what, state, where, since when, how much, now. `pending` is what was ordered and is not a
-    fact yet, `pull` the run's pull request."""
+    fact yet, `pull` the run's pull request; `placed` as in `agent_columns`."""
     spec, status, usage = run.spec, run.status, run.status.usage
     over = run.phase.final
     plain = Tone.QUIET if over else Tone.PLAIN
@@ -122,9 +135,20 @@ def agent_row(
             Cell(text.since(since, now), Tone.TITLE if news else plain),
             Cell(tokens, plain),
             Cell(text.money(usage.cost_micros, estimated=usage.estimated), plain),
+            *((_node(run),) if placed else ()),
             _doing(run, now, pull),
         ),
     )
+
+
+def _node(run: Run) -> Cell:
+    """On which node a run works, and how often it was started again there."""
+    place = run.place
+    if place is None or run.phase.final:
+        return Cell("")
+    again = f" ↻{place.restarts}" if place.restarts else ""
+    node = text.truncate(text.clean_line(place.node or text.UNKNOWN), NODE - len(again))
+    return Cell(f"{node}{again}", Tone.SOON if place.restarts or place.condition else Tone.QUIET)
 
 
 def _doing(run: Run, now: datetime, pull: PullRequest | None) -> Cell:
@@ -144,6 +168,8 @@ def _doing(run: Run, now: datetime, pull: PullRequest | None) -> Cell:
             pass
         case _ if status.why:
             return Cell(status.why, glyphs.PHASES[run.phase].tone)
+    if run.place is not None and run.place.condition and not run.phase.final:
+        return Cell(text.clean_line(run.place.condition), Tone.SOON)
     last = status.last_event
     if last is None:
         return Cell("")

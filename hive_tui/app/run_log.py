@@ -94,6 +94,7 @@ class RunLog(Vertical):
         """The log is complete: the run has ended."""
         self.error: str | None = None
         """Why it cannot be read now; it is tried again by itself."""
+        self._other: Logs | None = None
         self._cursor = cursor
         self._since: timedelta | None = None
         self._line: FindLine | None = None
@@ -120,15 +121,17 @@ class RunLog(Vertical):
 
     # The run
 
-    def follow(self, run: RunId | None) -> None:
-        """Show another run's log, or none; nothing happens when it is shown already."""
-        if run == self.run:
+    def follow(self, run: RunId | None, logs: Logs | None = None) -> None:
+        """Show another run's log, or none, or another log of it than its own; nothing happens when it is
+        shown already."""
+        if run == self.run and logs is self._other:
             return
+        self._other = logs
         self.run, self.ended, self.error, self._since = run, False, None, None
         self._flooded = False
         self._close_line()
         self.view.clear(NOTHING_SELECTED if run is None else (Cell("reading the log …", Tone.QUIET),))
-        self._tail.follow(run)
+        self._tail.follow(run, logs)
         self._say()
 
     def tick(self, now: datetime) -> None:

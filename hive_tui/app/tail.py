@@ -38,6 +38,15 @@ def following(fleet: _Clustered) -> Logs:
     return lambda run, after, stop: fleet.cluster.logs(run, after=after, follow=True, stop=stop)
 
 
+def before(fleet: _Clustered) -> Logs:
+    """What the containers of a fleet's runs said before they were started again."""
+
+    def logs(run: RunId, after: int, stop: threading.Event) -> Iterator[LogLine]:
+        return (line for line in fleet.cluster.previous_logs(run) if line.n > after)
+
+    return logs
+
+
 Telling = Callable[[], Callable[[LogLine], T]]
 """Makes, for each log, what turns its lines into what is shown; that is done in the reading thread."""
 
@@ -75,11 +84,12 @@ class TailOf(Generic[T]):
         self._current: _Follower[T] | None = None
         self._closed = False
 
-    def follow(self, run: RunId | None) -> None:
-        """Switch to another run's log; its first lines come as soon as they are read."""
+    def follow(self, run: RunId | None, logs: Logs | None = None) -> None:
+        """Switch to another run's log, or to another log of it; its first lines come as soon as they are
+        read."""
         self.stop()
         if run is not None and not self._closed:
-            self._current = _Follower(run, self._logs, self._notify, self._telling(), self._backlog)
+            self._current = _Follower(run, logs or self._logs, self._notify, self._telling(), self._backlog)
             self._current.start()
 
     def take(self) -> TailedOf[T] | None:

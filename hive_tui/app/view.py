@@ -15,6 +15,7 @@ import msgspec
 from hive_tui.app import lists
 from hive_tui.app.issue_index import IssueIndex
 from hive_tui.app.lists import Tally
+from hive_tui.core import cluster_facts
 from hive_tui.core.attention import AttentionItem
 from hive_tui.core.dispatch import Plan, Planner
 from hive_tui.core.ids import IssueKey, PullKey, RunId
@@ -59,6 +60,12 @@ class View(msgspec.Struct, frozen=True, eq=False):
     slots_wanted: int | None = None
     """The slots that were asked for and are not set yet."""
     read_only: bool = False
+
+    @property
+    def only_looks(self) -> bool:
+        """Whether the cluster lets the person change nothing there."""
+        fleet = self.snapshot.fleet
+        return fleet is not None and cluster_facts.only_looks(fleet.denied) is not None
 
     @property
     def many(self) -> bool:

@@ -14,6 +14,7 @@ from hive_tui.core.actions import ActionContext, ActionPlan, ActionResult, Dange
 from hive_tui.core.errors import Refused, SourceError
 from hive_tui.core.sources import CLUSTER, FORGE, Health
 from hive_tui.core.store import Snapshot
+from hive_tui.core.targets import Target
 from hive_tui.core.text import clean_line
 
 yes_option = click.option("-y", "--yes", is_flag=True, help="Do not ask.")
@@ -34,6 +35,17 @@ def context_of(session: Session) -> ActionContext:
         now=session.now,
         read_only=session.read_only,
     )
+
+
+def require(session: Session, snapshot: Snapshot, name: str, target: Target) -> None:
+    """Raises Refused, as the registry does, where this command carries out an action of it by itself."""
+    action = actions.get(name)
+    refused = actions.refusal_of(action, context_of(session), snapshot)
+    if refused is not None:
+        raise Refused(*refused)
+    against = action.against(snapshot, target) if action.against is not None else None
+    if against is not None:
+        raise Refused(actions.sentence(f"{target.run}: {against}"))
 
 
 def read(session: Session, *needed: str) -> Snapshot:

@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 import click
 
 from hive_tui.cli import when
-from hive_tui.cli.acting import configured_repos, read
+from hive_tui.cli.acting import configured_repos, read, require
 from hive_tui.cli.common import Session, global_options, output_option, pass_session, repo_option
 from hive_tui.cli.paint import paint, width
 from hive_tui.core import document, rows
 from hive_tui.core.document import RunDoc
 from hive_tui.core.errors import UsageError
 from hive_tui.core.model import Event, Phase, Run
+from hive_tui.core.ports import Capability
 from hive_tui.core.rows import Page
 from hive_tui.core.sources import CLUSTER
 from hive_tui.core.store import Snapshot
-from hive_tui.core.targets import find_run, runs_of_issue
+from hive_tui.core.targets import Target, find_run, runs_of_issue
+
+if TYPE_CHECKING:
+    from hive_tui.core.events import LogLine
 
 RECENT = timedelta(days=1)
 """Ended runs that `ls` shows without --all."""
@@ -73,7 +78,11 @@ def _runs_text(session: Session, page: Page, docs: list[RunDoc]) -> str:
 @click.argument("run", metavar="RUN|ISSUE")
 @click.option("-f", "--follow", is_flag=True, help="Go on until the run ends.")
 @click.option("--since", callback=when.since, help="Only what came after: 5m, 2h, or an ISO time.")
-@click.option("--previous", is_flag=True, help="The attempt before.")
+@click.option(
+    "--previous",
+    is_flag=True,
+    help="What was said before the run's container was started again; else the attempt before.",
+)
 @click.option("--raw", is_flag=True, help="The recorded JSON lines.")
 @global_options
 @repo_option
@@ -92,10 +101,9 @@ def logs_command(
 
     snapshot = read(session, CLUSTER)
     found = find_run(snapshot, run, repos=configured_repos(session), repo=session.repo, here=session.here)
-    if previous:
-        found = _previous(snapshot, found)
+    require(session, snapshot, "log", Target(run=found.id))
     raw = raw or session.output_option == "json"
-    for line in session.fleet.cluster.logs(found.id, follow=follow):
+    for line in _previous(session, snapshot, found) if previous else _logs(session, found, follow):
         if since is not None and line.at < since:
             continue
         if session.output_option == "yaml":
@@ -110,11 +118,20 @@ def logs_command(
             sys.stdout.flush()
 
 
-def _previous(snapshot: Snapshot, run: Run) -> Run:
+def _logs(session: Session, run: Run, follow: bool) -> Iterator[LogLine]:
+    return session.fleet.cluster.logs(run.id, follow=follow)
+
+
+def _previous(session: Session, snapshot: Snapshot, run: Run) -> Iterator[LogLine]:
+    """Of the container before where there is one, else of the attempt before."""
+    cluster = session.fleet.cluster
+    again = run.place is not None and run.place.restarts > 0
+    if again and Capability.PREVIOUS in cluster.capabilities:
+        return cluster.previous_logs(run.id)
     earlier = [other for other in runs_of_issue(snapshot, run.key) if other.spec.attempt < run.spec.attempt]
     if not earlier:
         raise UsageError(f"{run.id} is the first attempt at {run.key}.", "Leave out --previous.")
-    return earlier[-1]
+    return cluster.logs(earlier[-1].id)
 
 
 @click.command("events", epilog="Example: `hive events -n 100`, or `hive events -f`.")

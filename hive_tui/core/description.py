@@ -10,7 +10,7 @@ from datetime import datetime
 
 import msgspec
 
-from hive_tui.core import document, rows, text
+from hive_tui.core import cluster_words, document, rows, text
 from hive_tui.core.attention import AttentionItem
 from hive_tui.core.columns import Line, Span
 from hive_tui.core.dispatch import Plan
@@ -18,6 +18,7 @@ from hive_tui.core.document import EventDoc, IssueDoc, PullDoc, RunDoc
 from hive_tui.core.glyphs import Tone
 from hive_tui.core.ids import IssueKey
 from hive_tui.core.model import Claim, Event, PullRequest, Run
+from hive_tui.core.ports import Section
 from hive_tui.core.rows import Page
 from hive_tui.core.settings import FleetSettings
 from hive_tui.core.store import Snapshot
@@ -37,6 +38,8 @@ class Description(msgspec.Struct, frozen=True):
     claim: Claim | None
     attention: list[str]
     events: list[EventDoc]
+    sections: tuple[Section, ...] = ()
+    """What the cluster itself knows of the run."""
 
 
 def describe(
@@ -86,10 +89,18 @@ def lines(found: Description, *, width: int, now: datetime) -> list[Line]:
         parts.append([(Span("ATTEMPTS", Tone.TITLE),), *rows.run_table(page, found.attempts)])
     if found.events:
         parts.append([(Span("EVENTS", Tone.TITLE),), *rows.event_table(page, found.events)])
+    parts += [list(section_lines(section)) for section in found.sections]
     written: list[Line] = []
     for part in filter(None, parts):
         written += [(), *part] if written else part
     return written
+
+
+def section_lines(section: Section) -> Iterator[Line]:
+    """A part that the cluster wrote, below its title in capitals as all of them have."""
+    yield (Span(text.clean_line(section.title).upper(), Tone.TITLE),)
+    for line in text.clean(section.text).splitlines():
+        yield (Span(f"  {line}"),)
 
 
 def _pair(name: str, value: object | None, tone: Tone = Tone.PLAIN) -> Iterator[Line]:
@@ -167,6 +178,10 @@ def _run(found: Description, now: datetime) -> Iterator[Line]:
         yield from _pair("", tests.summary.strip().rpartition("\n")[2])
     yield from _pair("work saved", f"as {run.wip[:10]}" if run.wip else None)
     yield from _pair("session", run.session)
+    if run.place is not None:
+        yield from _pair("pod", run.place.pod)
+        yield from _pair("node", cluster_words.place(run.place))
+        yield from _pair("condition", run.place.condition, Tone.SOON)
     yield from _pair("last event", run.last_event.text if run.last_event is not None else None)
 
 

@@ -14,6 +14,7 @@ import msgspec
 
 from hive_tui.core import attention as attentions
 from hive_tui.core import spend, targets, workflow
+from hive_tui.core.cluster_facts import ClusterFacts, Denied, Place
 from hive_tui.core.dispatch import Plan
 from hive_tui.core.gates import Gate
 from hive_tui.core.ids import IssueKey
@@ -60,6 +61,8 @@ class DispatcherDoc(msgspec.Struct, frozen=True):
     since: datetime | None
     pid: int | None
     last_decision_at: datetime | None
+    host: str | None
+    """The machine that it runs on; null where it can only be this one."""
 
 
 class QuotaDoc(msgspec.Struct, frozen=True):
@@ -83,6 +86,10 @@ class FleetDoc(msgspec.Struct, frozen=True):
     dispatcher: DispatcherDoc
     agents: list[AgentDoc]
     budget: Budget | None
+    facts: ClusterFacts | None
+    """Of the cluster, where it is one of several machines."""
+    denied: list[Denied]
+    """What whoever reads this may not do there."""
 
 
 class SourceDoc(msgspec.Struct, frozen=True):
@@ -153,6 +160,8 @@ class RunDoc(msgspec.Struct, frozen=True):
     changed_files: int | None
     session: str | None
     budget_micros: int | None
+    place: Place | None
+    """Where its process is, on a cluster of several machines."""
 
 
 class CheckDoc(msgspec.Struct, frozen=True):
@@ -269,9 +278,11 @@ def fleet_doc(fleet: Fleet | None, settings: FleetSettings, name: str) -> FleetD
             forge=settings.forge,
             slots=SlotsDoc(None, None),
             paused=None,
-            dispatcher=DispatcherDoc("unknown", None, None, None),
+            dispatcher=DispatcherDoc("unknown", None, None, None, None),
             agents=[],
             budget=None,
+            facts=None,
+            denied=[],
         )
     paused, dispatcher = fleet.paused, fleet.dispatcher
     return FleetDoc(
@@ -281,7 +292,11 @@ def fleet_doc(fleet: Fleet | None, settings: FleetSettings, name: str) -> FleetD
         slots=SlotsDoc(fleet.slots, len(fleet.slots_used)),
         paused=None if paused is None else PausedDoc(str(paused.by), paused.since, paused.why),
         dispatcher=DispatcherDoc(
-            dispatcher.state.value, dispatcher.since, dispatcher.pid, dispatcher.last_decision_at
+            dispatcher.state.value,
+            dispatcher.since,
+            dispatcher.pid,
+            dispatcher.last_decision_at,
+            dispatcher.host,
         ),
         agents=[
             AgentDoc(
@@ -292,6 +307,8 @@ def fleet_doc(fleet: Fleet | None, settings: FleetSettings, name: str) -> FleetD
             for agent in fleet.agents
         ],
         budget=fleet.budget,
+        facts=fleet.facts,
+        denied=list(fleet.denied),
     )
 
 
@@ -398,6 +415,7 @@ def run_doc(run: Run) -> RunDoc:
         changed_files=status.changed_files,
         session=status.session,
         budget_micros=spec.budget_micros,
+        place=run.place,
     )
 
 

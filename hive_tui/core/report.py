@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 
-from hive_tui.core import glyphs, spend, text, trouble
+from hive_tui.core import cluster_words, glyphs, spend, text, trouble
 from hive_tui.core.columns import Cell, Column, Line, Span, plain
-from hive_tui.core.document import AttentionDoc, Document
+from hive_tui.core.document import AttentionDoc, Document, FleetDoc
 from hive_tui.core.glyphs import Tone
 from hive_tui.core.model import DispatcherState, Phase, PullState, QuotaState
 from hive_tui.core.rows import INDENT, Page, event_table, issue_order, issue_table, pull_table, run_table
@@ -90,6 +90,7 @@ def _fleet(document: Document, page: Page) -> Iterator[Line]:
         known = most is not None
         yield _pair("starts", str(glyphs.RUNNING) if known else text.UNKNOWN, page)
     yield _pair("budget", _budget(document), page)
+    yield from _cluster(fleet, page)
     for source in document.sources:
         health = glyphs.HEALTHS[Health(source.state)]
         age = "never read" if source.age_seconds is None else f"{source.age_seconds:.0f}s ago"
@@ -102,6 +103,21 @@ def _fleet(document: Document, page: Page) -> Iterator[Line]:
         said = trouble.repository(repo, now)
         if said is not None:
             yield _pair("repository", f"{repo.name} {said}", page, Tone.BROKEN)
+
+
+def _cluster(fleet: FleetDoc, page: Page) -> Iterator[Line]:
+    facts = fleet.facts
+    if facts is not None:
+        at = cluster_words.where(facts)
+        if at:
+            yield _pair("cluster", at, page)
+        size = " · ".join(filter(None, (cluster_words.nodes(facts), cluster_words.capacity(facts))))
+        yield _pair("capacity", size, page)
+        for words in cluster_words.unready(facts):
+            yield _pair("node", f"! {words}", page, Tone.SOON)
+    denied = cluster_words.denied(fleet.denied)
+    if denied is not None:
+        yield _pair("rights", denied, page, Tone.SOON)
 
 
 def _budget(document: Document) -> str:

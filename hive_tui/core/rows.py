@@ -88,6 +88,7 @@ def issue_order(issue: IssueDoc) -> tuple[bool, int, bool, str, int]:
 
 def run_table(page: Page, runs: Sequence[RunDoc], *, ids: bool = False) -> list[Line]:
     """Runs with the last line of each; with `ids` the run's id stands first."""
+    placed = any(run.place is not None for run in runs)
     columns = (
         *((Column("run", 30),) if ids else ()),
         Column("worker", 10),
@@ -98,6 +99,7 @@ def run_table(page: Page, runs: Sequence[RunDoc], *, ids: bool = False) -> list[
         Column("tokens", 6, right=True, least=130 if ids else 100),
         Column("cost", 9, right=True),
         Column("model", 18, least=170 if ids else 130),
+        *((Column("node", 18, least=150 if ids else 120),) if placed else ()),
         Column("last", share=1, least=100 if ids else 0),
     )
     rows: list[Sequence[Cell]] = [
@@ -111,11 +113,23 @@ def run_table(page: Page, runs: Sequence[RunDoc], *, ids: bool = False) -> list[
             text.count(run.tokens.total),
             text.money(run.cost_micros, estimated=run.estimated),
             run.model or "",
+            *((_node(run),) if placed else ()),
             last_line(run, page.now),
         )
         for run in runs
     ]
     return page.table(columns, rows)
+
+
+def _node(run: RunDoc) -> Cell:
+    """The node of a run at work, and how often it was started again."""
+    place = run.place
+    if place is None or Phase(run.phase).final:
+        return ""
+    node = text.truncate(text.clean_line(place.node or text.UNKNOWN), 14)
+    return Span(
+        f"{node} ↻{place.restarts}" if place.restarts else node, Tone.SOON if place.restarts else Tone.PLAIN
+    )
 
 
 def run_mark(run: RunDoc) -> Mark:
@@ -133,6 +147,8 @@ def last_line(run: RunDoc, now: datetime) -> str:
         return f"{run.why or 'waits'}; goes on at {text.clock(run.until, now)}"
     if run.why and phase not in (Phase.WORKING, Phase.SUCCEEDED):
         return run.why
+    if run.place is not None and run.place.condition and not phase.final:
+        return run.place.condition
     if run.last_event is not None:
         return run.last_event.text
     return run.why or ""

@@ -10,7 +10,7 @@ from typing import Any, cast
 
 import msgspec
 
-from hive_tui.core.errors import RunEnded, SourceError
+from hive_tui.core.errors import HiveError, RunEnded, SourceError
 from hive_tui.core.events import LogLine
 from hive_tui.core.ids import AgentName, IssueKey, PullKey, RepoName, RunId, WorkerName
 from hive_tui.core.model import (
@@ -32,7 +32,7 @@ from hive_tui.core.model import (
     Run,
     body_sha,
 )
-from hive_tui.core.ports import Capability, Cluster, DiffOf, Emit, Forge, Remote, RunDiff
+from hive_tui.core.ports import Capability, Cluster, DiffOf, Emit, Forge, Remote, RunDiff, Section
 from hive_tui.core.settings import FleetSettings
 from hive_tui.core.sources import CLUSTER, FORGE, KIND_OF, Changed, Item, Key, Kind, Listed, SourceEvent
 from hive_tui.core.store import key_of
@@ -116,6 +116,11 @@ class ScriptedCluster(ScriptedSource):
         self.paused: list[Paused | None] = []
         self.recorded: list[Event] = []
         self.followers = 0
+        self.before: dict[RunId, list[LogLine]] = {}
+        """What a container said before it was started again."""
+        self.described: dict[RunId, tuple[Section, ...] | Exception] = {}
+        self.shells: list[tuple[RunId, tuple[str, ...]]] = []
+        self.no_shell: HiveError | None = None
 
     @property
     def fleet(self) -> Fleet:
@@ -178,6 +183,23 @@ class ScriptedCluster(ScriptedSource):
         if isinstance(found, Exception):
             raise found
         return found
+
+    def previous_logs(self, run: RunId) -> Iterator[LogLine]:
+        return iter(self.before.get(run, []))
+
+    def describe(self, run: RunId) -> tuple[Section, ...]:
+        if self.blocked is not None:
+            self.blocked.wait(10)
+        found = self.described.get(run, ())
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    def shell(self, run: RunId, command: Sequence[str] = ()) -> tuple[str, ...]:
+        if self.no_shell is not None:
+            raise self.no_shell
+        self.shells.append((run, tuple(command)))
+        return ("shell-of", run, *command)
 
     def gc(self, *, before: datetime, dry_run: bool) -> list[str]:
         self.order("gc", before)

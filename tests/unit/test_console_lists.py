@@ -82,7 +82,7 @@ def test_issues_are_sorted_by_number_not_by_its_text() -> None:
 @pytest.mark.parametrize(
     ("columns", "sorts"),
     [
-        (rows.agent_columns(many=True), findable.RUNS),
+        (rows.agent_columns(many=True, placed=True), findable.RUNS),
         (rows.issue_columns(many=True), findable.ISSUES),
         (rows.pull_columns(many=True), findable.PULLS),
         (attention_rows.attention_columns(many=True), findable.ATTENTION),

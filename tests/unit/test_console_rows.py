@@ -307,3 +307,10 @@ COLUMNS = (Column("a", 10), Column("b", 6, rank=2), Column("c", 5, rank=1), Colu
 )
 def test_columns_give_way_by_rank(available: int, widths: tuple[int, ...]) -> None:
     assert lay_out(COLUMNS, available) == widths
+
+
+def test_a_column_that_takes_too_much_of_the_flexible_one_is_left_out() -> None:
+    columns = (Column("a", 10), Column("node", 8, rank=5, leaves=20), Column("now", 12, flexible=True))
+    assert lay_out(columns, 40) == (10, 8, 20)
+    assert lay_out(columns, 39) == (10, 0, 28)
+    assert lay_out(columns, 15) == (10, 0, 4)

@@ -52,7 +52,7 @@ def test_keys_stand_in_their_order() -> None:
     assert found["schema"] == "hive/v1"
     assert found["at"] == "2026-03-01T12:00:00Z"
     fleet_keys = ["name", "cluster", "forge", "slots", "paused", "dispatcher", "agents", "budget"]
-    assert list(found["fleet"]) == fleet_keys
+    assert list(found["fleet"])[: len(fleet_keys)] == fleet_keys
     assert list(found["issues"][0])[:9] == [
         *("repo", "number", "title", "state", "type", "worker", "run", "pull_request", "gate"),
     ]

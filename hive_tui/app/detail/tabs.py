@@ -18,8 +18,9 @@ from hive_tui.app.tail import Logs
 from hive_tui.app.view import View
 from hive_tui.core.errors import words_of
 from hive_tui.core.glyphs import Tone
-from hive_tui.core.ids import IssueKey
-from hive_tui.core.model import Comment
+from hive_tui.core.ids import IssueKey, RunId
+from hive_tui.core.model import Comment, Run
+from hive_tui.core.ports import Capability, Section
 from widgets.cells import Cell, Line
 from widgets.reading import Reading
 
@@ -188,14 +189,70 @@ def _comments(fleet: Fleet, key: IssueKey) -> tuple[IssueKey, list[Comment]]:
 
 
 class DescribeTab(TextTab):
-    """Everything that is known."""
+    """Everything that is known, by the cluster itself too."""
 
     label = "Describe"
     prose = False
 
-    def __init__(self) -> None:
+    def __init__(self, fleet: Fleet) -> None:
         super().__init__("describe")
+        self._fleet = fleet
+        self._run: Run | None = None
+        self._sections: tuple[Section, ...] = ()
+        self._asking = False
+        self._error: str | None = None
+        self._shown: tuple[View, Subject] | None = None
 
     def present(self, view: View, subject: Subject) -> None:
-        width = max(40, self.size.width - 6)
-        self.reading.show(described.described(view, subject, width=width))
+        self._shown = (view, subject)
+        before, self._run = self._run, subject.run
+        if _looks_of(before) != _looks_of(self._run):
+            if before is None or self._run is None or before.id != self._run.id:
+                self._sections = ()
+            self.reload()
+        self._write()
+
+    def reload(self) -> None:
+        if self._run is None:
+            return
+        run, fleet = self._run.id, self._fleet
+        self._asking = True
+        self.run_worker(
+            lambda: _sections(fleet, run), group="describe", thread=True, exclusive=True, exit_on_error=False
+        )
+
+    def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
+        if event.state is WorkerState.SUCCESS and event.worker.result is not None:
+            run, sections = event.worker.result
+            if self._run is not None and self._run.id == run:
+                self._asking, self._sections, self._error = False, sections, None
+        elif event.state is WorkerState.ERROR:
+            self._asking, self._error = False, words_of(event.worker.error)
+        else:
+            return
+        self._write()
+        self.post_message(self.Changed())
+
+    def _write(self) -> None:
+        if self._shown is not None:
+            width = max(40, self.size.width - 6)
+            view, subject = self._shown
+            self.reading.show(described.described(view, subject, width=width, sections=self._sections))
+
+    @property
+    def notes(self) -> Line:
+        if self._error is not None:
+            return (Cell(f"cluster: {self._error}", Tone.BROKEN),)
+        if self._asking and not self._sections:
+            return (Cell("asking the cluster …", Tone.QUIET), *super().notes)
+        return super().notes
+
+
+def _looks_of(run: Run | None) -> tuple[object, ...] | None:
+    """What the cluster's own description hangs on, as far as it is known here."""
+    return None if run is None else (run.id, run.status.phase, run.process, run.place)
+
+
+def _sections(fleet: Fleet, run: RunId) -> tuple[RunId, tuple[Section, ...]]:
+    able = Capability.DESCRIBE in fleet.cluster.capabilities
+    return run, fleet.cluster.describe(run) if able else ()

@@ -47,6 +47,8 @@ class Call(NamedTuple):
     @property
     def asks(self) -> bool:
         """Whether it asks the person, or opens their editor: it needs the terminal for itself."""
+        if self.argv[:1] == ("attach",):
+            return not _any(self.argv[:2], "-h", "--help")
         if self.argv[:1] != ("issue",) or _any(self.argv, "-h", "--help"):
             return False
         if self.argv[1:2] == ("new",):

@@ -8,7 +8,7 @@ from typing import cast
 from hive_tui.app import findable, rows, standstill
 from hive_tui.app.panes.base import ListPane
 from hive_tui.app.view import View
-from hive_tui.core import text
+from hive_tui.core import cluster_words, text
 from hive_tui.core.glyphs import PHASES, Tone
 from hive_tui.core.ids import RunId
 from hive_tui.core.model import Run
@@ -26,8 +26,10 @@ class AgentsPane(ListPane):
     sorts = findable.RUNS
     empty = ("No agent is at work", "They start when an issue is ready and a slot is free")
 
-    def __init__(self, *, many: bool) -> None:
-        super().__init__(3, "Agents", rows.agent_columns(many=many), id="agents")
+    def __init__(self, *, many: bool, placed: bool = False) -> None:
+        """`placed` as in `rows.agent_columns`."""
+        super().__init__(3, "Agents", rows.agent_columns(many=many, placed=placed), id="agents")
+        self._placed = placed
 
     def keys(self, view: View) -> Sequence[Hashable]:
         return view.runs
@@ -40,6 +42,7 @@ class AgentsPane(ListPane):
             run,
             view.now,
             many=view.many,
+            placed=self._placed,
             pending=view.pending_of(Target(run=run.id)),
             pull=view.pull_of.get(run.key) if run.phase.final else None,
         )
@@ -64,6 +67,7 @@ class AgentsPane(ListPane):
         return (
             Cell(run.spec.title[: rows.TITLE]),
             Cell(run.why or "", PHASES[run.phase].tone),
+            Cell("" if run.place is None else cluster_words.place(run.place), Tone.QUIET),
             Cell("" if last is None else f"{text.since(last.at, view.now)} ago: {last.text}", Tone.QUIET),
         )
 

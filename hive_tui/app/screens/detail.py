@@ -60,7 +60,7 @@ class DetailScreen(GuardedPump, Screen[None]):
             "diff": DiffTab(fleet),
             "issue": IssueTab(fleet),
             "cost": CostTab(logs),
-            "describe": DescribeTab(),
+            "describe": DescribeTab(fleet),
         }
         self.current = tab or self._first_tab()
         self._pulse = Pulse(id="pulse")

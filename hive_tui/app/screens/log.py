@@ -38,9 +38,14 @@ class LogScreen(GuardedPump, Screen[None]):
         Binding("q", "leave", "Back", show=False, id="log.leave"),
     ]
 
-    def __init__(self, logs: Logs, run: RunId, view: View, folder: Path) -> None:
-        """`folder` is where logs are saved."""
+    def __init__(
+        self, logs: Logs, run: RunId, view: View, folder: Path, *, before: Logs | None = None
+    ) -> None:
+        """`folder` is where logs are saved; `before` reads what a container said before it was started
+        again, where the cluster keeps that."""
         super().__init__()
+        self._before = before
+        self._looks_before = False
         self._logs = logs
         self._run = run
         self._view = view
@@ -62,7 +67,9 @@ class LogScreen(GuardedPump, Screen[None]):
 
     def show(self, view: View, diff: Diff | None) -> None:
         """Show a view; `diff` as in `ViewPane.show`."""
-        self._view = view
+        again, self._view = self._started_again, view
+        if self.is_mounted and again is not self._started_again:
+            self.refresh_bindings()
         if self.is_mounted:
             self.log_of_run.tick(view.now)
             self._describe()
@@ -81,6 +88,7 @@ class LogScreen(GuardedPump, Screen[None]):
                 Cell(where),
                 Cell(f"attempt {run.spec.attempt}"),
                 Cell(str(mark), mark.tone),
+                *((Cell("container before", Tone.SOON),) if self._looks_before else ()),
                 Cell(run.spec.title[: rows.TITLE], Tone.QUIET),
             )
         waiting = (Cell(log.mark, Tone.TITLE),) if log.mark else ()
@@ -108,7 +116,27 @@ class LogScreen(GuardedPump, Screen[None]):
             self.notify("There is no other attempt at this issue.", severity="warning", markup=False)
             return
         self._run = attempts[attempts.index(self._run) - 1]
+        self._looks_before = False
         self.log_of_run.follow(self._run)
+        self._describe()
+        self.refresh_bindings()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """One key looks at what was before: the container where it was started again, else the attempt."""
+        if action in ("container", "attempt"):
+            return self._started_again is (action == "container")
+        return True
+
+    @property
+    def _started_again(self) -> bool:
+        run = self._view.snapshot.runs.get(self._run)
+        again = run is not None and run.place is not None and run.place.restarts > 0
+        return again and self._before is not None
+
+    def action_container(self) -> None:
+        """What was said before the container was started again, and back."""
+        self._looks_before = not self._looks_before
+        self.log_of_run.follow(self._run, self._before if self._looks_before else None)
         self._describe()
 
     def action_copy_line(self) -> None:
@@ -128,7 +156,8 @@ class LogScreen(GuardedPump, Screen[None]):
     @work(thread=True, group="save", exit_on_error=False)
     def _save(self, until: int) -> Saved:
         wanted = self.log_of_run.view.filter
-        return log_file.save(self._logs, self._run, until, self._folder, now=self._view.now, wanted=wanted)
+        logs = self._before if self._looks_before and self._before is not None else self._logs
+        return log_file.save(logs, self._run, until, self._folder, now=self._view.now, wanted=wanted)
 
     @on(Worker.StateChanged)
     def _saved(self, event: Worker.StateChanged) -> None:

@@ -18,6 +18,7 @@ from hive_tui.app import keys, layout, pulse_lines
 from hive_tui.app.compositor import SparingCompositor
 from hive_tui.app.deck import Deck
 from hive_tui.app.key_hints import KeyHints
+from hive_tui.app.looking import LOCAL
 from hive_tui.app.panes.agents import AgentsPane
 from hive_tui.app.panes.attention import AttentionPane
 from hive_tui.app.panes.base import ListPane, ViewPane
@@ -57,7 +58,7 @@ class MainScreen(GuardedPump, Screen[None]):
         self.pulse = Pulse(id="pulse")
         self.fleet = FleetPane()
         self.issues = IssuesPane(many=many)
-        self.agents = AgentsPane(many=many)
+        self.agents = AgentsPane(many=many, placed=settings.cluster != LOCAL)
         self.log_pane = LogPane(logs)
         self.pulls = PullsPane(many=many)
         self.costs = CostsPane()

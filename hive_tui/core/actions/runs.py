@@ -25,7 +25,7 @@ from hive_tui.core.actions.base import (
 )
 from hive_tui.core.cluster_facts import Right
 from hive_tui.core.ids import RunId, wip_branch_name
-from hive_tui.core.model import Claim, ControlKind, Hold, Run
+from hive_tui.core.model import Claim, ControlKind, Hold, Phase, Run
 from hive_tui.core.ports import Capability
 from hive_tui.core.store import Snapshot
 from hive_tui.core.targets import Target
@@ -159,6 +159,16 @@ def _not_to_be_ended(snapshot: Snapshot, target: Target) -> str | None:
     return ended(snapshot, target) or ("it ends already" if ending(snapshot, target) else None)
 
 
+def _no_terminal(snapshot: Snapshot, target: Target) -> str | None:
+    """Why there is no place in which a shell could be opened."""
+    run = snapshot.runs.get(target.run) if target.run is not None else None
+    if run is not None and run.status.phase is Phase.QUEUED:
+        return "it has not begun yet"
+    if run is not None and run.status.parked:
+        return "it waits, and has no process meanwhile"
+    return ended(snapshot, target)
+
+
 ACTIONS = (
     Action(
         id="kill",
@@ -195,5 +205,18 @@ ACTIONS = (
         against=ended,
         doing="sending",
         confirmed=recorded("message"),
+    ),
+    Action(
+        id="attach",
+        title="Shell",
+        short="shell",
+        help="Open a shell where the agent of a run works.",
+        scope=Scope.RUN,
+        keys=("e",),
+        command="attach RUN [-- COMMAND...]",
+        needs=frozenset({Capability.ATTACH}),
+        rights=frozenset({Right.EXEC}),
+        writes=True,
+        against=_no_terminal,
     ),
 )

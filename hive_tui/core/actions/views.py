@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from hive_tui.core.actions.base import Action, Scope
+from hive_tui.core.cluster_facts import Right
 from hive_tui.core.model import DispatcherState
+from hive_tui.core.ports import Capability
 from hive_tui.core.store import Snapshot
 from hive_tui.core.targets import Target
 
@@ -17,6 +21,7 @@ def _view(
     scope: Scope = Scope.VIEW,
     command: str | None = None,
     short: str = "",
+    rights: frozenset[Right] = frozenset(),
 ) -> Action:
     return Action(
         id=name,
@@ -26,6 +31,7 @@ def _view(
         short=short,
         keys=tuple(keys.split("|")) if keys else (),
         command=command,
+        rights=rights,
     )
 
 
@@ -65,6 +71,12 @@ def _runs_already(snapshot: Snapshot, target: Target) -> str | None:
     fleet = snapshot.fleet
     runs = fleet is not None and fleet.dispatcher.state is DispatcherState.RUNNING
     return "it runs already" if runs else None
+
+
+def _started_again(snapshot: Snapshot, targets: Sequence[Target]) -> bool:
+    """Whether there is a container before the one that speaks now."""
+    runs = (snapshot.runs.get(target.run) for target in targets if target.run is not None)
+    return any(run is not None and run.place is not None and run.place.restarts > 0 for run in runs)
 
 
 ACTIONS = (
@@ -126,8 +138,22 @@ ACTIONS = (
     _view("browse", "o", "Open in the browser", "Open the selected thing's page.", short="browser"),
     _view("copy", "y", "Copy", "Copy the selected thing's name."),
     _view("copy.line", "Y", "Copy the line", "Copy the selected line."),
-    _view("log", "l", "Log", "The log of the selected run, full screen.", command="logs -f RUN"),
-    _view("log.wall", "L", "All logs", "The logs of all runs at work, side by side.", short="all logs"),
+    _view(
+        "log",
+        "l",
+        "Log",
+        "The log of the selected run, full screen.",
+        command="logs -f RUN",
+        rights=frozenset({Right.LOGS}),
+    ),
+    _view(
+        "log.wall",
+        "L",
+        "All logs",
+        "The logs of all runs at work, side by side.",
+        short="all logs",
+        rights=frozenset({Right.LOGS}),
+    ),
     _view("describe", "d", "Describe", "Everything that is known about it.", command="describe RUN|ISSUE"),
     _view("command", "colon", "Command line", "Give a command as on the command line.", short="command"),
     _view("palette", "ctrl+p", "Palette", "Find an action by its name."),
@@ -148,6 +174,7 @@ ACTIONS = (
         help="Start the process that starts agents, on this machine.",
         scope=Scope.FLEET,
         command="dispatcher start",
+        rights=frozenset({Right.DISPATCH}),
         writes=True,
         against=_runs_already,
         doing="starting the dispatcher",
@@ -174,13 +201,27 @@ ACTIONS = (
     _view("log.wrap", "w", "Wrap", "Wrap long lines, and back.", scope=Scope.LOG),
     _view("log.time", "t", "Times", "No times, times of day, ages.", scope=Scope.LOG),
     _view("log.raw", "J", "Raw", "The line as it was recorded.", scope=Scope.LOG),
-    _view(
-        "log.attempt",
-        "p",
-        "Attempt before",
-        "The log of the attempt before this one.",
+    Action(
+        id="log.container",
+        title="Container before",
+        help="What the run said before its container was started again, and back.",
+        scope=Scope.LOG,
+        short="container before",
+        keys=("p",),
+        command="logs --previous RUN",
+        needs=frozenset({Capability.PREVIOUS}),
+        rights=frozenset({Right.LOGS}),
+        when=_started_again,
+    ),
+    Action(
+        id="log.attempt",
+        title="Attempt before",
+        help="The log of the attempt before this one.",
         scope=Scope.LOG,
         short="attempt before",
+        keys=("p",),
+        command="logs --previous RUN",
+        when=lambda snapshot, targets: not _started_again(snapshot, targets),
     ),
     _view("log.save", "ctrl+s", "Save", "Save the log to a file.", scope=Scope.LOG),
     _view("log.copy", "y", "Copy", "Copy the line.", scope=Scope.LOG),
