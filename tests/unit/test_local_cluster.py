@@ -18,8 +18,8 @@ from typing import Any
 import msgspec
 import pytest
 
+from backends.clusters.event_log import LogReader, LogWriter
 from backends.clusters.local import LocalCluster, exchange, launch, rows
-from backends.clusters.local.event_log import LogReader, LogWriter
 from backends.clusters.local.host import LocalHost
 from backends.clusters.local.places import place
 from backends.clusters.local.watching import Observer

@@ -184,7 +184,7 @@ class LocalCluster:
     def logs(
         self, run: RunId, *, after: int = 0, follow: bool = False, stop: ThreadEvent | None = None
     ) -> Iterator[LogLine]:
-        from backends.clusters.local.event_log import LogReader
+        from backends.clusters.event_log import LogReader
 
         reader = LogReader(place(self._home, run).log, after=after)
         stop = stop or ThreadEvent()

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from backends.clusters.event_log import LogWriter
 from backends.clusters.local import exchange, rows, seen
-from backends.clusters.local.event_log import LogWriter
 from backends.clusters.local.places import place
 from backends.clusters.local.sandbox import LocalSandbox
+from backends.clusters.registration import refuse_unless_startable, starting
 from backends.database import Database
 from hive_tui.core.errors import RunEnded, StoreError
 from hive_tui.core.ids import RunId
@@ -62,11 +63,9 @@ class LocalHost:
         with self._database.writing() as connection:
             row = seen.adopt(connection, self._context.home, rows.get_run(connection, self._run))
             before = row.status
-            startable = before.phase is Phase.QUEUED or before.parked
-            if before.phase.final or not (recover or startable):
-                raise RunEnded(f"Run {self._run} cannot be started: it is {before.phase.value}.")
+            refuse_unless_startable(self._run, before, recover=recover)
             if not recover:
-                started = _starting(before, datetime.now(UTC))
+                started = starting(before, datetime.now(UTC))
                 rows.write_status(connection, self._run, started)
             rows.write_process(connection, self._run, identity)
             job = rows.read_job(connection, self._run)
@@ -145,21 +144,6 @@ class LocalHost:
             print(f"{datetime.now(UTC):%FT%TZ} {self.home}: {error}", file=sys.stderr, flush=True)
             return False
         return True
-
-
-def _starting(before: RunStatus, now: datetime) -> RunStatus:
-    """The status of a run that its process has just taken up, for the first time or after a wait."""
-    return msgspec.structs.replace(
-        before,
-        phase=Phase.STARTING,
-        since=now,
-        why=None,
-        evidence=None,
-        started_at=before.started_at or now,
-        progress_at=now,
-        until=None,
-        agent_problem=None,
-    )
 
 
 def _holds(lock: Path) -> bool:
