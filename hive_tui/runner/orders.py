@@ -41,6 +41,8 @@ class Signals:
         signal.signal(signal.SIGHUP, self._wake)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._end)
+        # The first process of a container would lose what comes before this; in a pod it is kept until now.
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGTERM, signal.SIGINT, signal.SIGHUP))
 
     def _wake(self, number: int, frame: object) -> None:
         self.woken = True

@@ -185,7 +185,10 @@ def _runner(run: RunId, work: Job, template: WorkerTemplate, fleet: str) -> dict
     ]
     if template.tracker_secret is not None:
         mounts.append(_mount("tracker", CERTIFICATES.parent, read_only=True))
-    argv = ["python3", "-P", "-m", "hive_tui.runner", "--cluster", "kubernetes", "--fleet", fleet]
+    # As the first process of its container it would never hear of an order to end that comes while Python
+    # loads; blocked, the signal waits until somebody listens.
+    argv = ["env", "--block-signal=TERM", "python3", "-P", "-m", "hive_tui.runner"]
+    argv += ["--cluster", "kubernetes", "--fleet", fleet]
     return {
         **_container(RUNNER, template, template.runner, template.user_id),
         "command": [*argv, "--home", str(OWN), run],
