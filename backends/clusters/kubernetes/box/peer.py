@@ -10,6 +10,7 @@ import signal
 import socket
 import struct
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -161,6 +162,8 @@ class Peer:
 
     def run(self, asked: dict[str, Any]) -> None:
         inherited = {name: os.environ[name] for name in asked["inherit"] if name in os.environ}
+        if "PATH" in inherited:
+            inherited["PATH"] = _without_hive(inherited["PATH"])
         seconds = asked["seconds"]
         try:
             with self.server.first_to_go():
@@ -278,6 +281,14 @@ class Peer:
         if stdin is not None and not stdin.closed:
             self.server.watch(stdin.fileno(), 0, None)
             stdin.close()
+
+
+def _without_hive(path: str) -> str:
+    """PATH for an agent: hive's Python and its packages are not those of the work."""
+    own = os.path.join(sys.prefix, "bin")
+    return os.pathsep.join(
+        each for each in path.split(os.pathsep) if sys.prefix == sys.base_prefix or each != own
+    )
 
 
 def oom_kills() -> int:
