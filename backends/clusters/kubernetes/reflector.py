@@ -39,7 +39,7 @@ BACKOFF = (1.0, 30.0)
 MAX_RETRY_AFTER = 300.0
 """Seconds for which a server may ask to be left alone."""
 
-_SHORT = 1.0
+SHORTEST = 1.0
 """Seconds that a watch takes at least: one that ends sooner is not begun again at once."""
 
 _LASTED = 10.0
@@ -157,19 +157,20 @@ class Reflector(Generic[T]):
                     failures = 0
                 else:
                     failures = 1 if self._worked else failures + 1
-                    delay = _delay(failures, error)
-                    self._say(Failed(error, datetime.now(UTC) + timedelta(seconds=delay)))
-                    self._ended.wait(delay)
-            self._ended.wait(max(0.0, started + _SHORT - time.monotonic()))
+                    wait = delay(failures, error)
+                    self._say(Failed(error, datetime.now(UTC) + timedelta(seconds=wait)))
+                    self._ended.wait(wait)
+            self._ended.wait(max(0.0, started + SHORTEST - time.monotonic()))
 
     def _pardoned(self, error: HiveError) -> bool:
         """Whether it is part of how watches go: tried again without a word, once, after one that worked."""
         if isinstance(error, Expired):
-            watched, self._version = self._version is not None, None
-            return watched and not self._relisted
+            again, self._version, self._relisted = self._relisted, None, True
+            return not again
         if isinstance(error, Silent):
             return True
-        return self._worked and isinstance(error, Unreachable) and error.retry_after is None
+        broke = isinstance(error, Unreachable) and error.retry_after is None and self._version is not None
+        return broke and self._worked
 
     def _turn(self) -> None:
         """List, if need be, and watch until it ends. Raises HiveError."""
@@ -257,7 +258,7 @@ class Reflector(Generic[T]):
             self._hear(news)
 
 
-def _delay(failures: int, error: HiveError) -> float:
+def delay(failures: int, error: HiveError) -> float:
     """Seconds until the next try after so many failures in a row."""
     import tenacity  # not before something fails
 
