@@ -1,12 +1,15 @@
 """The dispatcher as a process of its own: started once, found, stopped.
 
-The console, `dispatch --watch` and the demo call `ensure_dispatcher`; closing them leaves it running.
+On a local fleet the console, `dispatch` and the demo call `ensure_dispatcher` by themselves; a fleet on a
+cluster is looked at from many machines, and only a person says on which of them its dispatcher runs.
+Closing whatever called it leaves it running.
 """
 
 from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -15,8 +18,8 @@ from pathlib import Path
 from hive_tui.core.errors import HiveError, Refused, SourceError
 from hive_tui.core.model import Dispatcher, DispatcherState, Fleet
 from hive_tui.core.sources import CLUSTER
-from hive_tui.core.text import Redactor, clean
-from hive_tui.fleet import OpenFleet
+from hive_tui.core.text import Redactor, clean, clean_line
+from hive_tui.fleet import LOCAL, OpenFleet
 from hive_tui.system import processes
 
 LOG = "dispatcher.log"
@@ -25,6 +28,8 @@ LOG = "dispatcher.log"
 START_SECONDS = 20.0
 STOP_SECONDS = 20.0
 POLL_SECONDS = 0.05
+REMOTE_POLL_SECONDS = 0.5
+"""The same where each look asks a server."""
 
 _started: list[subprocess.Popen[bytes]] = []
 """Kept so that they can be reaped where this process lives longer than they do."""
@@ -32,7 +37,7 @@ _started: list[subprocess.Popen[bytes]] = []
 
 def dispatcher_state(fleet: OpenFleet) -> Dispatcher:
     """What the cluster says about the fleet's dispatcher. Raises SourceError when it cannot be read."""
-    snapshot = fleet.read_snapshot()
+    snapshot = fleet.read_cluster()
     source = snapshot.sources[CLUSTER]
     if not source.ok:
         raise SourceError(
@@ -55,12 +60,13 @@ def ensure_dispatcher(fleet: OpenFleet, config: Path | None = None) -> tuple[Dis
     begin = log.stat().st_size if log.exists() else 0
     # Where one holds the lock but is not in the database yet, the one started here ends by itself.
     process = _spawn(fleet, config, log)
+    pause = _pause(fleet)
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
         ended = process.poll()
         state = dispatcher_state(fleet)
         if _introduced(state):
-            return state, state.pid == process.pid
+            return state, state.pid == process.pid and elsewhere(state) is None
         if ended is not None and state.state is not DispatcherState.RUNNING:
             if ended == Refused.exit_code:  # the one that it gave way to has left since
                 process = _spawn(fleet, config, log)
@@ -68,15 +74,30 @@ def ensure_dispatcher(fleet: OpenFleet, config: Path | None = None) -> tuple[Dis
             raise HiveError(
                 f"The dispatcher ended at once (exit {ended}): {_said(log, begin)}", f"Its log is {log}."
             )
-        time.sleep(POLL_SECONDS)
+        time.sleep(pause)
     raise HiveError(f"The dispatcher did not begin within {START_SECONDS:.0f} s.", f"Its log is {log}.")
 
 
 def _introduced(state: Dispatcher) -> bool:
     """Whether a dispatcher holds the lock and has written who it is; before that the row is its
     predecessor's."""
-    running = state.state is DispatcherState.RUNNING
-    return running and state.pid is not None and processes.identify(state.pid) is not None
+    if state.state is not DispatcherState.RUNNING or state.pid is None:
+        return False
+    return elsewhere(state) is not None or processes.identify(state.pid) is not None
+
+
+def elsewhere(state: Dispatcher) -> str | None:
+    """The machine that a dispatcher runs on, where that is another one than this."""
+    return state.host if state.host is not None and state.host != this_host() else None
+
+
+def this_host() -> str:
+    """What this machine calls itself, as dispatchers say where they run."""
+    return socket.gethostname()
+
+
+def _pause(fleet: OpenFleet) -> float:
+    return POLL_SECONDS if fleet.settings.cluster == LOCAL else REMOTE_POLL_SECONDS
 
 
 def _spawn(fleet: OpenFleet, config: Path | None, log: Path) -> subprocess.Popen[bytes]:
@@ -99,17 +120,30 @@ def _spawn(fleet: OpenFleet, config: Path | None, log: Path) -> subprocess.Popen
 
 
 def stop_dispatcher(fleet: OpenFleet) -> bool:
-    """Stop the fleet's dispatcher; runs go on. Returns whether there was one to stop."""
+    """Stop the fleet's dispatcher; runs go on. Returns whether there was one to stop. Raises Refused for
+    one on another machine, which cannot be reached from here."""
     state = dispatcher_state(fleet)
     if state.state is not DispatcherState.RUNNING:
         return False
+    other = elsewhere(state)
+    if other is not None:
+        raise Refused(
+            f"The dispatcher runs on {clean_line(other)} (pid {state.pid}), not on this machine.",
+            "`hive dispatcher stop` there ends it; `hive pause` keeps it from starting anything.",
+        )
+    pause = _pause(fleet)
     deadline = time.monotonic() + STOP_SECONDS
     while not _introduced(state) and time.monotonic() < deadline:
-        time.sleep(POLL_SECONDS)
+        time.sleep(pause)
         state = dispatcher_state(fleet)
         if state.state is not DispatcherState.RUNNING:
             return False
     process = None if state.pid is None else processes.identify(state.pid)
+    if process is None and state.host is not None:
+        raise HiveError(
+            f"The dispatcher (pid {state.pid}) is not there any more, and has not said so.",
+            "Its fleet takes it for dead in a few seconds; nothing is lost by that.",
+        )
     if process is None:
         raise HiveError(
             f"Something holds {fleet.home / 'dispatcher.lock'}, but does not say who it is.",

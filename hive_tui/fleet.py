@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -54,12 +54,21 @@ class OpenFleet:
     def read_snapshot(self, timeout: float = 10.0) -> Snapshot:
         """Everything that the sources say now, within `timeout` seconds. A source that fails or takes
         longer is marked in the snapshot; nothing of that is raised."""
-        store = Store((CLUSTER, FORGE))
+        return self._read((CLUSTER, FORGE), timeout)
+
+    def read_cluster(self, timeout: float = 10.0) -> Snapshot:
+        """The same of the cluster alone, for whoever asks nothing of the tracker."""
+        return self._read((CLUSTER,), timeout)
+
+    def _read(self, names: Sequence[str], timeout: float) -> Snapshot:
+        store = Store(names)
         slow: list[tuple[str, _Read]] = []
         for name, backend, read in (
             (CLUSTER, self.settings.cluster, self._read_cluster),
             (FORGE, self.settings.forge, self._read_forge),
         ):
+            if name not in names:
+                continue
             if backend == LOCAL:
                 store.apply(_collect(name, read), datetime.now(UTC))
             else:

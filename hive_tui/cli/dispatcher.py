@@ -1,4 +1,4 @@
-"""`hive dispatcher`: the process that starts agents, on this machine."""
+"""`hive dispatcher`: the one process of a fleet that starts agents."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ import click
 
 from hive_tui.cli.common import Group, Session, global_options, output_option, pass_session
 from hive_tui.core.model import Dispatcher, DispatcherState
-from hive_tui.core.text import clock, since
+from hive_tui.core.text import clean_line, clock, since
 from hive_tui.detached import (
     dispatcher_state,
+    elsewhere,
     ensure_dispatcher,
     run_in_foreground,
     stop_dispatcher,
@@ -19,23 +20,26 @@ from hive_tui.detached import (
 
 @click.group("dispatcher", cls=Group)
 def dispatcher_command() -> None:
-    """Start, stop and ask the dispatcher."""
+    """Start, stop and ask the dispatcher, of which a fleet has one.
+
+    A local fleet starts it by itself. A fleet on a cluster is looked at from many machines: there it runs
+    where you start it, and a second one refuses.
+    """
 
 
-@dispatcher_command.command("start")
+@dispatcher_command.command("start", epilog="Example: `hive dispatcher start`.")
 @global_options
 @output_option
 @pass_session
 def start_command(session: Session) -> None:
-    """Start it, detached from this terminal, unless it runs already."""
+    """Start it on this machine, detached from this terminal, unless it runs already."""
     session.require_writable()
     state, started = ensure_dispatcher(session.fleet, _config(session))
-    session.emit(
-        _data(session, state), f"The dispatcher {'started' if started else 'runs already'} (pid {state.pid})."
-    )
+    said = "started" if started else f"runs already{_on(state)}"
+    session.emit(_data(session, state), f"The dispatcher {said} (pid {state.pid}).")
 
 
-@dispatcher_command.command("stop")
+@dispatcher_command.command("stop", epilog="Example: `hive dispatcher stop`.")
 @global_options
 @output_option
 @pass_session
@@ -49,7 +53,7 @@ def stop_command(session: Session) -> None:
     )
 
 
-@dispatcher_command.command("status")
+@dispatcher_command.command("status", epilog="Example: `hive dispatcher status -o json`.")
 @global_options
 @output_option
 @pass_session
@@ -59,11 +63,11 @@ def status_command(session: Session) -> None:
     session.emit(_data(session, state), lambda: _sentence(session, state))
 
 
-@dispatcher_command.command("run")
+@dispatcher_command.command("run", epilog="Example: `hive --fleet work dispatcher run`.")
 @global_options
 @pass_session
 def run_command(session: Session) -> None:
-    """Dispatch in this terminal until Ctrl-C."""
+    """Dispatch in this terminal until Ctrl-C; agents at work go on without it."""
     session.require_writable()
     session.fleet.close()
     run_in_foreground(session.fleet_name, _config(session))
@@ -81,14 +85,20 @@ def _data(session: Session, state: Dispatcher) -> dict[str, object]:
         "since": state.since,
         "last_decision_at": state.last_decision_at,
         "version": state.version,
+        "host": state.host,
     }
+
+
+def _on(state: Dispatcher) -> str:
+    other = elsewhere(state)
+    return "" if other is None else f" on {clean_line(other)}"
 
 
 def _sentence(session: Session, state: Dispatcher) -> str:
     now = session.now()
     if state.state is DispatcherState.RUNNING:
         return (
-            f"running (pid {state.pid}, hive {state.version}) for {since(state.since, now)},"
+            f"running{_on(state)} (pid {state.pid}, hive {state.version}) for {since(state.since, now)},"
             f" last decision {clock(state.last_decision_at, now)}"
         )
     words = {

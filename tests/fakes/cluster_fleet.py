@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, ClassVar
 
 import msgspec
+import pytest
 
+from hive_tui import plugins
 from hive_tui.core.cluster_facts import ClusterFacts, Denied, Node, Place, Right
+from hive_tui.core.errors import HiveError
 from hive_tui.core.model import Dispatcher, DispatcherState, Fleet, Run
+from hive_tui.core.ports import BackendContext, Capability
 from hive_tui.core.settings import FleetSettings
+from hive_tui.core.sources import CLUSTER, Item, Kind, Listed, SourceEvent
 from tests.fakes import scene
+from tests.fakes.sources import ScriptedCluster
 
 FACTS = ClusterFacts(
     "kind-dev",
@@ -56,3 +63,35 @@ def fleet(**changes: Any) -> Fleet:
 
 def placed(run: Run, **changes: Any) -> Run:
     return msgspec.structs.replace(run, place=msgspec.structs.replace(PLACE, **changes))
+
+
+class Pods(ScriptedCluster):
+    """A cluster backend as `plugins` loads it: it says what `holding` was given last."""
+
+    capabilities = ScriptedCluster.capabilities | {
+        Capability.ATTACH,
+        Capability.PREVIOUS,
+        Capability.DESCRIBE,
+    }
+    items: ClassVar[tuple[Item, ...]] = ()
+    failed: ClassVar[HiveError | None] = None
+    last: ClassVar[Pods | None] = None
+
+    def __init__(self, context: BackendContext) -> None:
+        super().__init__()
+        self.say(Listed(CLUSTER, (Kind.FLEET, Kind.RUN), self.items))
+        type(self).last = self
+
+    def read(self) -> Iterator[SourceEvent]:
+        if self.failed is not None:
+            raise self.failed
+        return super().read()
+
+    def close(self) -> None:
+        pass
+
+
+def holding(patch: pytest.MonkeyPatch, *items: Item) -> None:
+    """Fleets whose cluster is `kubernetes` have these items."""
+    patch.setitem(plugins.BUILT_IN["hive.clusters"], "kubernetes", f"{__name__}:Pods")
+    patch.setattr(Pods, "items", items)

@@ -118,7 +118,7 @@ def test_a_tracker_that_failed_is_looked_at_again(
     monkeypatch.setattr("hive_tui.cli.work.ensure_dispatcher", lambda session: None)
     github.faults.add(Fault("unauthorized", times=None))
     hive("top", "--once", code=1)
-    assert "looks at the tracker now" in hive("dispatch")[1]
+    assert "No dispatcher runs" in hive("dispatch")[1]
 
 
 def test_a_merge_goes_by_what_the_checks_say_now(github: GitHub, repository: Repository, hive: Hive) -> None:

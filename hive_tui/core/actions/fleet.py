@@ -30,6 +30,8 @@ from hive_tui.core.targets import Target
 
 MAX_SLOTS = 1_000
 
+_NOBODY = "No dispatcher runs, so nothing is started: `hive dispatcher start` starts it on this machine."
+
 
 class Wake(Request, frozen=True):
     """Look at the tracker and start what is ready, at once."""
@@ -72,12 +74,17 @@ class Collect(Request, frozen=True):
 
 
 def _draft_wake(context: ActionContext, snapshot: Snapshot, request: Wake) -> Draft:
-    paused = snapshot.fleet is not None and snapshot.fleet.paused is not None
-    return Draft(consequences=("It is paused: nothing is started until `hive resume`.",) if paused else ())
+    if _nobody_dispatches(snapshot, Target()) is not None:
+        return Draft(consequences=(_NOBODY,))
+    return Draft(
+        consequences=("It is paused: nothing is started until `hive resume`.",) if _paused(snapshot) else ()
+    )
 
 
 def _wake(context: ActionContext, plan: ActionPlan, request: Wake) -> ActionResult:
     record(context, "wake", "asked to dispatch now")
+    if _NOBODY in plan.consequences:
+        return ActionResult(plan.consequences)
     return ActionResult((" ".join(("The dispatcher looks at the tracker now.", *plan.consequences)),))
 
 
