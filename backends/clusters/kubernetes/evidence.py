@@ -128,9 +128,18 @@ def mine(run: RunId, status: AgentRunStatus, signs: Signs) -> PodObject | None:
     """The pod that is the run, or the one that is about to become it."""
     if status.pod is not None and not startable(status):
         return next((pod for pod in signs.pods if pod.metadata.uid == status.pod.uid), None)
-    name = current(run, status)
-    owned = [pod for pod in signs.pods if any(o.name == name for o in pod.metadata.owner_references)]
+    job = job_of(run, status, signs)
+    if job is None:
+        return None
+    uid = job.metadata.uid
+    owned = [pod for pod in signs.pods if any(owner.uid == uid for owner in pod.metadata.owner_references)]
     return max(owned, key=_age, default=None)
+
+
+def job_of(run: RunId, status: AgentRunStatus, signs: Signs) -> JobObject | None:
+    """The Job that the run is in, or is about to be."""
+    name = current(run, status)
+    return next((job for job in signs.jobs if job.metadata.name == name), None)
 
 
 def over(pod: PodObject, now: datetime) -> bool:
@@ -140,9 +149,7 @@ def over(pod: PodObject, now: datetime) -> bool:
 
 def cause(run: RunId, status: AgentRunStatus, signs: Signs) -> Cause:
     """Why a run without a process has none, from what is left of it."""
-    pod = mine(run, status, signs)
-    name = current(run, status)
-    job = next((job for job in signs.jobs if job.metadata.name == name), None)
+    pod, job = mine(run, status, signs), job_of(run, status, signs)
     failed = _condition(job.status.conditions, "Failed") if job is not None else None
     if failed is not None and failed.reason == "DeadlineExceeded":
         return Cause("it took longer than its Job may (activeDeadlineSeconds)")
@@ -169,9 +176,7 @@ def last_word(pod: PodObject) -> str | None:
 
 
 def _look_at_start(run: RunId, status: AgentRunStatus, signs: Signs, now: datetime) -> Finding:
-    name = current(run, status)
-    job = next((job for job in signs.jobs if job.metadata.name == name), None)
-    pod = mine(run, status, signs)
+    pod, job = mine(run, status, signs), job_of(run, status, signs)
     if job is None:
         # What is still being ended may be the pod of the run's time before it waited, or of a deleted Job.
         ending = [other for other in signs.pods if not over(other, now)]

@@ -24,7 +24,7 @@ from backends.clusters.kubernetes.objects import (
 )
 from hive_tui.core.errors import ConfigError
 from hive_tui.core.ids import RunId
-from hive_tui.core.ports import TRACKER_TOKEN, Job
+from hive_tui.core.ports import TRACKER_TOKEN, Job, RepoJob
 from hive_tui.core.text import clean_line
 from hive_tui.core.worker_template import Amounts, Toleration, WorkerTemplate
 
@@ -57,7 +57,11 @@ def in_pod(work: Job, template: WorkerTemplate) -> Job:
 
     Raises ConfigError for a repository that only this machine can reach.
     """
-    repo = work.repo
+    return msgspec.structs.replace(work, repo=reached(work.repo, template))
+
+
+def reached(repo: RepoJob, template: WorkerTemplate) -> RepoJob:
+    """The way to a repository from a pod. Raises ConfigError where there is none."""
     if "://" not in repo.source:
         raise ConfigError(
             f"{repo.name} is at {repo.source}, where no pod can reach it.",
@@ -70,13 +74,12 @@ def in_pod(work: Job, template: WorkerTemplate) -> Job:
         )
     trusted = template.tracker_secret is not None
     asks = trusted and bool(repo.portable)
-    changed = msgspec.structs.replace(
+    return msgspec.structs.replace(
         repo,
         credential=repo.portable if asks else (),
         variables=(TRACKER_TOKEN,) if asks else (),
         certificates=str(CERTIFICATES) if trusted else None,
     )
-    return msgspec.structs.replace(work, repo=changed)
 
 
 def manifest(
