@@ -55,22 +55,23 @@ class PodShop(Workshop):
         *,
         test: str | None = None,
         scenarios: Mapping[str, str] | None = None,
+        files: Mapping[str, str] | None = None,
         worker: Mapping[str, Any] | None = None,
         kubernetes: Mapping[str, Any] | None = None,
         **settings: Any,
     ) -> None:
-        """`scenarios` by the name of their file; `settings` are the fleet's, `worker` its pods', and
-        `kubernetes` says how else the cluster is reached."""
+        """`scenarios` by the name of their file, `files` of the repository beside them; `settings` are the
+        fleet's, `worker` its pods', and `kubernetes` says how else the cluster is reached."""
         super().__init__(root)
         assert github.certificates is not None, "pods reach it by https alone"
         self.github, self.namespace = github, namespace
-        files = {"README.md": "A shop.\n", "scenarios/default.yaml": scenario(WORK)}
-        files |= {f"scenarios/{name}.yaml": text for name, text in (scenarios or {}).items()}
+        stock = {"README.md": "A shop.\n", "scenarios/default.yaml": scenario(WORK), **(files or {})}
+        stock |= {f"scenarios/{name}.yaml": text for name, text in (scenarios or {}).items()}
         with github.world.lock:
             if "kay" not in github.world.users:
                 github.world.add_user("kay")
             self.secret: str = github.world.add_token("kay").secret
-            self.repo: Repository = github.world.add_repository("kay/shop", files=files)
+            self.repo: Repository = github.world.add_repository("kay/shop", files=stock)
         self.env |= {"SHOP_TOKEN": self.secret, "KUBECONFIG": str(namespace.kubeconfig)}
         self.env.pop("GITHUB_TOKEN", None)
         secret = {"token": self.secret, "ca.crt": github.certificates.read_text()}
