@@ -1,0 +1,61 @@
+"""One call of a model, as an agent's transcript records it: what all sums are made of."""
+
+from __future__ import annotations
+
+import hashlib
+
+import msgspec
+
+
+class Call(msgspec.Struct, frozen=True, gc=False):
+    """One answer of a model's API. Tokens by how they are billed: `input` has nothing of the caches in it."""
+
+    key: int
+    """What makes it the same call wherever it is recorded: 63 bits."""
+    at: int
+    """Milliseconds since 1970, UTC."""
+    agent: str
+    """`claude` or `codex`."""
+    model: str
+    session: str
+    project: str
+    """The folder in which the agent worked."""
+    input: int = 0
+    output: int = 0
+    cache_read: int = 0
+    cache_write_5m: int = 0
+    cache_write_1h: int = 0
+    searches: int = 0
+    """Web searches of the server, billed each."""
+    sidechain: bool = False
+    """Of a sub-agent."""
+    regional: bool = False
+    """Answered within the United States on demand, which is dearer."""
+    fast: bool = False
+    """Fast mode, which has prices of its own."""
+
+    @property
+    def total(self) -> int:
+        return self.input + self.output + self.cache_read + self.cache_write_5m + self.cache_write_1h
+
+    @property
+    def rank(self) -> tuple[int, bool, int, str, str, str, int, int]:
+        """Of two records of a call the one of the higher rank counts, whichever was read first: the fuller
+        one, then that of the main thread, then the older; the rest only makes it certain which."""
+        whole = (self.total, not self.sidechain, -self.at)
+        return (*whole, self.session, self.project, self.model, self.output, self.cache_read)
+
+
+def key_of(*parts: str) -> int:
+    """The key of what these parts name."""
+    digest = hashlib.blake2b("\0".join(parts).encode("utf-8", "surrogatepass"), digest_size=8).digest()
+    return int.from_bytes(digest, "big") >> 1
+
+
+MOST = 1 << 40
+"""Tokens of one call that are believed; an absurd count is a broken record, not a bill."""
+
+
+def count(number: int | None) -> int:
+    """A count as a record has it; what is negative or absurd counts as none."""
+    return number if number is not None and 0 <= number <= MOST else 0

@@ -1,0 +1,132 @@
+"""Claude Code's transcripts: one JSON line for each content block, each with its whole message's usage.
+
+Only lines with a usage are looked at; they are found by their bytes, since nine tenths of a transcript are
+prompts and files. `"usage"` cannot stand within a JSON string, where its quotes would be escaped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import msgspec
+
+from hive_tui.costs.call import Call, count, key_of
+from hive_tui.costs.clock import milliseconds
+
+_COMPACT = b'"usage":{'
+"""As Claude Code writes it: the longer the bytes, the quicker they are found."""
+
+_ANYHOW = b'"usage"'
+"""As somebody else may have written it again, with blanks."""
+
+SYNTHETIC = "<synthetic>"
+"""The model of what the CLI itself put in, such as an error; no server was asked."""
+
+
+class _CacheCreation(msgspec.Struct, gc=False):
+    ephemeral_1h_input_tokens: int | None = None
+    ephemeral_5m_input_tokens: int | None = None
+
+
+class _Tools(msgspec.Struct, gc=False):
+    web_search_requests: int | None = None
+
+
+class _Usage(msgspec.Struct, gc=False):
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cache_creation_input_tokens: int | None = None
+    cache_read_input_tokens: int | None = None
+    cache_creation: _CacheCreation | None = None
+    server_tool_use: _Tools | None = None
+    inference_geo: str | None = None
+    speed: str | None = None
+
+
+class _Message(msgspec.Struct, gc=False):
+    id: str | None = None
+    model: str | None = None
+    usage: _Usage | None = None
+
+
+class _Line(msgspec.Struct, gc=False, rename="camel"):
+    type: str = ""
+    message: _Message | None = None
+    request_id: str | None = None
+    uuid: str | None = None
+    timestamp: str | None = None
+    session_id: str | None = None
+    cwd: str | None = None
+    is_sidechain: bool | None = None
+
+
+_SAMPLE = 4_096
+
+_decode = msgspec.json.Decoder(_Line).decode
+
+
+def calls(data: bytes, session: str) -> Iterator[Call]:
+    """The calls in whole lines of a transcript, once for each line that records one; what cannot be read is
+    left out. `session`: of the file, where a line does not say."""
+    view = memoryview(data)
+    mark = _ANYHOW if b'": ' in data[:_SAMPLE] else _COMPACT
+    position = 0
+    last = _Line()
+    while (found := data.find(mark, position)) >= 0:
+        begin = data.rfind(b"\n", position, found) + 1 or position
+        position = data.find(b"\n", found) + 1 or len(data)
+        try:
+            line = _decode(view[begin:position])
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            continue
+        if _next_block(line, last):
+            continue
+        last = line
+        call = _call(line, session)
+        if call is not None:
+            yield call
+
+
+def _next_block(line: _Line, last: _Line) -> bool:
+    """Whether a line records the same call once more, as most do: it would not count in any case."""
+    message = line.message
+    return (
+        message is not None
+        and message.id is not None
+        and message == last.message
+        and (line.request_id, line.session_id, line.cwd) == (last.request_id, last.session_id, last.cwd)
+        and line.is_sidechain == last.is_sidechain
+        and (line.timestamp or "") >= (last.timestamp or "")
+    )
+
+
+def _call(line: _Line, session: str) -> Call | None:
+    message = line.message
+    if line.type != "assistant" or message is None or message.usage is None or line.timestamp is None:
+        return None
+    at = milliseconds(line.timestamp)
+    if at is None or message.model is None or message.model == SYNTHETIC:
+        return None
+    usage = message.usage
+    written = count(usage.cache_creation_input_tokens)
+    long = count(usage.cache_creation.ephemeral_1h_input_tokens) if usage.cache_creation else 0
+    session = line.session_id or session
+    # Without an id nothing tells a copy of a line from another call but the line's own id.
+    key = (message.id, line.request_id or "") if message.id else (session, line.uuid or line.timestamp)
+    return Call(
+        key=key_of("claude", *key),
+        at=at,
+        agent="claude",
+        model=message.model,
+        session=session,
+        project=line.cwd or "",
+        input=count(usage.input_tokens),
+        output=count(usage.output_tokens),
+        cache_read=count(usage.cache_read_input_tokens),
+        cache_write_5m=max(0, written - long),
+        cache_write_1h=min(written, long),
+        searches=count(usage.server_tool_use.web_search_requests) if usage.server_tool_use else 0,
+        sidechain=bool(line.is_sidechain),
+        regional=usage.inference_geo == "us",
+        fast=usage.speed == "fast",
+    )

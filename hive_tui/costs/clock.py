@@ -1,0 +1,27 @@
+"""Moments of transcripts: ISO 8601 in UTC, as integers."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+EARLIEST = 1_600_000_000_000
+"""September 2020: no agent wrote a transcript before, so an earlier clock was wrong."""
+
+LATEST = 4_100_000_000_000
+
+
+def milliseconds(stamp: str) -> int | None:
+    """Milliseconds since 1970; None for what is no moment, or none at which an agent can have worked."""
+    try:
+        moment = datetime.fromisoformat(stamp)
+    except ValueError:
+        return None
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    found = round(moment.timestamp() * 1_000)
+    return found if EARLIEST <= found <= LATEST else None
+
+
+def moment(found: int) -> datetime:
+    """The moment again, aware."""
+    return datetime.fromtimestamp(found / 1_000, UTC)

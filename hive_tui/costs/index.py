@@ -1,0 +1,213 @@
+"""What is remembered of the transcripts: how far each was read, every call once, and sums of them.
+
+The sums (by quarter of an hour, session, model and folder) are kept with the calls, so reading again costs
+what was appended, and asking costs what there are sums. A file that is damaged is made anew; one process
+writes at a time, and whatever was cut off is as if it had not begun.
+"""
+
+from __future__ import annotations
+
+import enum
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import msgspec
+
+from hive_tui.core.errors import SourceError
+from hive_tui.costs import files
+from hive_tui.costs.batch import CALL_COLUMNS, Batch, Names, call_of, sum_up
+from hive_tui.costs.call import Call
+from hive_tui.costs.prices import Prices, Tariffs, cost
+
+BUSY_SECONDS = 60.0
+"""How long to wait for another process that reads the transcripts for the first time."""
+
+_AT_ONCE = 64
+"""Files after which what was read is kept, whatever happens then."""
+
+VERSION = 1
+"""Of the tables; part of the file's name, so that a newer hive has its own."""
+
+_TABLES = """
+CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS names (id INTEGER PRIMARY KEY, text TEXT UNIQUE);
+CREATE TABLE IF NOT EXISTS files (
+    id INTEGER PRIMARY KEY, path TEXT UNIQUE, device INT, inode INT, size INT, modified INT,
+    offset INT, tail BLOB, state BLOB, beaten INT
+);
+CREATE TABLE IF NOT EXISTS calls (
+    key INTEGER PRIMARY KEY, file INT, at INT, agent INT, model INT, session INT, project INT, input INT,
+    output INT, cache_read INT, cache_write_5m INT, cache_write_1h INT, searches INT, flags INT, cost INT
+);
+CREATE TABLE IF NOT EXISTS sums (
+    quarter INT, session INT, model INT, project INT, agent INT, calls INT, unpriced INT, input INT,
+    output INT, cache_read INT, cache_write_5m INT, cache_write_1h INT, cost INT, first INT, last INT,
+    PRIMARY KEY (quarter, session, model, project)
+) WITHOUT ROWID;
+"""
+
+
+_TOTALS = (
+    "sum(calls), sum(unpriced), sum(input), sum(output), sum(cache_read), sum(cache_write_5m),"
+    " sum(cache_write_1h), sum(cost), min(first), max(last)"
+)
+
+
+class Dimension(enum.Enum):
+    """By what calls are summed."""
+
+    QUARTER = "quarter"
+    SESSION = "session"
+    MODEL = "model"
+    PROJECT = "project"
+    AGENT = "agent"
+
+
+class Sum(msgspec.Struct, frozen=True):
+    """What was used, by the dimensions that were asked for; the others are empty."""
+
+    calls: int
+    unpriced: int
+    """Calls that nobody has a price for; they are in no cost."""
+    input: int
+    output: int
+    cache_read: int
+    cache_write_5m: int
+    cache_write_1h: int
+    cost: int
+    """Picodollars."""
+    first: int
+    """Milliseconds since 1970 of its first call."""
+    last: int
+    quarter: int = 0
+    """Milliseconds since 1970 at the beginning of its quarter of an hour."""
+    session: str = ""
+    model: str = ""
+    project: str = ""
+    agent: str = ""
+
+    @property
+    def tokens(self) -> int:
+        return self.input + self.output + self.cache_read + self.cache_write_5m + self.cache_write_1h
+
+
+class Index:
+    """The remembered transcripts, in one file that any number of processes may use."""
+
+    def __init__(self, folder: Path, prices: Prices | None = None) -> None:
+        self.path = folder / f"usage-{VERSION}.db"
+        self._prices = prices or Prices()
+        self._tariffs: dict[str, Tariffs | None] = {}
+
+    def refresh(self, roots: Iterable[files.Root]) -> int:
+        """Read what is new in the transcripts; returns how many bytes that were. Raises SourceError."""
+        try:
+            return self._refresh(tuple(roots))
+        except sqlite3.DatabaseError as error:
+            if isinstance(error, sqlite3.OperationalError):
+                raise _unusable(self.path, error) from error
+        # Nothing in it that the transcripts do not have.
+        self._remove()
+        try:
+            return self._refresh(tuple(roots))
+        except sqlite3.Error as error:
+            raise _unusable(self.path, error) from error
+
+    def sums(
+        self, by: Sequence[Dimension], *, since: int | None = None, until: int | None = None
+    ) -> list[Sum]:
+        """Sums by these dimensions, in their order, of quarters of an hour that begin at `since` or later and
+        before `until` (milliseconds). Raises SourceError."""
+        if not self.path.exists():
+            return []
+        columns = ", ".join(each.value for each in by)
+        try:
+            with closing(self._connect()) as connection:
+                names = dict(connection.execute("SELECT id, text FROM names"))
+                rows = connection.execute(
+                    f"SELECT {columns}, {_TOTALS} FROM sums WHERE quarter >= ? AND quarter < ?"
+                    f" GROUP BY {columns} ORDER BY {columns}",
+                    (since or 0, until or 1 << 62),
+                ).fetchall()
+        except sqlite3.Error as error:
+            raise _unusable(self.path, error) from error
+        found = []
+        for row in rows:
+            key = {
+                each.value: value if each is Dimension.QUARTER else names[value]
+                for each, value in zip(by, row, strict=False)
+            }
+            found.append(Sum(*row[len(by) :], **key))
+        return found
+
+    def _refresh(self, roots: Sequence[files.Root]) -> int:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        read = 0
+        with closing(self._connect()) as connection:
+            connection.executescript(_TABLES)
+            with _writing(connection):
+                self._reprice(connection)
+            found = list(files.find(roots))
+            # Looked at before anything is locked: mostly nothing is new.
+            while changed := _changed(connection, found)[:_AT_ONCE]:
+                with _writing(connection):
+                    batch = Batch(connection, self._price)
+                    for each in _changed(connection, changed):
+                        read += batch.read(each)
+                    batch.keep()
+        return read
+
+    def _price(self, call: Call) -> int | None:
+        if call.model not in self._tariffs:
+            self._tariffs[call.model] = self._prices.tariffs(call.model)
+        tariffs = self._tariffs[call.model]
+        return None if tariffs is None else cost(call, tariffs)
+
+    def _reprice(self, connection: sqlite3.Connection) -> None:
+        """Work all costs out anew if a price may have changed."""
+        now = self._prices.fingerprint
+        row = connection.execute("SELECT value FROM facts WHERE name = 'prices'").fetchone()
+        if row is not None and row[0] == now:
+            return
+        names = Names(connection)
+        calls = connection.execute(f"SELECT key, {CALL_COLUMNS} FROM calls").fetchall()
+        costs = [(self._price(call_of(names, key, row)), key) for key, *row in calls]
+        connection.executemany("UPDATE calls SET cost = ? WHERE key = ?", costs)
+        sum_up(connection)
+        connection.execute("INSERT OR REPLACE INTO facts VALUES ('prices', ?)", (now,))
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(self.path, timeout=BUSY_SECONDS, isolation_level=None)
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = NORMAL")
+        return connection
+
+    def _remove(self) -> None:
+        for suffix in ("", "-wal", "-shm"):
+            Path(f"{self.path}{suffix}").unlink(missing_ok=True)
+
+
+def _changed(connection: sqlite3.Connection, found: Iterable[files.Found]) -> list[files.Found]:
+    """Those of the files that are new or look different from when they were read."""
+    known = {
+        path: facts
+        for path, *facts in connection.execute("SELECT path, device, inode, size, modified FROM files")
+    }
+    return [each for each in found if known.get(each.path) != list(each[2:])]
+
+
+@contextmanager
+def _writing(connection: sqlite3.Connection) -> Iterator[None]:
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        connection.execute("COMMIT")
+    finally:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+
+
+def _unusable(path: Path, error: sqlite3.Error) -> SourceError:
+    return SourceError(f"{path}: {error}.", "Look at the folder's rights and free space; it may be deleted.")

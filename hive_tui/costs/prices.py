@@ -1,0 +1,211 @@
+"""What a call costs: unit prices by model and day, from genai-prices, with what we know better on top.
+
+Money is integer here: a dollar for a million tokens is a million picodollars for one, so that no sum of calls
+ever rounds. A model that nobody has a price for is unpriced, never free.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from datetime import date
+from decimal import Decimal
+from importlib import resources, util
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from hive_tui.core.errors import ConfigError
+from hive_tui.costs.call import Call
+from hive_tui.costs.clock import moment
+
+PICO_PER_MICRO = 1_000_000
+
+_REGIONAL = (11, 10)
+"""Answers within the United States on demand cost a tenth more."""
+
+
+class Rates(msgspec.Struct, frozen=True):
+    """Picodollars for one token of each kind, and for one web search."""
+
+    input: int
+    output: int
+    cache_read: int
+    cache_write_5m: int
+    cache_write_1h: int
+    search: int = 10_000_000_000
+
+
+class Tariff(msgspec.Struct, frozen=True):
+    """The prices of a model from a day on."""
+
+    rates: Rates
+    since: date | None = None
+    """None: from its beginning."""
+    long: tuple[tuple[int, Rates], ...] = ()
+    """For a whole call whose prompt has more than so many tokens, cached ones included; ascending."""
+
+    def of(self, prompt: int) -> Rates:
+        """The rates of a call with a prompt of so many tokens."""
+        return next((rates for start, rates in reversed(self.long) if prompt > start), self.rates)
+
+
+Tariffs = tuple[Tariff, ...]
+"""Of one model, newest first."""
+
+
+class Price(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Dollars for a million tokens, as a person writes them."""
+
+    input: Decimal
+    output: Decimal
+    cache_read: Decimal | None = None
+    """Default: a tenth of `input`."""
+    cache_write_5m: Decimal | None = None
+    """Default: 1.25 times `input`."""
+    cache_write_1h: Decimal | None = None
+    """Default: twice `input`."""
+
+    def rates(self) -> Rates:
+        read = self.input / 10 if self.cache_read is None else self.cache_read
+        short = self.input * Decimal("1.25") if self.cache_write_5m is None else self.cache_write_5m
+        long = self.input * 2 if self.cache_write_1h is None else self.cache_write_1h
+        return Rates(*(_pico(each) for each in (self.input, self.output, read, short, long)))
+
+
+class Known(Price, frozen=True, forbid_unknown_fields=True):
+    """An entry of our own list."""
+
+    since: date | None = None
+    above: int | None = None
+    """Prompts of more tokens than this cost what `long` says."""
+    long: Price | None = None
+
+
+class _File(msgspec.Struct, frozen=True):
+    checked: date
+    """When it was compared with what the vendors' own programs charge."""
+    models: dict[str, tuple[Known, ...]]
+
+
+class Prices:
+    """Looks prices up; `own` are a person's, by model, and come before everything else."""
+
+    def __init__(self, own: Mapping[str, Price] | None = None) -> None:
+        self._own = {name: (Tariff(price.rates()),) for name, price in (own or {}).items()}
+
+    @property
+    def fingerprint(self) -> str:
+        """Different when a price may be."""
+        spec = util.find_spec("genai_prices")
+        found = Path(spec.origin).with_name("data.py").stat() if spec is not None and spec.origin else None
+        theirs = f"{found.st_size} {found.st_mtime_ns}" if found is not None else "none"
+        ours = msgspec.json.encode(self._own).decode()
+        return f"{_overlay_text()[1]} {theirs} {ours}"
+
+    def tariffs(self, model: str) -> Tariffs | None:
+        """The prices of a model; None for one that nobody has a price for."""
+        found = self._own.get(model) or _overlay().get(model)
+        return found if found is not None else _published(model)
+
+
+def cost(call: Call, tariffs: Tariffs) -> int | None:
+    """Picodollars of a call, by the prices of its day; None where there was none yet, or it was answered in a
+    mode whose prices are not known."""
+    if call.fast:
+        return None
+    day = moment(call.at).date()
+    tariff = next((each for each in tariffs if each.since is None or each.since <= day), None)
+    if tariff is None:
+        return None
+    rates = tariff.of(call.input + call.cache_read + call.cache_write_5m + call.cache_write_1h)
+    tokens = (
+        call.input * rates.input
+        + call.output * rates.output
+        + call.cache_read * rates.cache_read
+        + call.cache_write_5m * rates.cache_write_5m
+        + call.cache_write_1h * rates.cache_write_1h
+    )
+    if call.regional:
+        tokens = tokens * _REGIONAL[0] // _REGIONAL[1]
+    return tokens + call.searches * rates.search
+
+
+def micros(pico: int) -> int:
+    """Micro-dollars, half up."""
+    return (pico + PICO_PER_MICRO // 2) // PICO_PER_MICRO
+
+
+def _pico(dollars: Decimal) -> int:
+    return int(dollars * 1_000_000)
+
+
+@functools.cache
+def _overlay_text() -> tuple[bytes, str]:
+    import hashlib
+
+    text = resources.files("hive_tui.costs").joinpath("prices.json").read_bytes()
+    return text, hashlib.sha256(text).hexdigest()[:16]
+
+
+@functools.cache
+def _overlay() -> dict[str, Tariffs]:
+    try:
+        file = msgspec.json.decode(_overlay_text()[0], type=_File)
+    except msgspec.DecodeError as error:
+        raise ConfigError(
+            f"hive's own list of prices cannot be read: {error}.", "Install hive anew."
+        ) from error
+    return {name: tuple(map(_tariff, entries)) for name, entries in file.models.items()}
+
+
+def _tariff(known: Known) -> Tariff:
+    long = ((known.above, known.long.rates()),) if known.above is not None and known.long else ()
+    return Tariff(known.rates(), known.since, long)
+
+
+@functools.cache
+def _published(model: str) -> Tariffs | None:
+    """As genai-prices has it; importing it takes a tenth of a second."""
+    from genai_prices import data_snapshot
+
+    try:
+        _, found = data_snapshot.get_snapshot().find_provider_model(model, None, None, None)
+    except LookupError:
+        return None
+    dated: list[tuple[date | None, Any]] = [(None, found.prices)]
+    if isinstance(found.prices, list):
+        dated = [(getattr(each.constraint, "start_date", None), each.prices) for each in found.prices]
+    tariffs = [_converted(since, prices) for since, prices in dated]
+    known = [each for each in tariffs if each is not None]
+    known.sort(key=lambda each: each.since or date.min, reverse=True)
+    return tuple(known) or None
+
+
+def _converted(since: date | None, prices: Any) -> Tariff | None:
+    starts = {tier.start for name in _FIELDS for tier in getattr(getattr(prices, name, None), "tiers", ())}
+    if prices.input_mtok is None or prices.output_mtok is None:
+        return None
+    long = tuple((start, _rates(prices, start + 1)) for start in sorted(starts))
+    return Tariff(_rates(prices, 0), since, long)
+
+
+_FIELDS = ("input_mtok", "output_mtok", "cache_read_mtok", "cache_write_mtok", "cache_write_1h_mtok")
+
+
+def _rates(prices: Any, prompt: int) -> Rates:
+    def at(name: str) -> Decimal | None:
+        value = getattr(prices, name, None)
+        tiers = [tier for tier in getattr(value, "tiers", ()) if prompt > tier.start]
+        return tiers[-1].price if tiers else getattr(value, "base", value)
+
+    fresh, output = at("input_mtok"), at("output_mtok")
+    assert fresh is not None and output is not None, "both are there at every tier"  # noqa: PT018
+    read, short, long = at("cache_read_mtok"), at("cache_write_mtok"), at("cache_write_1h_mtok")
+    written = fresh if short is None else short
+    search = getattr(prices, "web_searches_kcount", None)
+    return Rates(
+        _pico(fresh), _pico(output), _pico(fresh if read is None else read), _pico(written),
+        _pico(written if long is None else long), int((search or Decimal(10)) * 1_000_000_000),
+    )  # fmt: skip

@@ -1,0 +1,83 @@
+"""Unit prices: by model, day, length of the prompt and mode, in integers."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from decimal import Decimal
+
+import pytest
+
+from hive_tui.costs.call import Call
+from hive_tui.costs.prices import Price, Prices, Rates, Tariff, cost, micros
+
+NOON = round(datetime(2026, 11, 21, 12, tzinfo=UTC).timestamp() * 1_000)
+
+
+def call(**changes: object) -> Call:
+    fields: dict[str, object] = {"key": 1, "at": NOON, "agent": "claude", "model": "m", "session": "s"}
+    return Call(**{**fields, "project": "", **changes})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("model", "dollars"),
+    [
+        # Input, output, cache write of 5 min and 1 h, cache read: as Claude Code 2.1.329 charges.
+        ("claude-opus-5-5", ("4", "20", "5", "8", "0.2")),
+        ("claude-opus-4-6", ("5", "25", "6.25", "10", "0.5")),
+        ("claude-opus-4-1", ("15", "75", "18.75", "30", "1.5")),
+        ("claude-sonnet-4-6", ("3", "15", "3.75", "6", "0.3")),
+        ("claude-sonnet-5-5", ("2", "10", "2.5", "4", "0.1")),
+        ("claude-fable-5-1", ("10", "50", "12.5", "20", "0.25")),
+        ("claude-mythos-5", ("10", "50", "12.5", "20", "1")),
+        ("claude-mythos-5-1", ("10", "50", "12.5", "20", "0.25")),
+        ("claude-haiku-4-5-20251001", ("1", "5", "1.25", "2", "0.1")),
+        ("claude-haiku-5-5", ("0.1", "0.5", "0.125", "0.2", "0.01")),
+    ],
+)
+def test_models_cost_what_their_vendor_charges(model: str, dollars: tuple[str, ...]) -> None:
+    tariffs = Prices().tariffs(model)
+    assert tariffs is not None
+    rates = tariffs[0].rates
+    found = (rates.input, rates.output, rates.cache_write_5m, rates.cache_write_1h, rates.cache_read)
+    assert found == tuple(int(Decimal(each) * 1_000_000) for each in dollars)
+
+
+def test_a_long_prompt_moves_the_whole_call_to_its_tier() -> None:
+    tariffs = Prices().tariffs("claude-haiku-5-5")
+    assert tariffs is not None
+    short, long = call(input=60_000, cache_read=40_000), call(input=60_001, cache_read=40_000)
+    assert cost(short, tariffs) == 60_000 * 100_000 + 40_000 * 10_000
+    assert cost(long, tariffs) == 60_001 * 500_000 + 40_000 * 50_000
+
+
+def test_a_call_costs_what_it_cost_on_its_day() -> None:
+    new, old = Rates(2, 0, 0, 0, 0), Rates(1, 0, 0, 0, 0)
+    tariffs = (Tariff(new, date(2026, 11, 21)), Tariff(old, date(2026, 1, 1)))
+    day = 86_400_000
+    assert cost(call(input=10), tariffs) == 20
+    assert cost(call(input=10, at=NOON - day), tariffs) == 10
+    assert cost(call(input=10, at=NOON - 400 * day), tariffs) is None
+
+
+def test_an_unknown_model_is_unpriced_and_a_persons_own_price_comes_first() -> None:
+    assert Prices().tariffs("nobody-knows-1") is None
+    own = Prices(
+        {"claude-opus-5-5": Price(Decimal(1), Decimal(2)), "nobody-knows-1": Price(Decimal(3), Decimal(4))}
+    )
+    tariffs = own.tariffs("claude-opus-5-5")
+    assert tariffs is not None
+    assert tariffs[0].rates == Rates(1_000_000, 2_000_000, 100_000, 1_250_000, 2_000_000)
+    assert own.tariffs("nobody-knows-1") is not None
+    assert own.fingerprint != Prices().fingerprint
+
+
+def test_searches_regions_and_fast_mode() -> None:
+    tariffs = (Tariff(Rates(1_000_000, 0, 0, 0, 0)),)
+    assert cost(call(input=1_000, searches=2), tariffs) == 1_000_000_000 + 20_000_000_000
+    assert cost(call(input=1_000, regional=True), tariffs) == 1_100_000_000
+    assert cost(call(input=1_000, fast=True), tariffs) is None, "its prices are not known"
+
+
+@pytest.mark.parametrize(("pico", "shown"), [(0, 0), (499_999, 0), (500_000, 1), (1_500_000, 2)])
+def test_micro_dollars_are_rounded_half_up(pico: int, shown: int) -> None:
+    assert micros(pico) == shown
