@@ -61,7 +61,7 @@ class LogReader:
             if not raw.endswith(b"\n"):
                 return
             self._offset += len(raw)
-            line = _decode(raw, self._last)
+            line = decode(raw)
             if line is not None and line.n > self._last:
                 self._last = line.n
                 yield line
@@ -73,7 +73,7 @@ def _unreadable(path: Path, error: OSError) -> SourceError:
     )
 
 
-def _decode(raw: bytes, last: int) -> LogLine | None:
+def decode(raw: bytes) -> LogLine | None:
     """A line; one with an event that this hive does not know becomes Raw, rubbish becomes None."""
     try:
         return _line.decode(raw)
