@@ -9,6 +9,7 @@ HIVE_TEST_CLUSTER    program with `cut`, `heal` and `crash PART`, for tests that
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import shutil
@@ -156,12 +157,14 @@ class Faults:
     def __call__(self, *args: str) -> None:
         subprocess.run([self._program, *args], check=True, capture_output=True, timeout=60)
 
-    def cut(self) -> None:
-        """No packet reaches the API server any more."""
+    @contextlib.contextmanager
+    def cut_off(self) -> Iterator[None]:
+        """No packet reaches the API server while the `with` block lasts."""
         self("cut")
-
-    def heal(self) -> None:
-        self("heal")
+        try:
+            yield
+        finally:
+            self("heal")
 
     def crash(self, part: str) -> None:
         """kill -9 of the API server, etcd, the kubelet, containerd; it is started again."""

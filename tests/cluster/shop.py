@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -197,10 +195,6 @@ class PodShop(Workshop):
         with self.github.world.lock:
             heads = [pull.head for pull in self.repo.pulls.values()]
         assert len(heads) == len({head.rpartition("-a")[0] for head in heads}), heads
-
-    def kill_dispatcher(self) -> None:
-        """kill -9."""
-        os.kill(self.pid_of_dispatcher(), signal.SIGKILL)
 
     def story(self) -> str:
         said = self.namespace("get", "agentruns,jobs,pods,events", "-o", "wide", "--ignore-not-found")
