@@ -1,7 +1,7 @@
 """A run's event log, read from its pods: what its runner printed, in order of its numbers, whatever breaks.
 
-The runner writes each line of the log to its standard output, too; what else is there (a traceback, a warning) is
-shown only where a run never said a line. The cluster keeps the last 10 MiB or so of what a pod printed (the
+The runner writes each line of the log to its standard output, too; what else is there (a traceback) is shown
+only where a run never said a line. The cluster keeps the last 10 MiB or so of what a pod printed (the
 kubelet's `containerLogMaxSize`), and nothing of a pod that was deleted: what is missing is said.
 """
 
