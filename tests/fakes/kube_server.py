@@ -14,8 +14,11 @@ import time
 from collections import defaultdict, deque
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import parse_qs, urlsplit
+
+import yaml
 
 
 class Request(NamedTuple):
@@ -140,6 +143,22 @@ class KubeServer:
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
+
+
+def kubeconfig(
+    folder: Path, url: str, *, user: dict[str, Any] | None = None, cluster: dict[str, Any] | None = None
+) -> Path:
+    """Write a kubeconfig whose one context means the namespace `there`."""
+    path = folder / "kubeconfig"
+    context = {"cluster": "c", "user": "u", "namespace": "there"}
+    content = {
+        "clusters": [{"name": "c", "cluster": {"server": url, **(cluster or {})}}],
+        "users": [{"name": "u", "user": {"token": "t"} if user is None else user}],
+        "contexts": [{"name": "x", "context": context}],
+        "current-context": "x",
+    }
+    path.write_text(yaml.safe_dump(content))
+    return path
 
 
 @contextlib.contextmanager

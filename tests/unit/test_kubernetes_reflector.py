@@ -11,7 +11,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-import yaml
 
 from backends.clusters.kubernetes import reflector
 from backends.clusters.kubernetes.access import connect
@@ -38,6 +37,7 @@ from tests.fakes.kube_server import (
     error,
     event,
     kube_server,
+    kubeconfig,
     listing,
     status,
     thing,
@@ -121,19 +121,6 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Begin again at once."""
     monkeypatch.setattr(reflector, "BACKOFF", (0.01, 0.05))
     monkeypatch.setattr(reflector, "SHORTEST", 0.01)
-
-
-def kubeconfig(folder: Path, url: str) -> Path:
-    path = folder / "kubeconfig"
-    context = {"cluster": "c", "user": "u", "namespace": "there"}
-    content = {
-        "clusters": [{"name": "c", "cluster": {"server": url}}],
-        "users": [{"name": "u", "user": {"token": "t"}}],
-        "contexts": [{"name": "x", "context": context}],
-        "current-context": "x",
-    }
-    path.write_text(yaml.safe_dump(content))
-    return path
 
 
 def test_what_is_there_and_what_happens_to_it(server: KubeServer, mirror: Callable[..., Mirror]) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 from urllib.parse import quote, urlencode
 
@@ -36,6 +36,9 @@ ATTEMPTS = 5
 
 FIRST_SECONDS = 15.0
 """Until a watch begins."""
+
+RENEW_SECONDS = 5.0
+"""Between two attempts to get credentials that are accepted."""
 
 PAGE = 500
 """Objects in one answer to a list."""
@@ -105,14 +108,18 @@ class _Group(msgspec.Struct, frozen=True):
 class Api:
     """Calls to one server as one user. Thread-safe; nothing is opened before the first call."""
 
-    def __init__(self, access: Access) -> None:
+    def __init__(self, access: Access, *, sleep: Callable[[float], None] = time.sleep) -> None:
         self.context = access.context
         self.namespace = access.namespace
         self.server = access.server
         self._access = access
-        self._pace = Pace()
+        self._sleep = sleep
+        self._pace = Pace(sleep=sleep)
         self._lock = threading.Lock()
         self._session: Session | None = None
+        self._failed: HiveError | None = None
+        """Why there were no credentials, the last time."""
+        self._renew_after = 0.0
         self._namespace_seen = False
 
     # Objects
@@ -326,7 +333,7 @@ class Api:
             return late or state.attempt_number >= ATTEMPTS
 
         retrying = tenacity.Retrying(
-            retry=tenacity.retry_if_exception(worth_it), wait=wait, stop=stop, reraise=True
+            retry=tenacity.retry_if_exception(worth_it), wait=wait, stop=stop, sleep=self._sleep, reraise=True
         )
         return retrying(self._once, method, path, asked, query=query, body=body, content_type=content_type)
 
@@ -346,10 +353,10 @@ class Api:
         url = path + (f"?{urlencode(query)}" if query else "")
         session = self._open()
         answer = session.send(method, url, body=body, content_type=content_type, idle=idle, first=first)
-        if answer.code == 401:
+        if answer.code == 401 and (renewed := self._open(instead_of=session)) is not session:
             # A token may have been rotated, or a login renewed: once with what is there now.
             answer.close()
-            session = self._open(instead_of=session)
+            session = renewed
             answer = session.send(method, url, body=body, content_type=content_type, idle=idle, first=first)
         if answer.code < 300:
             return answer
@@ -361,13 +368,25 @@ class Api:
         raise failed
 
     def _open(self, instead_of: Session | None = None) -> Session:
+        """Credentials that are good, or seem to be; those that were refused are renewed, but not without end:
+        that may run a program that asks a person."""
         with self._lock:
-            session = self._session
-            if session is None or session is instead_of or session.expired():
-                self._session = self._access.open()
-                if session is not None:
-                    session.close()
-            assert self._session is not None
+            session, now = self._session, time.monotonic()
+            refused = session is not None and session is instead_of
+            if session is not None and not session.expired() and (not refused or now < self._renew_after):
+                return session
+            if self._failed is not None and now < self._renew_after:
+                raise self._failed.with_traceback(None)
+            try:
+                self._session, self._failed = self._access.open(), None
+            except HiveError as error:
+                self._session, self._failed = None, error
+                self._renew_after = time.monotonic() + RENEW_SECONDS
+                raise
+            if refused:
+                self._renew_after = time.monotonic() + RENEW_SECONDS
+            if session is not None:
+                session.close()
             return self._session
 
     def _decode(self, answer: Answer, kind: type[T], asked: Asked) -> T:
