@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import PurePath
 
@@ -113,11 +113,13 @@ class Batch:
             begin = offset
             for part in files.appended(found.path, begin):
                 offset, tail = part.offset, part.tail
+                calls: dict[int, Call] = {}
                 for call in self._calls(found, part.data, state):
                     if isinstance(call, codex.State):
                         state = call
-                    else:
-                        self._take(call, number)
+                    elif (known := calls.get(call.key)) is None or call.rank > known.rank:
+                        calls[call.key] = call
+                self._take(calls, number)
                 self._spill()
             self._connection.execute(
                 "UPDATE files SET device = ?, inode = ?, size = ?, modified = ?, offset = ?, tail = ?,"
@@ -129,28 +131,33 @@ class Batch:
 
     def keep(self) -> None:
         """Write what is held."""
-        rows, changes, beaten = [], [], []
+        rows, beaten = [], []
+        sums: dict[_Place, list[int]] = {}
         for key, stored in self._best.items():
             before = self._before[key]
             if before is stored:
                 continue
             rows.append(self._row(key, stored))
-            changes.append(self._change(stored, 1))
+            _add(sums, stored, 1)
             if before is not None:
-                changes.append(self._change(before, -1))
+                _add(sums, before, -1)
                 # A sum that loses a call does not know which one is its first then.
-                self._resum = self._resum or _place(before.call) != _place(stored.call)
+                moved = (before.call.at, _place(before.call)) != (stored.call.at, _place(stored.call))
+                self._resum = self._resum or moved
                 if before.file != stored.file:
-                    beaten.append((before.file,))
+                    beaten.append(before.file)
         marks = ", ".join("?" * 15)
         self._connection.executemany(
             f"INSERT OR REPLACE INTO calls (key, file, {CALL_COLUMNS}) VALUES ({marks})", rows
         )
-        self._connection.executemany("UPDATE files SET beaten = beaten + 1 WHERE id = ?", beaten)
+        self._beaten(beaten)
         if self._resum:
             sum_up(self._connection)
         else:
-            self._connection.executemany(_ADD, _merged(changes))
+            number = self._names.number
+            self._connection.executemany(
+                _ADD, [(place[0], *map(number, place[1:]), *sums[place]) for place in sums]
+            )
         self._best.clear()
         self._before.clear()
         self._resum = False
@@ -165,30 +172,37 @@ class Batch:
         else:
             yield from claude.calls(data, PurePath(found.path).stem)
 
-    def _take(self, call: Call, file: int) -> None:
-        known = self._best.get(call.key)
-        if known is None and call.key not in self._before:
-            known = self._before[call.key] = self._stored(call.key)
-            if known is not None:
-                self._best[call.key] = known
-        if known is None:
-            self._best[call.key] = Stored(call, file, self._price(call))
-        elif call.rank > known.call.rank:
-            self._best[call.key] = Stored(call, file, self._price(call))
-            if known.file != file and self._before[call.key] is not known:
-                self._beaten(known.file)
-        elif known.file != file:
-            self._beaten(file)
+    def _take(self, calls: dict[int, Call], file: int) -> None:
+        """Hold those of a file's calls that count for more than what is held or kept of them."""
+        self._look_up([key for key in calls if key not in self._before])
+        beaten: list[int] = []
+        for key, call in calls.items():
+            known = self._best.get(key)
+            if known is None or call.rank > known.call.rank:
+                self._best[key] = Stored(call, file, self._price(call))
+                if known is not None and known.file != file and known is not self._before[key]:
+                    beaten.append(known.file)
+            elif known.file != file:
+                beaten.append(file)
+        self._beaten(beaten)
 
-    def _beaten(self, file: int) -> None:
-        """Another file's record counts for a call of this one: it is read again should that one go."""
-        self._connection.execute("UPDATE files SET beaten = beaten + 1 WHERE id = ?", (file,))
+    def _look_up(self, keys: Sequence[int]) -> None:
+        """What is kept of these calls becomes what is held."""
+        self._before.update(dict.fromkeys(keys))
+        for start in range(0, len(keys), _ASKED):
+            some = keys[start : start + _ASKED]
+            marks = ", ".join("?" * len(some))
+            for key, file, *row in self._connection.execute(
+                f"SELECT key, file, {CALL_COLUMNS} FROM calls WHERE key IN ({marks})", some
+            ):
+                stored = Stored(call_of(self._names, key, tuple(row)), file, row[-1])
+                self._before[key] = self._best[key] = stored
 
-    def _stored(self, key: int) -> Stored | None:
-        row = self._connection.execute(
-            f"SELECT file, {CALL_COLUMNS} FROM calls WHERE key = ?", (key,)
-        ).fetchone()
-        return None if row is None else Stored(call_of(self._names, key, row[1:]), row[0], row[-1])
+    def _beaten(self, those: Sequence[int]) -> None:
+        """Another file's record counts for a call of each of these: it is read again should that one go."""
+        self._connection.executemany(
+            "UPDATE files SET beaten = beaten + 1 WHERE id = ?", [(file,) for file in those]
+        )
 
     def _row(self, key: int, stored: Stored) -> tuple[int | None, ...]:
         call, number = stored.call, self._names.number
@@ -197,17 +211,6 @@ class Batch:
             key, stored.file, number(call.agent), number(call.model), number(call.session),
             number(call.project), call.at, call.input, call.output, call.cache_read, call.cache_write_5m,
             call.cache_write_1h, call.searches, flags, stored.cost,
-        )  # fmt: skip
-
-    def _change(self, stored: Stored, sign: int) -> tuple[int, ...]:
-        call, number = stored.call, self._names.number
-        counts = (
-            1, stored.cost is None, call.input, call.output, call.cache_read, call.cache_write_5m,
-            call.cache_write_1h, stored.cost or 0,
-        )  # fmt: skip
-        return (
-            call.at // QUARTER * QUARTER, number(call.session), number(call.model), number(call.project),
-            number(call.agent), *(sign * each for each in counts), call.at, call.at,
         )  # fmt: skip
 
     def _forget(self, file: int) -> None:
@@ -220,23 +223,30 @@ class Batch:
         self._resum = True
 
 
-def _place(call: Call) -> tuple[int, str, str, str]:
-    return call.at, call.session, call.model, call.project
+_Place = tuple[int, str, str, str, str]
+"""What a sum is by: the quarter of an hour, session, model, folder, agent."""
 
 
-def _merged(changes: list[tuple[int, ...]]) -> list[tuple[int, ...]]:
-    """One change for each sum: most calls of a file are in the same few."""
-    found: dict[tuple[int, ...], list[int]] = {}
-    for change in changes:
-        known = found.get(change[:5])
-        if known is None:
-            found[change[:5]] = list(change[5:])
-        else:
-            for index in range(8):
-                known[index] += change[5 + index]
-            known[8] = min(known[8], change[13])
-            known[9] = max(known[9], change[14])
-    return [(*key, *values) for key, values in found.items()]
+def _place(call: Call) -> _Place:
+    return call.at // QUARTER * QUARTER, call.session, call.model, call.project, call.agent
+
+
+def _add(sums: dict[_Place, list[int]], stored: Stored, sign: int) -> None:
+    """Add a call to its sum, or take it away."""
+    call, place = stored.call, _place(stored.call)
+    known = sums.get(place)
+    if known is None:
+        known = sums[place] = [0] * 8 + [call.at, call.at]
+    known[0] += sign
+    known[1] += sign * (stored.cost is None)
+    known[2] += sign * call.input
+    known[3] += sign * call.output
+    known[4] += sign * call.cache_read
+    known[5] += sign * call.cache_write_5m
+    known[6] += sign * call.cache_write_1h
+    known[7] += sign * (stored.cost or 0)
+    known[8] = min(known[8], call.at)
+    known[9] = max(known[9], call.at)
 
 
 def sum_up(connection: sqlite3.Connection) -> None:

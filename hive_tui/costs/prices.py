@@ -48,6 +48,8 @@ class Tariff(msgspec.Struct, frozen=True):
 
     def of(self, prompt: int) -> Rates:
         """The rates of a call with a prompt of so many tokens."""
+        if not self.long:
+            return self.rates
         return next((rates for start, rates in reversed(self.long) if prompt > start), self.rates)
 
 
@@ -115,10 +117,13 @@ def cost(call: Call, tariffs: Tariffs) -> int | None:
     mode whose prices are not known."""
     if call.fast:
         return None
-    day = moment(call.at).date()
-    tariff = next((each for each in tariffs if each.since is None or each.since <= day), None)
-    if tariff is None:
-        return None
+    tariff = tariffs[0]
+    if tariff.since is not None:
+        day = moment(call.at).date()
+        found = next((each for each in tariffs if each.since is None or each.since <= day), None)
+        if found is None:
+            return None
+        tariff = found
     rates = tariff.of(call.input + call.cache_read + call.cache_write_5m + call.cache_write_1h)
     tokens = (
         call.input * rates.input
