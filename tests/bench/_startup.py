@@ -23,7 +23,9 @@ def python(code: str) -> list[str]:
     return [sys.executable, "-c", code]
 
 
-def compare(command: Sequence[str], floor: Sequence[str], home: Path) -> dict[str, float]:
+def compare(
+    command: Sequence[str], floor: Sequence[str], home: Path, *, rounds: int = ROUNDS
+) -> dict[str, float]:
     """Median wall-clock milliseconds of both, and the median of their ratios round by round."""
     # Python's own cache of compiled modules is part of an installed program.
     env = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
@@ -36,7 +38,7 @@ def compare(command: Sequence[str], floor: Sequence[str], home: Path) -> dict[st
 
     for argv in (command, floor, command, floor):
         once(argv)
-    pairs = [(once(command), once(floor)) for _ in range(ROUNDS)]
+    pairs = [(once(command), once(floor)) for _ in range(rounds)]
     return {
         "ms": round(statistics.median(mine for mine, _ in pairs), 1),
         "floor_ms": round(statistics.median(theirs for _, theirs in pairs), 1),

@@ -26,6 +26,8 @@ class Asked(NamedTuple):
     method: str
     path: str
     watch: bool
+    target: str = ""
+    """The path with its query, as it was asked."""
 
 
 class Proxy:
@@ -117,7 +119,7 @@ class _Handler(BaseHTTPRequestHandler):
         url = urlsplit(self.path)
         query = parse_qs(url.query, keep_blank_values=True)
         watch = query.get("watch") in (["true"], ["1"], ["True"])
-        self.owner.note(Asked(self.command, url.path, watch))
+        self.owner.note(Asked(self.command, url.path, watch, self.path))
         if watch and self.owner.expire and "resourceVersion" in query:
             query["resourceVersion"] = ["1"]
         body = self.rfile.read(int(self.headers.get("content-length") or 0))

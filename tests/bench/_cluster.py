@@ -1,0 +1,178 @@
+"""A fleet in a real cluster that is there only as objects: runs and pods which a script makes and updates."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import yaml
+
+from backends.clusters.kubernetes import camel
+from backends.clusters.kubernetes.access import connect
+from backends.clusters.kubernetes.api import AGENT_RUNS, PODS, Api
+from backends.clusters.kubernetes.objects import (
+    FLEET_LABEL,
+    JUDGE,
+    RUN_LABEL,
+    RUNNER,
+    WORK,
+    AgentRunStatus,
+    KubeObject,
+    PodClaim,
+    PodObject,
+)
+from hive_tui import plugins
+from hive_tui.core.ids import RepoName, RunId, WorkerName
+from hive_tui.core.model import Claim, LastEvent, Phase, RunSpec, Step, Tokens, Usage
+from hive_tui.core.ports import AgentJob, BackendContext, Cluster, Job, RepoJob
+from hive_tui.core.settings import FleetSettings
+from hive_tui.core.worker_template import KubernetesSettings
+from tests import builders as b
+from tests.cluster.conftest import apply_crds
+from tests.cluster.kube import Kube, Namespace
+
+FLEET = "bench"
+REPO = RepoName("kay/shop")
+
+
+class NoCluster(Exception):
+    """Why there is none to measure on."""
+
+
+@contextmanager
+def namespace() -> Iterator[Namespace]:
+    """A namespace of the benchmark's own. Raises NoCluster."""
+    path = os.environ.get("KUBECONFIG", "")
+    if not Path(path).is_file():
+        raise NoCluster("KUBECONFIG names no cluster")
+    kube = Kube(Path(path))
+    apply_crds(kube)
+    with tempfile.TemporaryDirectory() as folder:
+        made = Namespace(kube, Path(folder))
+        try:
+            yield made
+        finally:
+            made.delete()
+
+
+class ObjectFleet:
+    """A fleet `bench` with that many runs at work, each with a pod that no scheduler cares for."""
+
+    def __init__(self, namespace: Namespace, runs: int) -> None:
+        self.namespace, self.slots = namespace, runs
+        self.api: Api = connect(namespace.settings())
+        self.runs = [run(number) for number in range(1, runs + 1)]
+        cluster = plugins.cluster("kubernetes", self.context(namespace.folder, namespace.kubeconfig))
+        try:
+            for spec in self.runs:
+                self._begin(cluster, spec)
+        finally:
+            cluster.close()
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(self._work, self.runs))
+
+    def context(self, folder: Path, kubeconfig: Path) -> BackendContext:
+        """What a backend is made from that reaches it by this kubeconfig."""
+        reached = KubernetesSettings(kubeconfig=str(kubeconfig), namespace=self.namespace.name)
+        settings = FleetSettings(cluster="kubernetes", slots=self.slots, kubernetes=reached)
+        return BackendContext(FLEET, folder / "data" / "fleets" / FLEET, settings, "kay")
+
+    def home(self, folder: Path, kubeconfig: Path) -> Path:
+        """A HIVE_HOME of somebody whose fleet it is."""
+        path = folder / "config" / "config.yaml"
+        path.parent.mkdir(parents=True)
+        plain = {"kubeconfig": str(kubeconfig), "namespace": self.namespace.name}
+        fleets = {FLEET: {"cluster": "kubernetes", "slots": self.slots, "kubernetes": plain}}
+        path.write_text(yaml.safe_dump({"user": "kay", "current": FLEET, "fleets": fleets}))
+        os.utime(path, (1_700_000_000, 1_700_000_000))  # so that what was read of it is kept
+        return folder
+
+    def _begin(self, cluster: Cluster, spec: RunSpec) -> None:
+        claim = Claim(spec.repo, spec.issue, version=0, attempt=1, run=spec.id, holder="bench")
+        cluster.put_claim(claim, expected=None)
+        cluster.take_slot(spec.worker, spec.id)
+        job = Job(
+            FLEET,
+            spec,
+            RepoJob(REPO, "https://nowhere.invalid/kay/shop.git", "main"),
+            AGENT,
+            spec.title,
+            b.BODY,
+        )
+        cluster.create_run(job)
+
+    def _work(self, spec: RunSpec) -> None:
+        pod = self.api.create(PODS, _pod(spec.id), PodObject)
+        claim = PodClaim(pod.metadata.name, pod.metadata.uid)
+        self.report(spec.id, 1, AgentRunStatus(phase=Phase.WORKING, pod=claim, starts=1))
+        running = {"state": {"running": {"startedAt": _now()}}, "ready": True, "restartCount": 0}
+        status = {
+            "phase": "Running",
+            "startTime": _now(),
+            "initContainerStatuses": [_container(name, running) for name in (WORK, JUDGE)],
+            "containerStatuses": [_container(RUNNER, running)],
+        }
+        self.api.patch(PODS, spec.id, {"status": status}, KubeObject, sub="status")
+
+    def report(self, run: RunId, number: int, status: AgentRunStatus | None = None) -> None:
+        """What a runner writes after every few events."""
+        now = datetime.now(UTC)
+        known = {} if status is None else camel.to_camel(status)
+        news = AgentRunStatus(
+            since=now,
+            started_at=now,
+            progress_at=now,
+            step=Step.IMPLEMENT,
+            step_since=now,
+            usage=Usage(Tokens(10_000 + number, 900, 500_000, 40_000), 120_000 + number),
+            last_event=LastEvent(now, f"Bash pytest -q tests/test_{number}.py"),
+        )
+        told = {key: value for key, value in camel.to_camel(news).items() if key not in ("phase", "starts")}
+        self.api.patch(AGENT_RUNS, run, {"status": {**told, **known}}, KubeObject, sub="status")
+
+    def close(self) -> None:
+        self.api.close()
+
+
+AGENT = AgentJob(b.CLAUDE, "claude")
+
+
+def run(number: int) -> RunSpec:
+    made = b.run(number, repo=REPO, worker=WorkerName(f"claude-{number}"))
+    return msgspec.structs.replace(made.spec, created_at=datetime.now(UTC), title=f"Mend thing {number}")
+
+
+def _pod(name: RunId) -> dict[str, Any]:
+    safe = {
+        "allowPrivilegeEscalation": False,
+        "capabilities": {"drop": ["ALL"]},
+        "runAsNonRoot": True,
+        "seccompProfile": {"type": "RuntimeDefault"},
+    }
+    box = {"image": "nothing", "securityContext": safe}
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": name, "labels": {FLEET_LABEL: FLEET, RUN_LABEL: name}},
+        "spec": {
+            "schedulerName": "nobody",
+            "restartPolicy": "Never",
+            "initContainers": [{"name": each, "restartPolicy": "Always", **box} for each in (WORK, JUDGE)],
+            "containers": [{"name": RUNNER, **box}],
+        },
+    }
+
+
+def _container(name: str, state: dict[str, Any]) -> dict[str, Any]:
+    return {"name": name, "image": "nothing", "imageID": "nothing", **state}
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
