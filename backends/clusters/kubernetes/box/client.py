@@ -136,6 +136,7 @@ class Call:
         self._lock = threading.Lock()
         self._out = bytearray(request)
         self._stdin = bytearray()
+        self._broken: str | None = None
         self._on_the_way = 0
         self._ending = self._ended = self._over = False
         self._heard_at = time.monotonic()
@@ -177,6 +178,8 @@ class Call:
     def turn(self, wait: float, also: int | None = None) -> list[tuple[Kind, bytes]] | None:
         """What has come, waiting at most `wait` seconds for anything to happen, be it that the descriptor
         `also` can be read; None once either side has hung up. Raises GitError for any surprise."""
+        if self._broken is not None:
+            raise lost(self._broken)
         self._fill()
         reading: list[Any] = [self._line, self._bell, *([also] if also is not None else [])]
         ready, writable, _ = select.select(reading, [self._line] if self._out else [], [], max(0.0, wait))
@@ -195,7 +198,7 @@ class Call:
             pass
         except (ConnectionError, BrokenPipeError):
             return None
-        except (OSError, Broken) as error:
+        except OSError as error:
             raise lost(str(error)) from None
         if time.monotonic() - self._heard_at > SILENCE:
             raise lost(f"it has said nothing for {SILENCE:.0f} s")
@@ -211,13 +214,16 @@ class Call:
             return None
         self._heard_at = time.monotonic()
         found: list[tuple[Kind, bytes]] = []
-        for kind, payload in self._splitter.feed(data):
-            if kind not in _FROM_SERVER:
-                raise Broken(f"a {kind.name}")
-            if kind is Kind.TAKEN:
-                self._taken(payload)
-            elif kind is not Kind.BEAT:
-                found.append((kind, payload))
+        try:
+            for kind, payload in self._splitter.feed(data):
+                if kind not in _FROM_SERVER:
+                    raise Broken(f"a {kind.name}")
+                if kind is Kind.TAKEN:
+                    self._taken(payload)
+                elif kind is not Kind.BEAT:
+                    found.append((kind, payload))
+        except Broken as error:
+            self._broken = str(error)  # what came before it counts
         return found
 
     def _taken(self, payload: bytes) -> None:
@@ -274,6 +280,10 @@ class Attendance:
 
     def __init__(self) -> None:
         self._line: socket.socket | None = None
+
+    def __del__(self) -> None:
+        if self._line is not None:
+            self._line.close()
 
     def keep(self, path: Path) -> None:
         """Be there, again if the server was started anew. Without a server there is nobody to tell."""

@@ -46,6 +46,9 @@ CLONE_SECONDS = 1_800.0
 """For all of a repository to be handed over and checked out."""
 
 _LOCALE = ("LC_ALL", "LC_CTYPE", "LC_MESSAGES", "LC_NUMERIC", "LC_TIME", "LC_COLLATE")
+LATE_SECONDS = 5.0
+"""After which a command that should have been ended over there is given up here."""
+
 _TAIL = 4_000
 _LAST_SECONDS = 5.0
 _OUT_OF_MEMORY = b"\nhive: ended for lack of memory; `work.memory` of the worker template is what there is\n"
@@ -92,11 +95,12 @@ class PodProcess:
         """Wait until it has started. Raises HiveError when it cannot, or when nobody says whether."""
         with self._state:
             self._state.wait_for(lambda: self._started or self._lost is not None, seconds)
-            if self._lost is None and not self._started:
-                self._lost = lost(f"it did not start a process within {seconds:.0f} s")
+            if self._started:
+                return
+            if self._lost is None:
+                self._lost = lost(f"it did not start a process within {seconds:g} s")
                 self._call.hang_up()
-            if self._lost is not None:
-                raise self._lost
+            raise self._lost
 
     def poll(self) -> int | None:
         """The exit status, negative for a signal, None while it runs. Raises GitError when its container is
@@ -291,7 +295,7 @@ class PodSandbox:
         Raises WorkRejected when it says more than `limit`, GitError when it takes too long.
         """
         call = self._call(run, patience)
-        deadline = time.monotonic() + timeout + 5.0  # the server counts from when it has started
+        deadline = time.monotonic() + timeout + LATE_SECONDS
         out, err = bytearray(), b""
         source = None if isinstance(given, bytes) else given.fileno()
         if isinstance(given, bytes):

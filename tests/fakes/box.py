@@ -1,0 +1,66 @@
+"""The server of an agent's container as a process of this machine: PID 1 of a PID namespace, as in a pod."""
+
+from __future__ import annotations
+
+import functools
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from tests.waiting import until
+
+MODULE = "backends.clusters.kubernetes.box.server"
+
+
+class Box:
+    """A container's worth of processes: `work` is its work tree, `socket` where its server listens."""
+
+    def __init__(self, folder: Path, variables: Mapping[str, str] | None = None) -> None:
+        self.folder = folder
+        self.socket = folder / "share" / "box.sock"
+        self.work = folder / "the wörk" / "tree"
+        self.said = folder / "server.log"
+        self.socket.parent.mkdir(parents=True, exist_ok=True)
+        env = {"PATH": os.environ["PATH"], "HOME": str(self.work.parent), **(variables or {})}
+        command = (
+            sys.executable,
+            "-P",
+            "-m",
+            MODULE,
+            "--socket",
+            str(self.socket),
+            "--workdir",
+            str(self.work),
+        )
+        with self.said.open("ab") as said:
+            # Whoever ends `unshare` ends all that is in the namespace.
+            self.process = subprocess.Popen((*_unshare(), *command), env=env, stderr=said)
+        until(lambda: self.socket.exists() or self.process.poll() is not None, what="a listening server")
+        assert self.process.poll() is None, self.said.read_text(encoding="utf-8")
+
+    @property
+    def server(self) -> int:
+        """The server's process id, as this machine counts."""
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
+        return int(children.read_text(encoding="ascii").split()[0])
+
+    def close(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+
+@functools.cache
+def why_not() -> str | None:
+    """Why this machine cannot have one; None if it can."""
+    if sys.platform != "linux" or shutil.which("unshare") is None:
+        return "PID namespaces need Linux and unshare"
+    tried = subprocess.run((*_unshare(), "true"), capture_output=True, check=False)
+    return f"no PID namespace here: {tried.stderr.decode().strip()}" if tried.returncode else None
+
+
+def _unshare() -> tuple[str, ...]:
+    own = () if os.geteuid() == 0 else ("--user", "--map-root-user")
+    return ("unshare", *own, "--pid", "--fork", "--kill-child", "--mount-proc")
