@@ -16,7 +16,10 @@ if TYPE_CHECKING:
     from hive_tui.core.setup import ClusterSetup, ForgeSetup
 
 BUILT_IN: dict[str, dict[str, str]] = {
-    "hive.clusters": {"local": "backends.clusters.local:LocalCluster"},
+    "hive.clusters": {
+        "kubernetes": "backends.clusters.kubernetes:KubernetesCluster",
+        "local": "backends.clusters.local:LocalCluster",
+    },
     "hive.forges": {
         "github": "backends.forges.github:GitHubForge",
         "local": "backends.forges.local:LocalForge",

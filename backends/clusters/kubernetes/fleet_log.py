@@ -43,7 +43,7 @@ def of(found: EventObject) -> Event | None:
     )
 
 
-def record(api: Api, fleet: str, uid: str, event: Event) -> None:
+def record(api: Api, fleet: str, event: Event) -> None:
     """Append a line. The same line of the same moment is written once."""
     text = clean(event.text, limit=MAX_MESSAGE // _SHORTEST)
     stored = msgspec.json.encode(msgspec.structs.replace(event, seq=0, text=text))
@@ -52,7 +52,7 @@ def record(api: Api, fleet: str, uid: str, event: Event) -> None:
     if event.run is not None:
         about |= {"kind": "AgentRun", "name": event.run}
     else:
-        about |= {"kind": "Fleet", "name": fleet, "uid": uid}
+        about |= {"kind": "Fleet", "name": fleet}
     labels = {FLEET_LABEL: fleet} | ({RUN_LABEL: event.run} if event.run is not None else {})
     second = moment.strftime("%Y-%m-%dT%H:%M:%SZ")
     body = {

@@ -85,6 +85,11 @@ def made(api: Api, context: BackendContext) -> FleetRecord:
         return of(api.get(FLEETS, context.fleet, FleetObject))
 
 
+def identity(api: Api, context: BackendContext) -> str:
+    """Sixteen digits of the uid that the cluster gave the fleet."""
+    return made(api, context).uid.replace("-", "").lower()[:16]
+
+
 def item(
     context: BackendContext,
     record: FleetRecord,

@@ -15,7 +15,7 @@ import msgspec
 from backends import typed
 from backends.clusters.kubernetes import camel, claims, evidence, fleet_object, run_status, schema, signs
 from backends.clusters.kubernetes import job as jobs
-from backends.clusters.kubernetes.api import AGENT_RUNS, JOBS, Api
+from backends.clusters.kubernetes.api import AGENT_RUNS, JOBS, PODS, Api
 from backends.clusters.kubernetes.errors import AlreadyExists, Conflict, Forbidden
 from backends.clusters.kubernetes.evidence import Signs
 from backends.clusters.kubernetes.objects import (
@@ -27,6 +27,7 @@ from backends.clusters.kubernetes.objects import (
     AgentRunStatus,
     JobObject,
     KubeObject,
+    PodObject,
     slot_of,
     template_of,
 )
@@ -217,6 +218,19 @@ def _conclude(api: Api, found: Found, stopped: Actor | None, seen: Signs) -> Non
     else:
         end(api, found, Phase.LOST, cause.words, evidence=f"it was {found.status.phase.value}")
     _remove_jobs(api, found, seen)
+
+
+def release_slot(api: Api, context: BackendContext, run: RunId) -> None:
+    """Take a run out of its slot, unless it is queued or something of it still runs: a slot is a pod."""
+    found = claims.find_run(api, context.fleet, run)
+    if found is not None:
+        if camel.decode(found.status, AgentRunStatus).phase is Phase.QUEUED:
+            return
+        now = datetime.now(UTC)
+        pods = api.list(PODS, PodObject, labels=f"{RUN_LABEL}={run}").items
+        if any(not evidence.over(pod, now) for pod in pods):
+            return
+    fleet_object.release_slot(api, context, run)
 
 
 def control(
