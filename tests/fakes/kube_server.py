@@ -9,6 +9,7 @@ import contextlib
 import gzip
 import json
 import socket
+import ssl
 import threading
 import time
 from collections import defaultdict, deque
@@ -116,6 +117,11 @@ class KubeServer:
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
         self._thread.start()
+
+    def encrypt(self, context: ssl.SSLContext) -> None:
+        """Speak TLS from now on."""
+        self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
+        self.url = self.url.replace("http:", "https:")
 
     def on(self, path: str, *answers: Answer, always: Answer | None = None) -> None:
         """Answer this path so, one after the other, then `always`; a watch's path ends with `?watch`."""

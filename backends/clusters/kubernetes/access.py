@@ -147,7 +147,9 @@ class _Chosen:
             merger: Any = KubeConfigMerger  # has no types
             merged: KubeConfigMerger = merger(ENV_KUBECONFIG_PATH_SEPARATOR.join(full))
         except OSError as error:
-            raise ConfigError(f"{self._files} cannot be read: {error.strerror}.") from None
+            raise ConfigError(
+                f"{self._files} cannot be read: {error.strerror}.", "Make it readable for yourself."
+            ) from None
         except (
             ConfigException,
             yaml.YAMLError,

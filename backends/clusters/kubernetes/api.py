@@ -321,7 +321,9 @@ class Api:
         backoff = tenacity.wait_random_exponential(multiplier=0.25, max=5.0)
 
         def worth_it(error: BaseException) -> bool:
-            return isinstance(error, errors.Unreachable) and (repeatable or not error.reached)
+            if not isinstance(error, errors.Unreachable) or isinstance(error, errors.Untrusted):
+                return False
+            return repeatable or not error.reached
 
         def wait(state: tenacity.RetryCallState) -> float:
             error = state.outcome.exception() if state.outcome is not None else None

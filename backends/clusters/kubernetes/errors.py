@@ -73,6 +73,10 @@ class Unreachable(SourceError):
         self.reached = reached
 
 
+class Untrusted(Unreachable):
+    """One of the two is not who the other expects: nothing that passes by itself."""
+
+
 class Silent(Unreachable):
     """A stream has said nothing for so long that its connection may be dead."""
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import urllib3
 import urllib3.exceptions as broken
 
-from backends.clusters.kubernetes.errors import Silent, Unreachable
+from backends.clusters.kubernetes.errors import Silent, Unreachable, Untrusted
 from hive_tui import __version__
 from hive_tui.core.text import clean_line
 
@@ -200,11 +200,7 @@ def trouble(error: Exception, server: str) -> Unreachable:
         cause = cause.original_error
     through = " through the proxy" if isinstance(error, broken.ProxyError) else ""
     if isinstance(cause, broken.SSLError):
-        return Unreachable(
-            f"{server} is not who your kubeconfig expects{through} ({_words(cause)}).",
-            "Check `server` and `certificate-authority` there, and whether `kubectl get namespaces` works.",
-            reached=False,
-        )
+        return _untrusted(server + through, _words(cause))
     if isinstance(cause, broken.NameResolutionError):
         return Unreachable(f"{server} cannot be found{through}: its name is unknown.", reached=False)
     if isinstance(cause, broken.ConnectTimeoutError):  # NewConnectionError is one of them
@@ -214,6 +210,17 @@ def trouble(error: Exception, server: str) -> Unreachable:
         return Unreachable(f"{server} has stopped answering{through}.")
     reached = not isinstance(error, broken.ProxyError)
     return Unreachable(f"The connection to {server} broke{through} ({_words(cause)}).", reached=reached)
+
+
+def _untrusted(server: str, words: str) -> Untrusted:
+    if "ALERT" in words:
+        what = f"{server} does not accept the certificate of your kubeconfig ({words})."
+    elif "PEM" in words or "KEY_VALUES" in words:
+        what = f"A certificate or key of your kubeconfig cannot be used ({words})."
+    else:
+        what = f"{server} is not who your kubeconfig expects ({words})."
+    hint = "Check the certificates and `server` there, and whether `kubectl get namespaces` works."
+    return Untrusted(what, hint, reached=False)
 
 
 def _words(error: BaseException) -> str:
