@@ -248,6 +248,11 @@ class Terminal:
         fields = Path(f"/proc/{self._pid}/stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
+    def resident(self) -> float:
+        """Megabytes of memory that it uses."""
+        pages = int(Path(f"/proc/{self._pid}/statm").read_text().split()[1])
+        return round(pages * os.sysconf("SC_PAGE_SIZE") / 1_000_000, 1)
+
 
 @contextmanager
 def console(load: Load, module: str = "tests.bench._busy") -> Iterator[tuple[Terminal, Path]]:

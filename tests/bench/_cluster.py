@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import pty
+import struct
+import subprocess
 import tempfile
+import termios
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -35,8 +40,11 @@ from hive_tui.core.ports import AgentJob, BackendContext, Cluster, Job, RepoJob
 from hive_tui.core.settings import FleetSettings
 from hive_tui.core.worker_template import KubernetesSettings
 from tests import builders as b
+from tests.bench._busy import SIZE, Terminal
+from tests.bench._startup import hive
 from tests.cluster.conftest import apply_crds
 from tests.cluster.kube import Kube, Namespace
+from tests.fakes.repository import Repository
 
 FLEET = "bench"
 REPO = RepoName("kay/shop")
@@ -63,10 +71,14 @@ def namespace() -> Iterator[Namespace]:
 
 
 class ObjectFleet:
-    """A fleet `bench` with that many runs at work, each with a pod that no scheduler cares for."""
+    """A fleet `bench` with that many runs at work, each with a pod that no scheduler cares for; or with one
+    that really prints what `prints` (a Python program) says, by a real image."""
 
-    def __init__(self, namespace: Namespace, runs: int) -> None:
+    def __init__(
+        self, namespace: Namespace, runs: int, *, image: str = "nothing", prints: str | None = None
+    ) -> None:
         self.namespace, self.slots = namespace, runs
+        self._image, self._prints = image, prints
         self.api: Api = connect(namespace.settings())
         self.runs = [run(number) for number in range(1, runs + 1)]
         cluster = plugins.cluster("kubernetes", self.context(namespace.folder, namespace.kubeconfig))
@@ -88,8 +100,11 @@ class ObjectFleet:
         """A HIVE_HOME of somebody whose fleet it is."""
         path = folder / "config" / "config.yaml"
         path.parent.mkdir(parents=True)
+        Repository(folder / "shop")
         plain = {"kubeconfig": str(kubeconfig), "namespace": self.namespace.name}
-        fleets = {FLEET: {"cluster": "kubernetes", "slots": self.slots, "kubernetes": plain}}
+        repos = [{"name": REPO, "path": str(folder / "shop")}]
+        fleet = {"cluster": "kubernetes", "slots": self.slots, "kubernetes": plain, "repos": repos}
+        fleets = {FLEET: fleet}
         path.write_text(yaml.safe_dump({"user": "kay", "current": FLEET, "fleets": fleets}))
         os.utime(path, (1_700_000_000, 1_700_000_000))  # so that what was read of it is kept
         return folder
@@ -109,9 +124,11 @@ class ObjectFleet:
         cluster.create_run(job)
 
     def _work(self, spec: RunSpec) -> None:
-        pod = self.api.create(PODS, _pod(spec.id), PodObject)
+        pod = self.api.create(PODS, self._pod(spec.id), PodObject)
         claim = PodClaim(pod.metadata.name, pod.metadata.uid)
         self.report(spec.id, 1, AgentRunStatus(phase=Phase.WORKING, pod=claim, starts=1))
+        if self._prints is not None:
+            return
         running = {"state": {"running": {"startedAt": _now()}}, "ready": True, "restartCount": 0}
         status = {
             "phase": "Running",
@@ -120,6 +137,31 @@ class ObjectFleet:
             "containerStatuses": [_container(RUNNER, running)],
         }
         self.api.patch(PODS, spec.id, {"status": status}, KubeObject, sub="status")
+
+    def _pod(self, name: RunId) -> dict[str, Any]:
+        safe: dict[str, Any] = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
+        box = {"image": self._image, "securityContext": safe}
+        boxes = [{"name": each, "restartPolicy": "Always", **box} for each in (WORK, JUDGE)]
+        runner: dict[str, Any] = {"name": RUNNER, **box}
+        if self._prints is not None:
+            boxes, runner = [], {**runner, "command": ["python3", "-c", self._prints]}
+        return {
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "metadata": {"name": name, "labels": {FLEET_LABEL: FLEET, RUN_LABEL: name}},
+            "spec": {
+                "schedulerName": "nobody" if self._prints is None else "default-scheduler",
+                "restartPolicy": "Never",
+                "terminationGracePeriodSeconds": 1,
+                "securityContext": {
+                    "runAsNonRoot": True,
+                    "runAsUser": 1000,
+                    "seccompProfile": {"type": "RuntimeDefault"},
+                },
+                "initContainers": boxes,
+                "containers": [runner],
+            },
+        }
 
     def report(self, run: RunId, number: int, status: AgentRunStatus | None = None) -> None:
         """What a runner writes after every few events."""
@@ -141,33 +183,30 @@ class ObjectFleet:
         self.api.close()
 
 
+@contextmanager
+def terminal(home: Path) -> Iterator[Terminal]:
+    """`hive top` of that home in a terminal of its own."""
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", *SIZE, 0, 0))
+    environ = {**os.environ, "TERM": "xterm-256color", "COLORTERM": "truecolor", "HIVE_HOME": str(home)}
+    process = subprocess.Popen(
+        [*hive(), "top"], stdin=theirs, stdout=theirs, stderr=theirs, env=environ, start_new_session=True
+    )
+    os.close(theirs)
+    try:
+        yield Terminal(process, ours)
+    finally:
+        process.kill()
+        process.wait()
+        os.close(ours)
+
+
 AGENT = AgentJob(b.CLAUDE, "claude")
 
 
 def run(number: int) -> RunSpec:
     made = b.run(number, repo=REPO, worker=WorkerName(f"claude-{number}"))
     return msgspec.structs.replace(made.spec, created_at=datetime.now(UTC), title=f"Mend thing {number}")
-
-
-def _pod(name: RunId) -> dict[str, Any]:
-    safe = {
-        "allowPrivilegeEscalation": False,
-        "capabilities": {"drop": ["ALL"]},
-        "runAsNonRoot": True,
-        "seccompProfile": {"type": "RuntimeDefault"},
-    }
-    box = {"image": "nothing", "securityContext": safe}
-    return {
-        "apiVersion": "v1",
-        "kind": "Pod",
-        "metadata": {"name": name, "labels": {FLEET_LABEL: FLEET, RUN_LABEL: name}},
-        "spec": {
-            "schedulerName": "nobody",
-            "restartPolicy": "Never",
-            "initContainers": [{"name": each, "restartPolicy": "Always", **box} for each in (WORK, JUDGE)],
-            "containers": [{"name": RUNNER, **box}],
-        },
-    }
 
 
 def _container(name: str, state: dict[str, Any]) -> dict[str, Any]:

@@ -62,6 +62,7 @@ async def _live() -> dict[str, Any]:
         "start_mb": settled[0][0],
         "end_mb": settled[-1][0],
         "max_mb": max(megabytes for megabytes, _, _ in seen),
+        "by_hour_mb": [megabytes for megabytes, _, _ in seen[6::6]],
         "ratio_end_to_start": round(settled[-1][0] / settled[0][0], 3),
         "threads": [settled[0][1], settled[-1][1], max(threads for _, threads, _ in seen)],
         "files": [settled[0][2], settled[-1][2], max(files for _, _, files in seen)],

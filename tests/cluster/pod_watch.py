@@ -1,50 +1,69 @@
-"""Every pod of a namespace, also those that are gone again when one looks."""
+"""Every object of a kind that ever was in a namespace, also those that are gone again when one looks."""
 
 from __future__ import annotations
 
 import json
 import subprocess
 import threading
+import time
+from typing import Any
 
 from backends.clusters.kubernetes.objects import RUN_LABEL
 from tests.cluster.kube import Namespace
 
 
-class PodWatch:
-    """How many pods there were at once, seen by a watch of its own."""
+class Arrivals:
+    """Watches while the `with` block lasts."""
 
-    def __init__(self, namespace: Namespace) -> None:
-        self.most = 0
-        self.pods: dict[str, set[str]] = {}
-        """Names of all the pods that a run ever had."""
-        command = ["kubectl", f"--kubeconfig={namespace.kubeconfig}", f"--namespace={namespace.name}"]
-        command += ["get", "pods", "--watch", "--output-watch-events", "-o", "json"]
-        self._process = subprocess.Popen(command, stdout=subprocess.PIPE)
-        self._thread = threading.Thread(target=self._count, daemon=True)
+    def __init__(self, namespace: Namespace, kind: str) -> None:
+        self.first: dict[str, tuple[Any, float]] = {}
+        """By uid: each object as it was when it was first heard of, and when that was (monotonic)."""
+        self._command = ["kubectl", f"--kubeconfig={namespace.kubeconfig}", f"--namespace={namespace.name}"]
+        self._command += ["get", kind, "--watch", "--output-watch-events", "-o", "json"]
+        self._thread = threading.Thread(target=self._listen, daemon=True)
+
+    def __enter__(self) -> Any:
+        self._process = subprocess.Popen(self._command, stdout=subprocess.PIPE)
         self._thread.start()
-
-    def _count(self) -> None:
-        assert self._process.stdout is not None
-        alive: set[str] = set()
-        text = ""
-        decoder = json.JSONDecoder()
-        for line in self._process.stdout:
-            text += line.decode()
-            try:
-                event, end = decoder.raw_decode(text)
-            except ValueError:
-                continue  # the object goes on in the next line
-            text = text[end:].lstrip()
-            name = event["object"]["metadata"]["name"]
-            over = event["type"] == "DELETED" or event["object"]["status"]["phase"] in ("Succeeded", "Failed")
-            (alive.discard if over else alive.add)(name)
-            self.pods.setdefault(event["object"]["metadata"]["labels"][RUN_LABEL], set()).add(name)
-            self.most = max(self.most, len(alive))
-
-    def __enter__(self) -> PodWatch:
         return self
 
     def __exit__(self, *_: object) -> None:
         self._process.kill()
         self._thread.join()
         self._process.communicate()
+
+    def hear(self, event: Any) -> None:
+        """One change: `type` and `object`."""
+        self.first.setdefault(event["object"]["metadata"]["uid"], (event["object"], time.monotonic()))
+
+    def _listen(self) -> None:
+        assert self._process.stdout is not None
+        text, decoder = "", json.JSONDecoder()
+        for line in self._process.stdout:
+            text += line.decode()
+            if line.rstrip() != b"}":
+                continue  # the object goes on
+            event, end = decoder.raw_decode(text)
+            text = text[end:].lstrip()
+            self.hear(event)
+
+
+class PodWatch(Arrivals):
+    """The pods of runs."""
+
+    def __init__(self, namespace: Namespace) -> None:
+        super().__init__(namespace, "pods")
+        self.most = 0
+        """How many there were at once."""
+        self.pods: dict[str, set[str]] = {}
+        """Names of all the pods that a run ever had."""
+        self._alive: set[str] = set()
+
+    def hear(self, event: Any) -> None:
+        super().hear(event)
+        pod = event["object"]
+        name = pod["metadata"]["name"]
+        over = event["type"] == "DELETED" or pod["status"]["phase"] in ("Succeeded", "Failed")
+        (self._alive.discard if over else self._alive.add)(name)
+        self.pods.setdefault(pod["metadata"]["labels"][RUN_LABEL], set()).add(name)
+        self.most = max(self.most, len(self._alive))

@@ -53,7 +53,7 @@ def assert_whole(shop: PodShop, issue: int, ticks: int) -> None:
     assert run["phase"] == "succeeded", run
     assert shop.run(issue, 2) is None
     lines = [json.loads(line) for line in shop.hive("logs", str(issue), "-o", "json").splitlines()]
-    assert [line["seq"] for line in lines] == list(range(1, len(lines) + 1))
+    assert [line["n"] for line in lines] == list(range(1, len(lines) + 1))
     said = json.dumps(lines)
     assert [number for number in range(ticks) if f'"tick {number}"' not in said] == []
     assert shop.show(f"hive/issue-{issue}-a1", "done.txt") == "yes\n"

@@ -69,7 +69,7 @@ def assert_every_log_is_whole(shop: PodShop, numbers: list[int]) -> None:
     """The log of an ended pod has everything, with numbers that leave nothing out."""
     for number in numbers:
         lines = [json.loads(line) for line in shop.hive("logs", str(number), "-o", "json").splitlines()]
-        seqs = [line["seq"] for line in lines]
-        assert seqs == list(range(1, len(seqs) + 1))
+        numbered = [line["n"] for line in lines]
+        assert numbered == list(range(1, len(numbered) + 1))
         assert any("Leave a note" in json.dumps(line) for line in lines)
         assert "succeeded" in json.dumps(lines[-1])
