@@ -24,14 +24,17 @@ def run() -> dict[str, Any]:
     try:
         if not host:
             raise NoCluster("HIVE_TEST_HOST does not say under which address pods reach this machine")
-        with namespace() as space, tempfile.TemporaryDirectory() as folder:
-            with GitHub(Path(folder, "github"), address=host) as github:
-                stalling = {f"issue-{number}": scenario(work) for number in range(1, KILLS + 1)}
-                shop = PodShop(Path(folder, "shop"), github, space, image, slots=KILLS, scenarios=stalling)
-                try:
-                    return _measure(shop)
-                finally:
-                    shop.close()
+        with (
+            namespace() as space,
+            tempfile.TemporaryDirectory() as folder,
+            GitHub(Path(folder, "github"), address=host) as github,
+        ):
+            stalling = {f"issue-{number}": scenario(work) for number in range(1, KILLS + 1)}
+            shop = PodShop(Path(folder, "shop"), github, space, image, slots=KILLS, scenarios=stalling)
+            try:
+                return _measure(shop)
+            finally:
+                shop.close()
     except NoCluster as error:
         return {"bench": "kubernetes_kill", "skipped": str(error)}
 

@@ -1,4 +1,4 @@
-"""From a claim in the cluster to the pod that works on it, of a dispatcher that starts runs one after the other.
+"""From a claim in the cluster to the pod that works on it, of a dispatcher that starts one run after another.
 
 Both moments are those at which a watch of somebody else's heard of the object.
 """
@@ -27,13 +27,16 @@ def run() -> dict[str, Any]:
     try:
         if not host:
             raise NoCluster("HIVE_TEST_HOST does not say under which address pods reach this machine")
-        with namespace() as space, tempfile.TemporaryDirectory() as folder:
-            with GitHub(Path(folder, "github"), address=host) as github:
-                shop = PodShop(Path(folder, "shop"), github, space, image, slots=4)
-                try:
-                    return _measure(shop)
-                finally:
-                    shop.close()
+        with (
+            namespace() as space,
+            tempfile.TemporaryDirectory() as folder,
+            GitHub(Path(folder, "github"), address=host) as github,
+        ):
+            shop = PodShop(Path(folder, "shop"), github, space, image, slots=4)
+            try:
+                return _measure(shop)
+            finally:
+                shop.close()
     except NoCluster as error:
         return {"bench": "kubernetes_start", "skipped": str(error)}
 
