@@ -12,7 +12,9 @@ from pathlib import Path
 import click
 
 from hive_tui import plugins
+from hive_tui.cli import doctor_cluster
 from hive_tui.cli.common import Session, global_options, output_option, pass_session
+from hive_tui.core import text
 from hive_tui.core.errors import HiveError
 from hive_tui.core.findings import Finding, State, broken, failed, ok, warning
 from hive_tui.core.model import DispatcherState
@@ -20,7 +22,8 @@ from hive_tui.core.settings import RepoSettings
 from hive_tui.core.sources import FORGE
 from hive_tui.core.store import Snapshot
 from hive_tui.core.text import age, plural
-from hive_tui.detached import LOG, ensure_dispatcher
+from hive_tui.detached import LOG, elsewhere, ensure_dispatcher
+from hive_tui.fleet import LOCAL
 from hive_tui.system import git
 
 LITTLE_SPACE, NO_SPACE = 2_000_000_000, 200_000_000
@@ -32,7 +35,7 @@ CLOCK_TOLERANCE = timedelta(minutes=2)
 _MARKS = {State.OK: ("✓", "green"), State.WARNING: ("!", "yellow"), State.BROKEN: ("✗", "red")}
 
 
-@click.command("doctor")
+@click.command("doctor", epilog="Example: `hive doctor`, or `hive --fleet work doctor -o json`.")
 @click.option("--fix", is_flag=True, help="Repair what can be repaired without a decision of yours.")
 @global_options
 @output_option
@@ -41,7 +44,8 @@ _MARKS = {State.OK: ("✓", "green"), State.WARNING: ("!", "yellow"), State.BROK
 def doctor_command(session: Session, ctx: click.Context, fix: bool) -> None:
     """Check git, the configuration, the agents, the data folder, the fleet and its dispatcher.
 
-    Exits 1 when something is broken; a warning is not.
+    On a Kubernetes fleet also the way to the cluster, what runs need there, and what you may do. Exits 1
+    when something is broken; a warning is not.
     """
     if fix:
         session.require_writable()
@@ -85,6 +89,7 @@ def _examine(session: Session) -> Iterator[Finding]:
     yield from _data_folder(session)
     if found_git.state is State.OK:  # without it nothing true can be said of a repository
         yield from _repositories(session)
+    yield from doctor_cluster.examine(session)
     yield from _fleet(session)
 
 
@@ -120,6 +125,10 @@ def _keys(session: Session) -> Iterator[Finding]:
 
 
 def _agents(session: Session) -> Iterator[Finding]:
+    if session.fleet_settings.cluster != LOCAL:
+        names = ", ".join(agent.name for agent in session.fleet_settings.agents)
+        yield ok("agents", f"{names}: their CLIs are where the runs are, not looked for here")
+        return
     usable = 0
     for agent in session.fleet_settings.agents:
         name = f"agent {agent.name}"
@@ -221,7 +230,7 @@ def _has_branch(path: Path, branch: str) -> bool:
 
 def _fleet(session: Session) -> Iterator[Finding]:
     database = session.fleet.home / "fleet.db"
-    if session.fleet_settings.cluster == "local":
+    if session.fleet_settings.cluster == LOCAL:
         if not database.exists():
             yield ok("database", "none yet: it is made when it is needed")
             return
@@ -233,6 +242,8 @@ def _fleet(session: Session) -> Iterator[Finding]:
             if source.name == FORGE and session.fleet_settings.forge != "local":
                 fix = f"`hive dispatch` tries again at once. {fix}"
             yield broken(source.name, source.why or source.state.value, fix)
+    if snapshot.fleet is not None:
+        yield from doctor_cluster.size(snapshot.fleet)
     yield from _dispatcher(session, snapshot)
     yield _clock(snapshot, datetime.now(UTC))
 
@@ -263,10 +274,17 @@ def _dispatcher(session: Session, snapshot: Snapshot) -> Iterator[Finding]:
         return
     state = snapshot.fleet.dispatcher
     if state.state is DispatcherState.RUNNING:
-        yield ok("dispatcher", f"running, pid {state.pid}")
+        where = f" on {text.clean_line(state.host)}" if elsewhere(state) and state.host else ""
+        yield ok("dispatcher", f"running{where}, pid {state.pid}")
     elif state.state is DispatcherState.DEAD:
         yield warning(
             "dispatcher", "ended without saying so", "`hive dispatcher start`; it goes on where it was."
+        )
+    elif session.fleet_settings.cluster != LOCAL:
+        yield warning(
+            "dispatcher",
+            f"{state.state.value}: nothing is started",
+            "`hive dispatcher start` on the machine that shall do it.",
         )
     else:
         yield ok("dispatcher", f"{state.state.value}; `hive dispatcher start` or `hive top` starts it")
@@ -296,6 +314,8 @@ def _repair(session: Session) -> Iterator[str]:
             yield f"Made {folders.data}."
         except OSError:
             return  # reported by the check
+    if session.fleet_settings.cluster != LOCAL:
+        return  # on which machine its dispatcher runs, only a person can say
     snapshot = session.snapshot()
     if snapshot.fleet is not None and snapshot.fleet.dispatcher.state is DispatcherState.DEAD:
         config = Path(session.config_option) if session.config_option else None

@@ -1,5 +1,5 @@
 """What setting a fleet up asks of a tracker on a network (`init`, `doctor`, `labels sync`) and of a cluster
-of several machines (`deploy`)."""
+of several machines (`deploy`, `doctor`)."""
 
 from __future__ import annotations
 
@@ -97,6 +97,11 @@ class ClusterSetup(Protocol):
         """Bring what runs need into the cluster, part by part: one that fails does not stop the others.
         Raises SourceError when the cluster cannot be reached, UsageError and Refused for a namespace that
         cannot be meant."""
+        ...
+
+    def examine(self) -> Iterator[Finding]:
+        """Look at the cluster and at what the fleet's runs need there. Raises nothing of a cluster's
+        trouble."""
         ...
 
     def close(self) -> None: ...

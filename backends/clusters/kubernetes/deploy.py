@@ -8,12 +8,13 @@ from typing import Any
 
 import msgspec
 
-from backends.clusters.kubernetes import access, manifests, schema
+from backends.clusters.kubernetes import access, examination, manifests, schema
 from backends.clusters.kubernetes.api import CRDS, NAMESPACES, SERVICE_ACCOUNTS, Resource
 from backends.clusters.kubernetes.errors import Conflict, NotFound
 from backends.clusters.kubernetes.manifests import Manifest
 from backends.clusters.kubernetes.objects import KubeCondition
 from hive_tui.core.errors import HiveError, Refused, SourceError, UsageError
+from hive_tui.core.findings import Finding
 from hive_tui.core.ports import BackendContext
 from hive_tui.core.setup import Deployed, Outcome
 
@@ -55,6 +56,7 @@ class KubernetesSetup:
     """See `core.setup.ClusterSetup`."""
 
     def __init__(self, context: BackendContext) -> None:
+        self._context = context
         self._api = access.connect(context.settings.kubernetes)
         self._named = context.settings.kubernetes.namespace is not None
 
@@ -79,6 +81,9 @@ class KubernetesSetup:
             yield from (Deployed(_called(each), Outcome.CREATED) for each in inside)
         else:
             yield from (self._part(each, dry_run) for each in inside)
+
+    def examine(self) -> Iterator[Finding]:
+        return examination.examine(self._api, self._context)
 
     def close(self) -> None:
         self._api.close()

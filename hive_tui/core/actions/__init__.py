@@ -16,6 +16,7 @@ from collections.abc import Sequence
 
 from hive_tui.core.actions import fleet, issues, pulls, runs, views, work
 from hive_tui.core.actions.base import (
+    ASK_FOR_RIGHTS,
     BULK,
     READ_ONLY,
     Action,
@@ -99,6 +100,7 @@ def with_key(
 
 
 __all__ = [
+    "ASK_FOR_RIGHTS",
     "BULK",
     "LEASE",
     "READ_ONLY",
