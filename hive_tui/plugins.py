@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 BUILT_IN: dict[str, dict[str, str]] = {
     "hive.clusters": {
-        "kubernetes": "backends.clusters.kubernetes:KubernetesCluster",
+        "kubernetes": "backends.clusters.kubernetes.cluster:KubernetesCluster",
         "local": "backends.clusters.local:LocalCluster",
     },
     "hive.forges": {
