@@ -31,6 +31,7 @@ from backends.clusters.kubernetes.objects import (
 from hive_tui.core.errors import UsageError
 from hive_tui.core.events import LogLine, Note, Raw
 from hive_tui.core.ids import RunId
+from hive_tui.core.model import Phase
 from hive_tui.core.text import clean
 
 if TYPE_CHECKING:
@@ -173,7 +174,7 @@ class _Reader:
                 known = True
                 status = camel.decode(run.status, AgentRunStatus)
                 final = status.phase.final
-                running = self._read_pods()
+                running = self._read_pods(_at_work(status))
                 if not self._follow or (final and (not running or failures >= GIVEN_UP)):
                     self._finish(status, running)
                     return
@@ -189,12 +190,16 @@ class _Reader:
             if failures:
                 self._over.wait(min(PAUSES[1], PAUSES[0] * 2 ** min(failures - 1, 10)))
 
-    def _read_pods(self) -> bool:
-        """Read what pods have to say, the oldest first; True while one of them may say more."""
+    def _read_pods(self, at_work: bool) -> bool:
+        """Read what pods have to say, the oldest first; True while one of them may say more soon."""
         running = False
         for pod in _pods(self._api, self._run):
+            if pod.metadata.uid in self._read_out:
+                continue
             state = _container(pod, RUNNER)
-            if pod.metadata.uid in self._read_out or state is None or state.state.waiting is not None:
+            if state is None or state.state.waiting is not None:
+                # A runner that is at work is seen as such only when its node has said so.
+                running |= at_work and pod.status.phase == "Pending"
                 continue
             self._pod(pod, whole=pod.metadata.uid != self._from)
             if state.state.terminated is not None or pod.metadata.uid in self._gone:
@@ -284,6 +289,10 @@ class _Reader:
             self._last = last
             self._lines.append(LogLine(last, at, said))
             self._changed.notify_all()
+
+
+def _at_work(status: AgentRunStatus) -> bool:
+    return not (status.phase.final or status.parked or status.phase is Phase.QUEUED)
 
 
 def _pods(api: Api, run: RunId) -> list[PodObject]:
