@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -48,7 +50,9 @@ class Box:
         return int(children.read_text(encoding="ascii").split()[0])
 
     def close(self) -> None:
-        self.process.kill()
+        """Every process in there is gone after it."""
+        with contextlib.suppress(OSError, IndexError):
+            os.kill(self.server, signal.SIGKILL)
         self.process.wait()
 
 

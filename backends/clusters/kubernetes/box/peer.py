@@ -120,7 +120,7 @@ class Peer:
                     self.take(kind, payload)
         except (BlockingIOError, InterruptedError):
             pass
-        except (OSError, Broken, ValueError, KeyError, TypeError) as error:
+        except (OSError, Broken, ValueError, KeyError, TypeError, RecursionError) as error:
             say(f"a connection was given up: {type(error).__name__}: {error}")
             self.server.drop(self)
             return
