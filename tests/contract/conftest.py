@@ -4,47 +4,78 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Protocol
 
 import pytest
 
 from backends.clusters.local import LocalCluster
 from backends.forges.github import GitHubForge
 from backends.forges.local import LocalForge
+from hive_tui.core.events import LogLine
 from hive_tui.core.ids import AgentName, IssueKey, RepoName, RunId, WorkerName, branch_name, run_id
 from hive_tui.core.model import DISPATCHER, Claim, Fleet, Mode, Run, RunSpec
 from hive_tui.core.ports import AgentJob, BackendContext, Cluster, Forge, Job, RepoJob
 from hive_tui.core.settings import AgentSettings, FleetSettings, GitHubSettings, RepoSettings
 from hive_tui.core.sources import Listed
 from hive_tui.system import processes
+from tests.cluster.conftest import crds, image, kube, namespace  # noqa: F401 - fixtures
+from tests.contract.kubernetes_fleet import KubernetesFleet
 from tests.fakes.github import pulls
 from tests.fakes.github.server import GitHub
 from tests.fakes.repository import Repository
 
 REPO = RepoName("me/proj")
 ROOT = Path(__file__).parents[2]
+NOWHERE = "file:///nowhere"
+"""A repository that is not there, wherever a run looks for it."""
 
 
-class ClusterFixture:
+class ClusterFixture(Protocol):
     """One fleet, which any number of clients may use at once."""
+
+    patience: float
+    """Seconds within which a process has started, or ended."""
+    keeps_logs: bool
+    """What a run said stays when `gc` removes what it left behind."""
 
     def connect(self) -> Cluster:
         """Another client of the same fleet, as another process would have it."""
-        raise NotImplementedError
+        ...
+
+    def prepare(self) -> None:
+        """Have what a run's real process needs, or skip the test."""
+        ...
 
     def idle_run(self, run: RunId) -> None:
         """Start a process that is this run, and does nothing until it is told to stop."""
-        raise NotImplementedError
+        ...
 
     def murder(self, run: RunId) -> None:
         """End that process without a last word."""
-        raise NotImplementedError
+        ...
+
+    def append(self, run: RunId, lines: Sequence[LogLine]) -> None:
+        """Write to the run's event log, as its runner would."""
+        ...
+
+    def leave(self, run: RunId) -> None:
+        """Leave behind what a run that was at work leaves, as far as `idle_run` did not."""
+        ...
+
+    def left(self, run: RunId) -> bool:
+        """Whether what `gc` removes is still there."""
+        ...
+
+    def close(self) -> None: ...
 
 
-class LocalClusterFixture(ClusterFixture):
+class LocalClusterFixture:
+    patience = 15.0
+    keeps_logs = True
+
     def __init__(self, home: Path) -> None:
         self.home = home
         agents = (AgentSettings(AgentName("claude")), AgentSettings(AgentName("codex")))
@@ -56,8 +87,11 @@ class LocalClusterFixture(ClusterFixture):
         self._clusters.append(LocalCluster(self.context))
         return self._clusters[-1]
 
+    def prepare(self) -> None:
+        """This machine has it."""
+
     def idle_run(self, run: RunId) -> None:
-        command = [sys.executable, "-m", "tests.fakes.idle_runner", str(self.home), run]
+        command = [sys.executable, "-m", "tests.fakes.idle_runner", "local", str(self.home), run]
         self._runners[run] = runner = subprocess.Popen(command, stdout=subprocess.PIPE, cwd=ROOT)
         assert runner.stdout is not None
         assert runner.stdout.readline() == b"ready\n"
@@ -65,6 +99,20 @@ class LocalClusterFixture(ClusterFixture):
     def murder(self, run: RunId) -> None:
         self._runners[run].kill()
         self._runners[run].wait()
+
+    def append(self, run: RunId, lines: Sequence[LogLine]) -> None:
+        self._clusters[0].host(run).append(lines)
+
+    def leave(self, run: RunId) -> None:
+        work = self._work(run)
+        (work / "deep").mkdir(parents=True)
+        (work / "deep" / "file").write_text("x")
+
+    def left(self, run: RunId) -> bool:
+        return self._work(run).exists()
+
+    def _work(self, run: RunId) -> Path:
+        return self._clusters[0].host(run).home / "work"
 
     def close(self) -> None:
         for runner in self._runners.values():
@@ -80,9 +128,15 @@ class LocalClusterFixture(ClusterFixture):
             cluster.close()
 
 
-@pytest.fixture(params=["local"])
+@pytest.fixture(params=["local", "kubernetes"])
 def fleet(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[ClusterFixture]:
-    fixture = {"local": LocalClusterFixture}[request.param](tmp_path / "fleet")
+    home = tmp_path / "fleet"
+    fixture: ClusterFixture
+    if request.param == "local":
+        fixture = LocalClusterFixture(home)
+    else:
+        namespace = request.getfixturevalue("namespace")
+        fixture = KubernetesFleet(namespace, home, lambda: request.getfixturevalue("image"))
     yield fixture
     fixture.close()
 
@@ -114,7 +168,7 @@ def get_run(cluster: Cluster, run: RunId) -> Run:
     return found
 
 
-def job(number: int = 1, attempt: int = 1, *, worker: str = "claude-a", source: str = "/nowhere") -> Job:
+def job(number: int = 1, attempt: int = 1, *, worker: str = "claude-a", source: str = NOWHERE) -> Job:
     spec = RunSpec(
         id=run_id("local", REPO, number, attempt),
         repo=REPO,

@@ -66,7 +66,7 @@ def cluster(context: BackendContext) -> Iterator[LocalCluster]:
 @contextmanager
 def runner(home: Path, run: RunId) -> Iterator[subprocess.Popen[bytes]]:
     """A process that is this run, until the end of the block at the latest."""
-    command = [sys.executable, "-m", "tests.fakes.idle_runner", str(home), run]
+    command = [sys.executable, "-m", "tests.fakes.idle_runner", "local", str(home), run]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, cwd=ROOT)
     assert process.stdout is not None
     assert process.stdout.readline() == b"ready\n"

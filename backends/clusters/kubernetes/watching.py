@@ -212,6 +212,7 @@ class Watcher:
         self._broken: Failed | None = None
         """As it was said last."""
         self._listed = False
+        self._reviewed = False
 
     def watch(self, emit: Emit, stop: threading.Event) -> None:
         """See `core.ports.Cluster.watch`."""
@@ -298,12 +299,16 @@ class Watcher:
                     found = _facts(api, version)
                     self._inbox.put(lambda found=found: self._picture.facts(found))  # type: ignore[misc]
                 denied = rights.review(api)
-                self._inbox.put(lambda denied=denied: self._picture.denied(denied))  # type: ignore[misc]
+                self._inbox.put(lambda denied=denied: self._take_rights(denied))  # type: ignore[misc]
             except HiveError:
                 self._forbidden.set()  # asked again, and the watches say what is wrong
             over.wait(REVIEW_SECONDS)
             while not over.is_set() and not self._forbidden.wait(LOOK_SECONDS):
                 pass
+
+    def _take_rights(self, denied: tuple[Denied, ...]) -> None:
+        self._picture.denied(denied)
+        self._reviewed = True
 
     def _take(self) -> None:
         """Whatever has come; waits a moment for something to come."""
@@ -329,7 +334,7 @@ class Watcher:
             return
         if not self._listed or self._broken is not None:
             patient = time.monotonic() < self._started + OPTIONAL_SECONDS
-            if patient and not all(mirror.settled for mirror in self._mirrors):
+            if patient and not (self._reviewed and all(mirror.settled for mirror in self._mirrors)):
                 return
             emit(self._picture.listed(now))
             self._listed, self._broken = True, None
