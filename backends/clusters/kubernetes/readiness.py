@@ -58,12 +58,22 @@ class Readiness:
     def _look(self, api: Api, source: str, remote: Remote | None) -> HiveError | None:
         try:
             spec = fleet_object.read(api, self._context).spec
-            templates = {template_of(spec, agent.name): None for agent in self._context.settings.agents}
-            for template in templates:
-                self._check_template(api, template, source, remote)
         except HiveError as error:
             return error
-        return None
+        found: HiveError | None = None
+        seen: list[WorkerTemplate] = []
+        for agent in self._context.settings.agents:
+            template = template_of(spec, agent.name)
+            if template in seen:
+                continue
+            seen.append(template)
+            try:
+                self._check_template(api, template, source, remote)
+            except HiveError as error:
+                found = found or error
+            else:
+                return None  # an agent whose pods cannot work is no reason to start none of the others
+        return found
 
     def _check_template(self, api: Api, template: WorkerTemplate, source: str, remote: Remote | None) -> None:
         fleet = self._context.fleet
