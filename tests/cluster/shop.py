@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 
@@ -15,6 +16,7 @@ from tests.fakes.github.server import GitHub
 from tests.fakes.github.state import Repository
 from tests.fakes.workshop import PLAN_AND_DONE, Workshop
 
+T = TypeVar("T")
 Steps = Sequence[Mapping[str, Any]]
 
 WORK: Steps = (
@@ -195,6 +197,20 @@ class PodShop(Workshop):
         with self.github.world.lock:
             heads = [pull.head for pull in self.repo.pulls.values()]
         assert len(heads) == len({head.rpartition("-a")[0] for head in heads}), heads
+
+    def wait(self, what: str, condition: Callable[[], T | None], seconds: float = 60.0) -> T:
+        """As everywhere, but each look takes a few calls of `hive` or kubectl: it is not looked as often, and
+        a dispatcher that ended by a mistake is not waited for."""
+        begin = time.monotonic()
+        while time.monotonic() < begin + seconds:
+            value = condition()
+            if value:
+                return value
+            log = self.fleet_home() / "dispatcher.log"
+            if log.exists() and "Traceback" in log.read_text(errors="replace"):
+                raise AssertionError(f"{what}: the dispatcher failed\n{self.story()}")
+            time.sleep(0.25)
+        raise AssertionError(f"{what} did not happen within {seconds:.0f} s\n{self.story()}")
 
     def story(self) -> str:
         said = self.namespace("get", "agentruns,jobs,pods,events", "-o", "wide", "--ignore-not-found")
