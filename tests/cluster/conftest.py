@@ -19,6 +19,7 @@ from pathlib import Path
 
 import pytest
 
+from backends.clusters.kubernetes.pace import Pace
 from hive_tui.core.worker_template import KubernetesSettings
 from tests.cluster.kube import ROOT, VIEWER, Kube, KubectlFailed, Namespace
 from tests.fakes.github.server import GitHub
@@ -146,6 +147,14 @@ def _why_not(namespace: Namespace, image: str) -> str:
 
     said = until(answer, seconds=120, what="a pod of the image")
     return "" if said == "there" else said
+
+
+@pytest.fixture(scope="module")
+def impolite() -> Iterator[None]:
+    """As many calls a second as the server takes, for tests that make thousands."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Pace, "wait", lambda self: None)
+        yield
 
 
 class Faults:

@@ -83,9 +83,6 @@ def full(kind: str) -> dict[str, Any]:
     if kind == "AgentRun":
         spec["work"]["spec"]["id"] = NAME
         status |= {"phase": "working", "settled": False}
-    for template in (spec.get("worker"), *spec.get("workers", {}).values()):
-        if template is not None:
-            template["tolerations"] = [tolerating()]
     return {
         "apiVersion": API_VERSION,
         "kind": kind,
@@ -115,16 +112,11 @@ def named(body: dict[str, Any], name: str) -> dict[str, Any]:
     return put(changed, ("spec", "work", "spec", "id"), name) if body["kind"] == "AgentRun" else changed
 
 
-def tolerating() -> dict[str, Any]:
-    """A toleration in which every field fits the others."""
-    fields = {"key": "k", "operator": "Equal", "value": "v", "effect": "NoExecute"}
-    return {**fields, "tolerationSeconds": 5}
-
-
 def _value(node: Node) -> Any:
     found = node.schema
     if "enum" in found:
-        return found["enum"][0]
+        # A toleration's effect has to fit its other fields.
+        return "NoExecute" if "NoExecute" in found["enum"] else found["enum"][0]
     match found["type"]:
         case "object" if "properties" in found:
             return {
@@ -183,17 +175,13 @@ def get(base: dict[str, Any], path: Path) -> Any:
 
 def beside(body: dict[str, Any], node: Node, value: Any) -> dict[str, Any]:
     """The object with what a value asks of its neighbours, where rules tie them together."""
+    if node.name == "spec.control.0.actor.name":
+        return put(body, (*node.path[:-1], "kind"), "run")
     if value == "Exists":
         return without(body, (*node.path[:-1], "value"))
     if node.path[-1] == "effect" and value != "NoExecute":
         return without(body, (*node.path[:-1], "tolerationSeconds"))
     return body
-
-
-def said(node: Node) -> str:
-    """How the API server names a place that it refuses; an entry of a list has a number there."""
-    parts = [f"[{each}]" if isinstance(each, int) else f".{each}" for each in node.path]
-    return "".join(parts).lstrip(".")
 
 
 def without(base: dict[str, Any], path: Path) -> dict[str, Any]:
@@ -234,14 +222,13 @@ def fitting(node: Node) -> Iterator[Any]:
 def unfit(node: Node) -> Iterator[Any]:
     """Values that the place does not take: of another type, or one step too far."""
     found = node.schema
-    yield None
     match found["type"]:
         case "string":
             yield from (7, ["text"])
             if "enum" in found:
                 yield from ("", "nonsense", found["enum"][0].swapcase())
             elif found.get("format") == "date-time":
-                yield from ("", "yesterday", "2026-11-21", "2026-13-41T20:00:00Z")
+                yield from ("", "1969-12-31T23:59:59Z", "yesterday", "2026-11-21", "2026-13-41T20:00:00Z")
             elif "pattern" in found:
                 yield from patterns(node)[1]
             else:
@@ -262,11 +249,7 @@ def unfit(node: Node) -> Iterator[Any]:
 
 def _items(node: Node, count: int) -> list[Any]:
     keys = node.schema.get("x-kubernetes-list-map-keys", ())
-    item = (
-        tolerating()
-        if node.path[-1] == "tolerations"
-        else _value(Node((*node.path, 0), node.schema["items"]))
-    )
+    item = _value(Node((*node.path, 0), node.schema["items"]))
     items = [copy.deepcopy(item) for _ in range(count)]
     for number, each in enumerate(items):
         for key in keys:

@@ -51,6 +51,9 @@ def _keys(pattern: str, what: str) -> Rule:
 
 _NAMED_BY_AGENT = _keys(AGENT_NAME, "an agent's: at most 20 lower-case letters, digits and dashes")
 
+MOMENT = Rule("self >= timestamp('1970-01-01T00:00:00Z')", "a moment after 1970, as RFC 3339 writes it")
+"""Of every date: by `format: date-time` alone the API server takes lists of texts, too."""
+
 ROOTS: dict[str, tuple[Rule, ...]] = {
     "AgentRun": (
         Rule("self.metadata.name == self.spec.work.spec.id", "metadata.name is the run's id"),

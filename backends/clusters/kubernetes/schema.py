@@ -171,7 +171,7 @@ def _plain(hint: Any, described: bool) -> Schema:
         schema: Schema = {"type": "string", "enum": [each.value for each in hint]}
         return _said(schema, inspect.getdoc(hint) if described and _has_docstring(hint) else None)
     if hint is datetime:
-        return {"type": "string", "format": "date-time"}
+        return _add_rules({"type": "string", "format": "date-time"}, (rules.MOMENT,))
     if hint is str:
         return {"type": "string", "maxLength": MAX_TEXT}
     if hint is bool:
