@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import os
 import signal
 import sys
@@ -15,10 +14,12 @@ from textual import events
 from textual._styles_cache import StylesCache
 from textual.app import App, ScreenStackError
 from textual.await_complete import AwaitComplete
+from textual.widget import Widget
 
 from hive_tui.app import theme
 from hive_tui.app.memory import Memory, MemoryFile
 from hive_tui.app.stylesheet import RememberingStylesheet
+from hive_tui.app.tidying import LOOK_SECONDS, Tidying
 from widgets.guarded import GuardedPump
 
 ENDS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
@@ -37,11 +38,6 @@ TYPING_SECONDS = 0.3
 TURN_SECONDS = 0.0005
 """How long the threads that read logs and sources hold up a key that came; Python's own is ten times that,
 and a key takes several turns."""
-
-SHORT_PAUSES = (4_000, 3, 8_000)
-"""Python's thresholds for looking for garbage while somebody types: what it looks through in one go takes
-milliseconds. With those that `hive` starts with, for commands that end soon, it would be a tenth of a second,
-and after some minutes a whole one."""
 
 
 class Shell(GuardedPump, App[None]):
@@ -69,6 +65,7 @@ class Shell(GuardedPump, App[None]):
         """Whether bugs are told and lived with; None is yes on a terminal, where no test wants to fail."""
         self._shown = False
         self._typed_at = 0.0
+        self._tidying = Tidying()
         self._told: dict[str, float] = {}
         self._bugs: list[float] = []
 
@@ -91,6 +88,8 @@ class Shell(GuardedPump, App[None]):
     async def on_event(self, event: events.Event) -> None:
         if isinstance(event, events.Key):
             self._typed_at = time.monotonic()
+        if isinstance(event, events.InputEvent):
+            self._tidying.touched()
         await super().on_event(event)
 
     @property
@@ -103,7 +102,12 @@ class Shell(GuardedPump, App[None]):
 
     def pop_screen(self) -> AwaitComplete:
         """Leave the top screen, with nothing of what was painted on it kept."""
+        nodes = [node for node in self.screen.walk_children(with_self=True) if isinstance(node, Widget)]
         left = super().pop_screen()
+        # The widgets hold each other until all garbage is looked for, and most of it are painted lines.
+        for node in nodes:
+            node._styles_cache.clear()
+            node.notify_style_update()
         # Textual keeps the colours of a widget by the lines painted for it, of 1,024 widgets.
         StylesCache.get_inner_outer.cache_clear()
         return left
@@ -115,7 +119,8 @@ class Shell(GuardedPump, App[None]):
     def begin(self) -> None:
         """The first picture is there: from now on bugs are lived with."""
         self._shown = True
-        gc.set_threshold(*SHORT_PAUSES)
+        self._tidying.begin()
+        self.set_interval(LOOK_SECONDS, self._tidying.look)
         sys.setswitchinterval(TURN_SECONDS)
         if self.unknown_theme is not None:
             self.notify(

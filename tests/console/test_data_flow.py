@@ -8,6 +8,8 @@ from datetime import timedelta
 
 import msgspec
 import pytest
+from textual.strip import Strip
+from textual.widget import Widget
 
 from hive_tui.core.errors import SourceError
 from hive_tui.core.model import Actor, ActorKind, LastEvent, Paused, Phase
@@ -15,6 +17,7 @@ from hive_tui.core.sources import FORGE, SourceFailed
 from tests.console.conftest import Open
 from tests.fakes import scene
 from tests.fakes.sources import ScriptedFleet
+from widgets.log_window import LogWindow
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -164,3 +167,18 @@ async def test_a_closed_screen_leaves_nothing_painted_behind(console: Open) -> N
         await c.press("j")
         gc.collect()
         assert [kept() for kept in painted if kept() is not None] == []
+
+
+async def test_painted_lines_of_a_closed_screen_wait_for_no_look_for_garbage(console: Open) -> None:
+    async with console(said=True) as c:
+        await c.press("l")
+        await c.until(lambda: any(_strips_of(node) for node in c.app.screen.walk_children()))
+        closed = c.app.screen.walk_children()
+        await c.press("escape")
+        assert [node for node in closed if _strips_of(node)] == []
+
+
+def _strips_of(node: Widget) -> list[Strip]:
+    """The painted lines that a widget keeps."""
+    kept = node._strips.values() if isinstance(node, LogWindow) else ()
+    return [*node._styles_cache._cache.values(), *kept]

@@ -1,0 +1,61 @@
+"""When the console looks for garbage that holds itself: in short steps while somebody types, wholly when
+nobody does.
+
+A closed screen is such garbage, thousands of objects. To find it Python looks through everything there is,
+for a tenth of a second with a large fleet. Left to itself it would do that in the middle of a word, or, told
+to do it seldom, leave all of it lying for hours.
+"""
+
+from __future__ import annotations
+
+import gc
+import time
+from collections.abc import Callable
+
+SHORT_PAUSES = (4_000, 3, 100)
+"""Python's own thresholds. The first two keep it to what is new, which takes milliseconds; the third has it
+look through everything after so many of those, for the case that somebody types without a pause for minutes.
+With those that `hive` starts with, for commands that end soon, each step would be a tenth of a second."""
+
+ENOUGH = 8
+"""Looks at what is new after which it is worth to look through everything."""
+
+LOOK_SECONDS = 1.0
+"""How often it is asked whether it is time for that."""
+
+QUIET_SECONDS = 1.0
+"""So long nobody has to have touched the console before."""
+
+
+def keep() -> None:
+    """What is there now is never looked through again: modules, widgets of the first picture, issues."""
+    gc.freeze()
+
+
+class Tidying:
+    """Looks for garbage while nobody waits for the screen."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._touched_at = clock()
+        self._settled = False
+
+    def begin(self) -> None:
+        """The first picture is there."""
+        keep()
+        gc.set_threshold(*SHORT_PAUSES)
+
+    def touched(self) -> None:
+        """Somebody pressed a key, or moved the mouse."""
+        self._touched_at = self._clock()
+
+    def look(self) -> bool:
+        """Look for garbage if it is time for that; whether it was. To be called every `LOOK_SECONDS`."""
+        if self._clock() - self._touched_at < QUIET_SECONDS or gc.get_count()[2] < ENOUGH:
+            return False
+        gc.collect()
+        if not self._settled:
+            # The fleet has been read: from now on only what has changed since is looked through.
+            self._settled = True
+            keep()
+        return True
