@@ -43,17 +43,38 @@ def mirrored(kind: type[msgspec.Struct]) -> type[msgspec.Struct]:
 
 
 def to_camel(value: msgspec.Struct) -> Any:
-    """`value` as plain JSON values under camelCase names; what is not known (None) is left out."""
-    _decoder(type(value))
-    return _known(msgspec.to_builtins(msgspec.convert(value, mirrored(type(value)), from_attributes=True)))
+    """`value` as plain JSON values under camelCase names. What is not known (None) is left out, but where
+    leaving it out would say something else: there it is null."""
+    return {
+        name: _plain(found)
+        for field, name, says_none in _names(type(value))
+        if (found := getattr(value, field)) is not None or says_none
+    }
 
 
-def _known(value: Any) -> Any:
+def says_none(field: msgspec.structs.FieldInfo) -> bool:
+    """Whether None is something else than the field's default."""
+    return not (field.required or field.default is None)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, msgspec.Struct):
+        return to_camel(value)
     if isinstance(value, dict):
-        return {key: _known(each) for key, each in value.items() if each is not None}
+        return {key: _plain(each) for key, each in value.items() if each is not None}
     if isinstance(value, list | tuple):
-        return [_known(each) for each in value]
-    return value
+        return [_plain(each) for each in value]
+    return msgspec.to_builtins(value)
+
+
+@functools.cache
+def _names(kind: type[msgspec.Struct]) -> tuple[tuple[str, str, bool], ...]:
+    """Of each field: its name, what it is called in the cluster, whether None is said."""
+    written = msgspec.structs.fields(mirrored(kind))
+    return tuple(
+        (field.name, each.encode_name, says_none(field))
+        for field, each in zip(msgspec.structs.fields(kind), written, strict=True)
+    )
 
 
 def decode(data: bytes | msgspec.Raw, kind: type[T]) -> T:

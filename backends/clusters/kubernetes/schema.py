@@ -32,7 +32,7 @@ from backends.clusters.kubernetes.objects import (
 )
 from hive_tui.core.ids import AgentName, RepoName, RunId, WorkerName
 from hive_tui.core.model import Actor, Control, Quota, RunSpec, RunStatus
-from hive_tui.core.ports import AgentJob, Job
+from hive_tui.core.ports import AgentJob, Job, RepoJob
 from hive_tui.core.settings import FLEET_NAME
 from hive_tui.core.worker_template import Toleration, WorkerTemplate
 from hive_tui.system import docstrings
@@ -118,8 +118,13 @@ _REQUIRED = {(RunStatus, "phase"), (Quota, "state")}
 """Fields with a default in the code that nobody may leave out: rules ask for them."""
 
 
+_NOT_CUT = (RepoJob, AgentJob)
+"""What is carried out or called as it stands: half of it would be something else."""
+
+
 def of(kind: type[msgspec.Struct], *, described: bool = True) -> Schema:
-    """The schema of a struct as it is stored: camelCase, and what is not known is left out."""
+    """The schema of a struct as it is stored: camelCase, and what is not known is left out. One that is not
+    `described` is for `clipped`, and costs no look at the source."""
     hints = typing.get_type_hints(kind, include_extras=True)
     stored = msgspec.structs.fields(camel.mirrored(kind))
     says = _docstrings(kind) if described else {}
@@ -131,6 +136,8 @@ def of(kind: type[msgspec.Struct], *, described: bool = True) -> Schema:
         schema.update(_CONDITIONS if field.name == "conditions" else _BOUNDS.get((owner, field.name), {}))
         if "enum" in schema:
             schema.pop("maxLength", None)
+        if camel.says_none(field) and type(None) in typing.get_args(hints[field.name]):
+            schema["nullable"] = True
         schema = _said(schema, says.get(field.name))
         _add_rules(schema, rules.FIELDS.get((owner, field.name), ()))
         properties[written.encode_name] = schema
@@ -141,6 +148,8 @@ def of(kind: type[msgspec.Struct], *, described: bool = True) -> Schema:
         schema["required"] = required
     if described:
         schema = _said(schema, inspect.getdoc(kind) if _has_docstring(kind) else None)
+    elif kind in _NOT_CUT:
+        schema[_WHOLE] = True
     return _add_rules(schema, rules.STRUCTS.get(kind, ()))
 
 
@@ -331,10 +340,12 @@ def _column(name: str, kind: str, path: str, priority: int, words: str) -> Schem
 
 # What hive writes
 
+_WHOLE = "not cut"
+
 
 def clipped(value: msgspec.Struct) -> Any:
     """`value` as it is stored, every text, number and list in it cut to what the schema takes: what an agent
-    said is never a reason for the API server to refuse how a run is."""
+    said is never a reason for the API server to refuse how a run is. Commands and addresses are not cut."""
     return _clip(camel.to_camel(value), _bare(type(value)))
 
 
@@ -344,6 +355,8 @@ def _bare(kind: type[msgspec.Struct]) -> Schema:
 
 
 def _clip(value: Any, schema: Schema) -> Any:
+    if value is None or _WHOLE in schema:
+        return value
     if isinstance(value, str):
         return _clip_text(value, schema.get("maxLength", MAX_TEXT))
     if isinstance(value, bool):
