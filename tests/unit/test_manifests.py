@@ -11,6 +11,8 @@ import yaml
 from backends.clusters.kubernetes import camel, manifests, schema
 from backends.clusters.kubernetes.objects import AgentRunStatus, FleetStatus
 from hive_tui.core.model import LastEvent, Phase, Quota, QuotaState, TestResult, Tokens, Usage
+from hive_tui.core.ports import AgentJob, Job, RepoJob
+from tests.builders import CLAUDE, REPO, run
 
 NOW = datetime(2026, 11, 21, 20, 0, tzinfo=UTC)
 
@@ -66,6 +68,14 @@ class TestBounds:
         written = schema.clipped(FleetStatus(quotas=quotas))
         assert list(written["quotas"]) == [f"agent-{number}" for number in range(schema.MAX_ENTRIES)]
         assert len(written["quotas"]["agent-3"]["why"]) == schema.MAX_TEXT
+
+    def test_commands_are_not_cut(self) -> None:
+        command = "make " + "test " * 1_000
+        repo, agent = RepoJob(REPO, "/app", "main", test=command), AgentJob(CLAUDE, "claude")
+        order = Job("main", run().spec, repo, agent, title="t", body="b" * 300_000)
+        written = schema.clipped(order)
+        assert written["repo"]["test"] == command
+        assert len(written["body"]) == schema.MAX_BODY
 
     def test_what_was_cut_reads_back(self) -> None:
         status = AgentRunStatus(phase=Phase.FAILED, why="é" * 9_999, ended_at=NOW, starts=2, settled=True)

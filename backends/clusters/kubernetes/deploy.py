@@ -148,11 +148,6 @@ class KubernetesSetup:
             )
 
 
-def setup(context: BackendContext) -> KubernetesSetup:
-    """What brings a fleet's needs into its cluster. Raises ConfigError and UsageError."""
-    return KubernetesSetup(context)
-
-
 def _look_for_newer(there: Manifest, mine: Manifest) -> None:
     """Raises Refused where the cluster knows fields that this hive does not: they would be lost."""
     unknown = sorted(_fields(there) - _fields(mine))
