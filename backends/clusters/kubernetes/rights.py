@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
-from backends.clusters.kubernetes.api import AGENT_RUNS, FLEETS, JOBS, LEASES, PODS, Api, Resource
+from backends.clusters.kubernetes.api import AGENT_RUNS, EVENTS, FLEETS, JOBS, LEASES, PODS, Api, Resource
 from backends.clusters.kubernetes.errors import Forbidden
 from hive_tui.core.cluster_facts import Denied, Right
 
-REVIEWS = Resource("authorization.k8s.io", "v1", "selfsubjectaccessreviews", namespaced=False)
+RULES_REVIEWS = Resource("authorization.k8s.io", "v1", "selfsubjectrulesreviews", namespaced=False)
+ACCESS_REVIEWS = Resource("authorization.k8s.io", "v1", "selfsubjectaccessreviews", namespaced=False)
 
-_SIDE_BY_SIDE = 8
+_SIDE_BY_SIDE = 4
 
 
 class Need(NamedTuple):
@@ -29,10 +31,13 @@ class Need(NamedTuple):
         return f"{self.verb} {what}{f'.{self.resource.group}' if self.resource.group else ''}"
 
 
+_SAY = Need("create", EVENTS)
+"""Whoever changes something says so in the fleet's log."""
+
 NEEDS: dict[Right, tuple[Need, ...]] = {
-    Right.SWITCH: (Need("patch", FLEETS),),
-    Right.ORDER: (Need("patch", AGENT_RUNS),),
-    Right.CLAIM: (Need("create", LEASES), Need("update", LEASES)),
+    Right.SWITCH: (Need("patch", FLEETS), _SAY),
+    Right.ORDER: (Need("patch", AGENT_RUNS), _SAY),
+    Right.CLAIM: (Need("create", LEASES), Need("update", LEASES), _SAY),
     Right.LOGS: (Need("get", PODS, "log"),),
     Right.EXEC: (Need("create", PODS, "exec"),),
     Right.DISPATCH: (
@@ -43,16 +48,45 @@ NEEDS: dict[Right, tuple[Need, ...]] = {
         Need("delete", JOBS),
         Need("create", LEASES),
         Need("update", LEASES),
+        _SAY,
     ),
 }
 """What each right stands for: the calls that its actions make."""
+
+
+class _Rule(msgspec.Struct, frozen=True, rename="camel"):
+    verbs: tuple[str, ...] = ()
+    api_groups: tuple[str, ...] | None = None
+    resources: tuple[str, ...] | None = None
+    resource_names: tuple[str, ...] | None = None
+    """The rule is about these objects alone; empty for all."""
+
+    def grants(self, need: Need) -> bool:
+        resource = f"{need.resource.plural}/{need.sub}" if need.sub else need.resource.plural
+        resources = {"*", resource} | ({f"*/{need.sub}"} if need.sub else set())
+        return (
+            not self.resource_names
+            and not {"*", need.verb}.isdisjoint(self.verbs)
+            and not {"*", need.resource.group}.isdisjoint(self.api_groups or ())
+            and not resources.isdisjoint(self.resources or ())
+        )
+
+
+class _Rules(msgspec.Struct, frozen=True, rename="camel"):
+    resource_rules: tuple[_Rule, ...] | None = None
+    incomplete: bool = False
+    """Not all that decides about rights can list them, such as a cloud's own accounts."""
+
+
+class _RulesReview(msgspec.Struct, frozen=True):
+    status: _Rules = _Rules()
 
 
 class _Verdict(msgspec.Struct, frozen=True):
     allowed: bool = False
 
 
-class _Review(msgspec.Struct, frozen=True):
+class _AccessReview(msgspec.Struct, frozen=True):
     status: _Verdict = _Verdict()
 
 
@@ -60,18 +94,37 @@ def review(api: Api) -> tuple[Denied, ...]:
     """The rights that whoever asks does not have; empty as well where one may not even ask, since then each
     action finds out by itself. Raises SourceError."""
     needs = tuple(dict.fromkeys(need for each in NEEDS.values() for need in each))
-    with ThreadPoolExecutor(_SIDE_BY_SIDE, thread_name_prefix="rights") as pool:
-        try:
-            allowed = dict(zip(needs, pool.map(lambda need: _allowed(api, need), needs), strict=True))
-        except Forbidden:
-            return ()
+    try:
+        granted, complete = _listed(api, needs)
+        if not complete:
+            granted |= _asked(api, [need for need in needs if need not in granted])
+    except Forbidden:
+        return ()
     denied = []
     for right, wanted in NEEDS.items():
-        missing = next((need for need in wanted if not allowed[need]), None)
+        missing = next((need for need in wanted if need not in granted), None)
         if missing is not None:
             why = f"no right to {missing.words} in the namespace {api.namespace}"
             denied.append(Denied(right, why))
     return tuple(denied)
+
+
+def _listed(api: Api, needs: Sequence[Need]) -> tuple[set[Need], bool]:
+    """What is granted by rules that can be listed, in one call; and whether those are all there are."""
+    body = _body("SelfSubjectRulesReview", {"namespace": api.namespace})
+    try:
+        rules = api.create(RULES_REVIEWS, body, _RulesReview).status
+    except Forbidden:
+        return set(), False
+    granted = {need for need in needs if any(rule.grants(need) for rule in rules.resource_rules or ())}
+    return granted, not rules.incomplete
+
+
+def _asked(api: Api, needs: Sequence[Need]) -> set[Need]:
+    """What is granted, asked one by one but side by side."""
+    with ThreadPoolExecutor(_SIDE_BY_SIDE, thread_name_prefix="rights") as pool:
+        allowed = pool.map(lambda need: _allowed(api, need), needs)
+        return {need for need, yes in zip(needs, allowed, strict=True) if yes}
 
 
 def _allowed(api: Api, need: Need) -> bool:
@@ -83,9 +136,9 @@ def _allowed(api: Api, need: Need) -> bool:
         "resource": need.resource.plural,
         "subresource": need.sub,
     }
-    body = {
-        "apiVersion": "authorization.k8s.io/v1",
-        "kind": "SelfSubjectAccessReview",
-        "spec": {"resourceAttributes": attributes},
-    }
-    return api.create(REVIEWS, body, _Review).status.allowed
+    body = _body("SelfSubjectAccessReview", {"resourceAttributes": attributes})
+    return api.create(ACCESS_REVIEWS, body, _AccessReview).status.allowed
+
+
+def _body(kind: str, spec: dict[str, Any]) -> dict[str, Any]:
+    return {"apiVersion": "authorization.k8s.io/v1", "kind": kind, "spec": spec}
