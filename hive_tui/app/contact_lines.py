@@ -17,6 +17,8 @@ LABEL = 14
 
 _LABELLED = re.compile(r" *(?:\S+ {2,})?")
 
+ON_A_CLUSTER = "hive init --cluster kubernetes --repo OWNER/NAME"
+
 LOOKING = (Cell("◌ ", Tone.QUIET), Cell("looking …", Tone.QUIET))
 
 
@@ -69,6 +71,8 @@ def lines(found: Found, choices: Sequence[Choice], doing: Doing | None, width: i
     for name, agent in found.agents.items():
         made += _fact(name, _agent(agent), width)
     made += _fact("kubernetes", _kubeconfig(found.kubeconfig), width)
+    if isinstance(found.kubeconfig, Kubeconfig):
+        made.append((Cell(" " * (LABEL + 2)), Cell(f"`{ON_A_CLUSTER}`", Tone.QUIET)))
     made += _fact("demo", _demo(found.demo), width)
     made += _fact("configuration", (Cell(found.config, Tone.QUIET),), width)
     made += [(), (Cell("What you can do", Tone.TITLE),)]

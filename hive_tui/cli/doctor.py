@@ -19,7 +19,7 @@ from hive_tui.core.errors import HiveError
 from hive_tui.core.findings import Finding, State, broken, failed, ok, warning
 from hive_tui.core.model import DispatcherState
 from hive_tui.core.settings import RepoSettings
-from hive_tui.core.sources import FORGE
+from hive_tui.core.sources import CLUSTER, FORGE
 from hive_tui.core.store import Snapshot
 from hive_tui.core.text import age, plural
 from hive_tui.detached import LOG, elsewhere, ensure_dispatcher
@@ -238,7 +238,8 @@ def _fleet(session: Session) -> Iterator[Finding]:
     snapshot = session.snapshot()
     for source in snapshot.sources.values():
         if not source.ok:
-            fix = f"See above, and {session.fleet.home / LOG}."
+            remote = source.name == CLUSTER and session.fleet_settings.cluster != LOCAL
+            fix = "See above." if remote else f"See above, and {session.fleet.home / LOG}."
             if source.name == FORGE and session.fleet_settings.forge != "local":
                 fix = f"`hive dispatch` tries again at once. {fix}"
             yield broken(source.name, source.why or source.state.value, fix)

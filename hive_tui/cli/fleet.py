@@ -6,10 +6,15 @@ from typing import Any
 
 import click
 
+from hive_tui.cli import cluster_options
 from hive_tui.cli.common import Group, Session, global_options, output_option, pass_session
 from hive_tui.config import DEFAULT_FLEET, edit
 from hive_tui.core.errors import Refused, UsageError, unknown
 from hive_tui.core.model import DispatcherState
+from hive_tui.core.ports import BackendContext
+from hive_tui.core.settings import FleetSettings
+from hive_tui.detached import elsewhere
+from hive_tui.fleet import LOCAL
 
 
 @click.group("fleet", cls=Group)
@@ -17,7 +22,7 @@ def fleet_command() -> None:
     """List, add, remove fleets and choose the current one."""
 
 
-@fleet_command.command("list")
+@fleet_command.command("list", epilog="Example: `hive fleet list -o json`.")
 @global_options
 @output_option
 @pass_session
@@ -48,7 +53,7 @@ def list_command(session: Session) -> None:
     )
 
 
-@fleet_command.command("use")
+@fleet_command.command("use", epilog="Example: `hive fleet use work`.")
 @click.argument("name")
 @global_options
 @pass_session
@@ -64,18 +69,31 @@ def use_command(session: Session, name: str) -> None:
     session.say(f"Fleet {name} is current now.")
 
 
-@fleet_command.command("add")
+@fleet_command.command(
+    "add",
+    epilog="Example: `hive fleet add work --cluster kubernetes --context prod --namespace hive"
+    " --image registry.example/hive-agent:1`.",
+)
 @click.argument("name")
-@click.option("--cluster", default="local", show_default=True, help="Where agents run.")
-@click.option("--forge", default="local", show_default=True, help="Where issues live.")
+@click.option("--cluster", default=LOCAL, show_default=True, help="Where agents run: local or kubernetes.")
+@click.option("--forge", help="Where issues live: local (default), or github (default on a cluster).")
 @click.option("--slots", type=click.IntRange(min=0), help="Agents at work at once.")
+@cluster_options.cluster_options
 @global_options
 @pass_session
-def add_command(session: Session, name: str, cluster: str, forge: str, slots: int | None) -> None:
-    """Add a fleet; `hive --fleet NAME init` in a repository adds that to it."""
+def add_command(
+    session: Session, /, name: str, cluster: str, forge: str | None, slots: int | None, **options: Any
+) -> None:
+    """Add a fleet; `hive --fleet NAME init` in a repository adds that to it.
+
+    On a Kubernetes cluster the context and the namespace are written down as they are now, so that the
+    fleet stays where it is whichever context is chosen later. No server is asked.
+    """
     from hive_tui import plugins
 
     session.require_writable()
+    wish = cluster_options.wish_of(options)
+    forge = forge or (LOCAL if cluster == LOCAL else "github")
     for group, backend in (("hive.clusters", cluster), ("hive.forges", forge)):
         if backend not in plugins.BUILT_IN[group] and backend not in plugins.names(group):
             raise plugins.unknown_backend(group, backend)
@@ -83,6 +101,7 @@ def add_command(session: Session, name: str, cluster: str, forge: str, slots: in
         name in session.configuration.configured and name != DEFAULT_FLEET
     ) or name in session.settings.fleets:
         raise UsageError(f"There is a fleet {name!r} already.", "`hive config set` changes it.")
+    settings = _settings(session, name, cluster, forge, wish)
 
     def change(document: edit.Document) -> None:
         if "fleets" not in document:
@@ -93,12 +112,43 @@ def add_command(session: Session, name: str, cluster: str, forge: str, slots: in
         fleet["forge"] = forge
         if slots is not None:
             fleet["slots"] = slots
+        if settings is not None:
+            cluster_options.write(fleet, settings)
 
     edit.edit(session.configuration, change)
-    session.say(f"Fleet {name} is there. Next: `hive --fleet {name} init` in a repository.")
+    if settings is None:
+        session.say(f"Fleet {name} is there. Next: `hive --fleet {name} init` in a repository.")
+        return
+    where = settings.kubernetes
+    session.say(f"Fleet {name} is there: {_where(where.context, where.namespace)}. Next:")
+    for line in cluster_options.next_steps(name, repository=False):
+        session.say(line)
 
 
-@fleet_command.command("remove")
+def _settings(
+    session: Session, name: str, cluster: str, forge: str, wish: cluster_options.ClusterWish
+) -> FleetSettings | None:
+    """What a fleet on a cluster of several machines is to have; None for one that has none. Raises UsageError
+    for what cannot be."""
+    if cluster == LOCAL:
+        cluster_options.refuse(wish, cluster)
+        return None
+    if forge == LOCAL:
+        raise UsageError(
+            f"A fleet on {cluster} cannot have a local tracker: pods do not get at what is on this machine.",
+            "Leave out --forge, or say --forge github.",
+        )
+    settings = cluster_options.wished(FleetSettings(cluster=cluster, forge=forge), wish)
+    home = session.configuration.folders.fleet(name)
+    return cluster_options.pinned(BackendContext(name, home, settings, session.user))
+
+
+def _where(context: str | None, namespace: str | None) -> str:
+    named = (("context", context), ("namespace", namespace))
+    return ", ".join(f"{label} {value}" for label, value in named if value) or "as the pod's own account"
+
+
+@fleet_command.command("remove", epilog="Example: `hive fleet remove work`.")
 @click.argument("name")
 @global_options
 @pass_session
@@ -112,7 +162,8 @@ def remove_command(session: Session, name: str) -> None:
     fleet = open_fleet(session.configuration, name)
     try:
         state = fleet.read_snapshot().fleet
-        if state is not None and state.dispatcher.state is DispatcherState.RUNNING:
+        runs = state is not None and state.dispatcher.state is DispatcherState.RUNNING
+        if state is not None and runs and elsewhere(state.dispatcher) is None:
             raise Refused(
                 f"The dispatcher of fleet {name!r} is running.",
                 f"`hive --fleet {name} dispatcher stop` first.",
@@ -126,4 +177,5 @@ def remove_command(session: Session, name: str) -> None:
             del document["current"]
 
     edit.edit(session.configuration, change)
-    session.say(f"Fleet {name} is no longer configured. Its data is still in {fleet.home}.")
+    rest = "" if fleet.settings.cluster == LOCAL else " What it has in its cluster stays there."
+    session.say(f"Fleet {name} is no longer configured. Its data is still in {fleet.home}.{rest}")

@@ -11,6 +11,7 @@ import click
 import msgspec
 
 from hive_tui import plugins
+from hive_tui.cli import cluster_options
 from hive_tui.cli.common import Session, global_options, output_option, pass_session
 from hive_tui.config import edit
 from hive_tui.config.discover import (
@@ -44,8 +45,13 @@ class Initialised(msgspec.Struct, frozen=True):
     wrote: str | None
 
 
-@click.command("init")
+@click.command(
+    "init",
+    epilog="Example: `hive init`, `hive init --forge github --repo acme/app`, or"
+    " `hive init --cluster kubernetes --repo acme/app --image registry.example/hive-agent:1`.",
+)
 @click.option("--forge", metavar="NAME", help="Where issues live: local (default) or github.")
+@click.option("--cluster", metavar="NAME", help="Where agents run: local (default) or kubernetes.")
 @click.option(
     "--repo",
     "names",
@@ -79,6 +85,7 @@ class Initialised(msgspec.Struct, frozen=True):
     metavar="LOGIN",
     help="github: whose issues are started; default: you.",
 )
+@cluster_options.cluster_options
 @click.option("--labels/--no-labels", default=None, help="github: make the labels; default: ask.")
 @global_options
 @output_option
@@ -87,6 +94,7 @@ def init_command(
     session: Session,
     /,
     forge: str | None,
+    cluster: str | None,
     names: tuple[str, ...],
     base: str | None,
     agents: tuple[str, ...],
@@ -98,13 +106,21 @@ def init_command(
 
     Only hive's configuration is written; your checkout stays as it is unless you say --write-project.
     Doing it again changes what you name and keeps the rest. With --forge github, issues and pull requests
-    live there (docs/github.md); the fleet is the current one if it is on github, else one called so.
+    live there (docs/github.md); the fleet is the current one if it is on github, else one called so. With
+    --cluster kubernetes its agents work in pods (docs/kubernetes.md).
     """
     session.require_writable()
-    forge = forge or _forge_of(session)
+    where = cluster_options.wish_of(tracker)
+    forge = forge or ("github" if cluster not in (None, "local") else _forge_of(session))
     if forge != "local":
-        _init_remote(session, forge, names, base, agents, test, tracker)
+        _init_remote(session, forge, cluster, where, names, base, agents, test, tracker)
         return
+    if cluster not in (None, "local"):
+        raise UsageError(
+            f"Pods of {cluster} do not get at a tracker on this machine.",
+            "Leave out --forge, or say --forge github.",
+        )
+    cluster_options.refuse(where, "local")
     if len(names) > 1:
         raise UsageError("A local fleet gets one repository at a time.", "Go to each, and `hive init` there.")
     _refuse_tracker_options(tracker)
@@ -151,6 +167,8 @@ def _forge_of(session: Session) -> str:
 def _init_remote(
     session: Session,
     forge: str,
+    cluster: str | None,
+    where: cluster_options.ClusterWish,
     names: tuple[str, ...],
     base: str | None,
     agents: tuple[str, ...],
@@ -159,10 +177,12 @@ def _init_remote(
 ) -> None:
     from hive_tui.cli import init_remote
 
-    name = init_remote.fleet_name(session, forge)
+    name = init_remote.fleet_name(session, forge, cluster)
     before = session.configuration.configured.get(name) or FleetSettings()
     wish = init_remote.Wish(
         forge=forge,
+        cluster=cluster,
+        where=where,
         repos=names,
         base=base,
         test=test,

@@ -14,7 +14,8 @@ import click
 import msgspec
 
 from hive_tui import plugins
-from hive_tui.cli import labels
+from hive_tui.cli import cluster_options, labels
+from hive_tui.cli.cluster_options import ClusterWish
 from hive_tui.cli.common import Session
 from hive_tui.config import edit
 from hive_tui.config.discover import checkout_of
@@ -24,6 +25,7 @@ from hive_tui.core.ports import BackendContext
 from hive_tui.core.settings import AppSettings, FleetSettings, GitHubSettings, RepoSettings
 from hive_tui.core.setup import ForgeSetup, RepoAccess
 from hive_tui.core.text import plural
+from hive_tui.fleet import LOCAL
 from hive_tui.probing import AgentFound, probe
 
 _NAME = re.compile(r"(?!\.\.?/)[\w.-]+/(?!\.\.?$)[\w.-]+", re.ASCII)
@@ -33,6 +35,9 @@ class Wish(msgspec.Struct, frozen=True):
     """What the command line asks for."""
 
     forge: str
+    cluster: str | None = None
+    """None: as the fleet has it."""
+    where: ClusterWish = ClusterWish()
     repos: tuple[str, ...] = ()
     url: str | None = None
     token_env: str | None = None
@@ -60,28 +65,33 @@ class RemoteInitialised(msgspec.Struct, frozen=True):
     labels: tuple[labels.Synced, ...]
     changed: bool
     config: str
+    cluster: str
+    context: str | None
+    namespace: str | None
 
 
-def fleet_name(session: Session, forge: str) -> str:
-    """The fleet that is meant: the named one, the current one of that forge, else one called like it."""
+def fleet_name(session: Session, forge: str, cluster: str | None = None) -> str:
+    """The fleet that is meant: the named one, the current one of that forge and cluster, else one called
+    like the cluster or the forge."""
     configured = session.configuration.configured
     named = session.fleet_option is not None or session.fleet_name != session.settings.current
     if named:
         return session.fleet_name
     current = configured.get(session.fleet_name)
-    return session.fleet_name if current is not None and current.forge == forge else forge
+    fits = current is not None and current.forge == forge and cluster in (None, current.cluster)
+    return session.fleet_name if fits else cluster if cluster not in (None, LOCAL) else forge
 
 
 def initialise(session: Session, wish: Wish, here: Path) -> RemoteInitialised:
     """Try the access, write the configuration, make the labels if that is wanted."""
-    name = fleet_name(session, wish.forge)
+    name = fleet_name(session, wish.forge, wish.cluster)
     before = session.configuration.configured.get(name)
     if before is not None and before.forge != wish.forge and before.repos:
         raise Refused(
             f"Fleet {name!r} takes its issues from {before.forge}.",
             f"Choose another with --fleet; `hive fleet add NAME --forge {wish.forge}` makes one.",
         )
-    settings = _wished(before, wish)
+    settings = _placed(session, name, before, _wished(before, wish), wish)
     repos = wish.repos or _from_checkout(here, settings)
     for repo in repos:
         if not _NAME.fullmatch(repo):
@@ -111,7 +121,32 @@ def initialise(session: Session, wish: Wish, here: Path) -> RemoteInitialised:
         labels=done,
         changed=after != old,
         config=str(session.configuration.path),
+        cluster=fleet.cluster,
+        context=fleet.kubernetes.context if fleet.cluster != LOCAL else None,
+        namespace=fleet.kubernetes.namespace if fleet.cluster != LOCAL else None,
     )
+
+
+def _placed(
+    session: Session, name: str, before: FleetSettings | None, settings: FleetSettings, wish: Wish
+) -> FleetSettings:
+    """With the cluster that is meant. Raises UsageError and Refused where it cannot be."""
+    cluster = wish.cluster or settings.cluster
+    if cluster == LOCAL:
+        cluster_options.refuse(wish.where, cluster)
+        return settings
+    if before is not None and before.cluster != cluster and before.repos:
+        raise Refused(
+            f"Fleet {name!r} runs its agents on {before.cluster}.",
+            f"Choose another with --fleet; `hive fleet add NAME --cluster {cluster}` makes one.",
+        )
+    new = before is None or before.cluster != cluster
+    where = cluster_options.ask(wish.where) if new else wish.where
+    settings = cluster_options.wished(msgspec.structs.replace(settings, cluster=cluster), where)
+    if not new and not where.given:
+        return settings
+    home = session.configuration.folders.fleet(name)
+    return cluster_options.pinned(BackendContext(name, home, settings, session.user))
 
 
 def _wished(before: FleetSettings | None, wish: Wish) -> FleetSettings:
@@ -180,6 +215,9 @@ def _write(
     fleet = edit.section(document, "fleets", name)
     fleet["forge"] = wish.forge
     _write_tracker(fleet, settings.github)
+    if settings.cluster != LOCAL:
+        fleet["cluster"] = settings.cluster
+        cluster_options.write(fleet, settings)
     repos = edit.sequence(fleet, "repos")
     for found in access:
         entry: Any = next(
@@ -245,6 +283,18 @@ def _make_labels(
     )
 
 
+def _agents(done: RemoteInitialised) -> list[str]:
+    """The agents' CLIs on this machine, or where else they are."""
+    if done.cluster == LOCAL:
+        return [f"  {'agents' if index == 0 else '':<9}  {agent}" for index, agent in enumerate(done.agents)]
+    named = (("context", done.context), ("namespace", done.namespace))
+    place = ", ".join(f"{label} {value}" for label, value in named if value)
+    return [
+        f"  cluster    {done.cluster}{f' ({place})' if place else ''}",
+        f"  agents     {', '.join(agent.name for agent in done.agents)}, in pods of the fleet's image",
+    ]
+
+
 def report(done: RemoteInitialised) -> str:
     """What a person reads."""
     names = ", ".join(repo.name for repo in done.repos)
@@ -262,13 +312,15 @@ def report(done: RemoteInitialised) -> str:
         ),
         f"  acts as    {done.account or 'a GitHub App'}",
         f"  authors    {authors}",
-        *(f"  {'agents' if index == 0 else '':<9}  {agent}" for index, agent in enumerate(done.agents)),
+        *_agents(done),
         f"  config     {done.config}",
     ]
     made = sum(len(one.made) for one in done.labels)
     if made:
         lines.append(f"  labels     {made} made")
     lines += [f"  labels     {one.repo}: {one.why}" for one in done.labels if one.why is not None]
+    if done.cluster != LOCAL:
+        return "\n".join([*lines, "", "Next:", *cluster_options.next_steps(done.fleet, repository=True)])
     return "\n".join(
         [
             *lines,

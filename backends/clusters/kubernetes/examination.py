@@ -34,8 +34,6 @@ LEAST_VERSION = (1, 30)
 
 _ENFORCE = "pod-security.kubernetes.io/enforce"
 
-_DEPLOY = "`hive deploy --crds-only`"
-
 
 class _Secret(KubeObject, frozen=True):
     data: Mapping[str, msgspec.Raw] = msgspec.field(default_factory=dict)
@@ -67,7 +65,7 @@ def examine(api: Api, context: BackendContext) -> Iterator[Finding]:
     yield there
     if there.state is State.BROKEN:
         return
-    installed = _resources(api)
+    installed = _resources(api, context)
     yield installed
     try:
         record = fleet_object.read(api, context)
@@ -76,6 +74,10 @@ def examine(api: Api, context: BackendContext) -> Iterator[Finding]:
             yield failed("fleet", error)
         record = fleet_object.initial(context)
     yield from _pods(api, context, record)
+
+
+def _deploy(context: BackendContext) -> str:
+    return f"`hive --fleet {context.fleet} deploy --crds-only`"
 
 
 def _server(api: Api) -> Finding:
@@ -97,14 +99,19 @@ def _namespace(api: Api, context: BackendContext) -> Finding:
     try:
         found = api.get(NAMESPACES, name, KubeObject)
     except NotFound:
-        hint = (
-            f"{_DEPLOY} makes it, if you may; or name another: fleets.{context.fleet}.kubernetes.namespace."
-        )
+        key = f"fleets.{context.fleet}.kubernetes.namespace"
+        hint = f"{_deploy(context)} makes it, if you may; {key} names it."
         return broken("namespace", f"there is no namespace {name}", hint)
     except Forbidden:
         return ok("namespace", f"{name} (you may not look at its labels)")
     except HiveError as error:
         return failed("namespace", error)
+    if name == "default":
+        return warning(
+            "namespace",
+            f"{name}: everything that names no other is there, too",
+            f"`hive config set fleets.{context.fleet}.kubernetes.namespace NAME`, then {_deploy(context)}.",
+        )
     level = found.metadata.labels.get(_ENFORCE)
     if level == RESTRICTED[_ENFORCE]:
         return ok("namespace", f"{name}, Pod Security {level}")
@@ -115,7 +122,7 @@ def _namespace(api: Api, context: BackendContext) -> Finding:
     )
 
 
-def _resources(api: Api) -> Finding:
+def _resources(api: Api, context: BackendContext) -> Finding:
     """Whether the server knows AgentRun and Fleet as this hive does."""
     lacking: list[str] = []
     for name, mine in schema.definitions().items():
@@ -125,7 +132,7 @@ def _resources(api: Api) -> Finding:
         except NotFound:
             lacking.append(f"{kind} is not there")
         except Forbidden:
-            return _asked_directly(api)
+            return _asked_directly(api, context)
         except HiveError as error:
             return failed("resources", error)
         else:
@@ -133,17 +140,19 @@ def _resources(api: Api) -> Finding:
             if version not in served:
                 lacking.append(f"{kind} is there as {', '.join(served) or 'nothing'}, not as {version}")
     if lacking:
-        return broken("resources", "; ".join(lacking), f"{_DEPLOY} brings them, by an administrator.")
+        return broken(
+            "resources", "; ".join(lacking), f"{_deploy(context)} brings them, by an administrator."
+        )
     return ok("resources", f"AgentRun and Fleet ({API_VERSION})")
 
 
-def _asked_directly(api: Api) -> Finding:
+def _asked_directly(api: Api, context: BackendContext) -> Finding:
     """The same for whoever may not look at definitions: that the server can list them will do."""
     for resource in (AGENT_RUNS, FLEETS):
         try:
             api.list(resource, KubeObject, fields="metadata.name=none")
         except NotInstalled as error:
-            return broken("resources", error.message, f"{_DEPLOY} brings them, by an administrator.")
+            return broken("resources", error.message, f"{_deploy(context)} brings them, by an administrator.")
         except HiveError as error:
             return failed("resources", error)
     return ok("resources", f"AgentRun and Fleet ({API_VERSION})")
@@ -157,9 +166,9 @@ def _pods(api: Api, context: BackendContext, record: FleetRecord) -> Iterator[Fi
     for agent, template in templates.items():
         which = f" of {agent}" if several else ""
         if _new(seen, ("image", template.image)):
-            yield _image(context, record, template, which)
+            yield _image(context, api.namespace, record, template, which)
         if _new(seen, ("account", template.service_account)):
-            yield _account(api, template)
+            yield _account(api, context, template)
         if template.tracker_secret is None:
             if context.settings.forge != "local" and _new(seen, ("no tracker",)):
                 yield warning(
@@ -174,8 +183,8 @@ def _pods(api: Api, context: BackendContext, record: FleetRecord) -> Iterator[Fi
                 yield warning(
                     "secret",
                     f"none for the agent's own variables{which}: a CLI that needs a key will not find it",
-                    "`kubectl create secret generic hive-agent --from-literal=ANTHROPIC_API_KEY=…`, then set"
-                    " kubernetes.worker.agent_secret to hive-agent.",
+                    f"`kubectl --namespace {api.namespace} create secret generic hive-agent"
+                    " --from-literal=ANTHROPIC_API_KEY=…`, then make it `agentSecret` of the fleet's worker.",
                 )
         elif _new(seen, (template.agent_secret, None)):
             yield _secret(api, template.agent_secret, "the agent's variables")
@@ -194,23 +203,27 @@ def _written(template: WorkerTemplate) -> bytes:
     return msgspec.json.encode(template)
 
 
-def _image(context: BackendContext, record: FleetRecord, template: WorkerTemplate, which: str) -> Finding:
+def _image(
+    context: BackendContext, namespace: str, record: FleetRecord, template: WorkerTemplate, which: str
+) -> Finding:
     name = f"image{which}"
     if template.image is not None:
         return ok(name, clean_line(template.image, limit=300))
     fix = f"`hive config set fleets.{context.fleet}.kubernetes.worker.image IMAGE`"
     if record.uid:  # what the configuration says does not count any more
         body = '{"spec":{"worker":{"image":"IMAGE"}}}'
-        fix = f"`kubectl patch fleet {context.fleet} --type merge -p '{body}'`"
+        fix = f"`kubectl --namespace {namespace} patch fleet {context.fleet} --type merge -p '{body}'`"
     return broken(name, "none, so that no run is started", f"{fix}; agent-image/ says how to build one.")
 
 
-def _account(api: Api, template: WorkerTemplate) -> Finding:
+def _account(api: Api, context: BackendContext, template: WorkerTemplate) -> Finding:
     name = template.service_account
     try:
         api.get(SERVICE_ACCOUNTS, name, KubeObject)
     except NotFound:
-        return broken("account", f"there is no service account {name}", f"{_DEPLOY} makes it, if you may.")
+        return broken(
+            "account", f"there is no service account {name}", f"{_deploy(context)} makes it, if you may."
+        )
     except Forbidden:
         return ok("account", f"{name} (you may not look whether it is there)")
     except HiveError as error:
