@@ -4,7 +4,12 @@ BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo top published test lint check bench screenshots docs constraints clean
+.PHONY: help setup demo top published test lint check bench screenshots docs image constraints clean
+
+# The agent image: what it is called, with the vendors' CLIs (full) or without (test), and on which Debian.
+IMAGE ?= hive-agent:latest
+TARGET ?= full
+BASE ?=
 
 help: ## what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -21,8 +26,9 @@ top: setup ## the console on your own fleet
 published: setup ## fetch what GitHub publishes of its API, which tests of the forge need (npm)
 	@$(BIN)/python -m tests.fakes.github.published
 
-test: setup published ## all tests
-	$(PYTEST) -n 3 --dist worksteal
+test: setup published ## all tests; those that take a cluster down come last and alone
+	$(PYTEST) -n 3 --dist worksteal -m "not disruptive"
+	@if [ -n "$$HIVE_TEST_CLUSTER" ]; then set -x; $(PYTEST) -m disruptive; fi
 
 lint: setup ## format, lint, types, import contracts
 	$(BIN)/ruff format --check
@@ -41,6 +47,17 @@ screenshots: setup ## the pictures of the README
 docs: setup ## the generated references in docs/ and files in manifests/
 	$(BIN)/python -m hive_tui.cli.manual
 	$(BIN)/python -m backends.clusters.kubernetes.manifests
+
+image: setup ## the image of runs' pods, with docker, podman or buildah (IMAGE=, TARGET=, BASE=)
+	@$(BIN)/python agent-image/prepare
+	@for builder in docker podman buildah; do \
+		if $$builder info >/dev/null 2>&1; then \
+			echo "Building $(IMAGE) with $$builder."; \
+			exec $$builder build --target $(TARGET) $(if $(BASE),--build-arg BASE=$(BASE)) \
+				--build-arg REVISION=$$(git rev-parse HEAD 2>/dev/null) -t $(IMAGE) agent-image; \
+		fi; \
+	done; \
+	echo "None of docker, podman and buildah works here: install one, or start its daemon." >&2; exit 1
 
 constraints: ## pin the newest packages that pyproject.toml allows (needs uv)
 	uv pip compile pyproject.toml --group dev --group build --universal --python-version 3.11 \
