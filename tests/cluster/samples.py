@@ -197,6 +197,8 @@ def without(base: dict[str, Any], path: Path) -> dict[str, Any]:
 def fitting(node: Node) -> Iterator[Any]:
     """Values that the place takes, the outermost of each kind among them."""
     found = node.schema
+    if found.get("nullable"):
+        yield None
     if "enum" in found:
         yield from found["enum"]
         return
