@@ -132,10 +132,12 @@ def test_a_context_that_is_not_there(tmp_path: Path) -> None:
         "{contexts: [{name: x, context: []}], current-context: x}",
         "{contexts: [{name: x, context: {cluster: c}}], current-context: x}",
         "{contexts: [{name: x, context: {cluster: c}}], clusters: [{name: c}], current-context: x}",
+        "{contexts: [{name: x, context: {cluster: c}}], clusters: [{name: c, cluster: {server: 'k:6443'}}],"
+        " current-context: x}",
         "{contexts: [{name: x, context: {cluster: c, user: u}}], current-context: x,"
-        " clusters: [{name: c, cluster: {server: s}}], users: [{name: u, user: {exec: 7}}]}",
+        " clusters: [{name: c, cluster: {server: 'https://s'}}], users: [{name: u, user: {exec: 7}}]}",
         "{contexts: [{name: x, context: {cluster: c, user: u}}], current-context: x,"
-        " clusters: [{name: c, cluster: {server: s}}]}",
+        " clusters: [{name: c, cluster: {server: 'https://s'}}]}",
     ],
 )
 def test_files_that_are_no_kubeconfig(tmp_path: Path, text: str) -> None:
@@ -425,6 +427,12 @@ def test_a_proxy_for_encrypted_connections(
     assert server.asked()[0].target == "cluster.invalid:6443"
     assert isinstance(error, Unreachable)
     assert "through the proxy" in error.message
+
+
+def test_a_proxy_of_a_kind_that_is_not_known(tmp_path: Path) -> None:
+    error = refused(kubeconfig(tmp_path, "https://k", cluster={"proxy-url": "gopher://p:1"}))
+    assert isinstance(error, ConfigError)
+    assert "proxy" in (error.hint or "")
 
 
 # With what certificates

@@ -47,6 +47,9 @@ from tests.waiting import until
 LIST = "/api/v1/namespaces/there/pods"
 WATCH = f"{LIST}?watch"
 
+AT_ONCE = 2.5
+"""Seconds: on a busy machine what takes milliseconds takes longer, but what waits for a server takes five."""
+
 
 class Mirror:
     """A reflector at work, and what it says."""
@@ -292,10 +295,11 @@ def test_a_failure_keeps_what_was_said_and_names_the_next_try(
 ) -> None:
     server.on(LIST, status(500, "InternalError", "no \x1b[31metcd"), listing(thing("a")))
     server.on(WATCH, Lines())
+    before = datetime.now(UTC)
     it = mirror()
     it.until("failed")
     failed = it.failures()[0]
-    assert timedelta(0) < failed.retry_at - datetime.now(UTC) <= timedelta(seconds=2)
+    assert before + timedelta(seconds=1) <= failed.retry_at <= datetime.now(UTC) + timedelta(seconds=2)
     assert "no etcd" in failed.error.message
     it.until("failed", "synced a", "alive")
 
@@ -306,8 +310,8 @@ def test_it_is_left_alone_for_as_long_as_the_server_asks(
     server.on(LIST, status(429, "TooManyRequests", "slow down", retry_after=40))
     it = mirror()
     it.until("failed")
-    assert timedelta(seconds=38) < it.failures()[0].retry_at - datetime.now(UTC) <= timedelta(seconds=40)
-    assert it.end() < 0.5
+    assert timedelta(seconds=20) < it.failures()[0].retry_at - datetime.now(UTC) <= timedelta(seconds=40)
+    assert it.end() < AT_ONCE
 
 
 @pytest.mark.usefixtures("impatient")
@@ -351,7 +355,7 @@ def test_it_stops_at_once(server: KubeServer, mirror: Callable[..., Mirror], wat
     it = mirror()
     until(lambda: server.asked(WATCH))
     said = len(it.said)
-    assert it.end() < 0.5
+    assert it.end() < AT_ONCE
     assert len(it.said) - said <= 2
 
 
@@ -368,7 +372,7 @@ def test_it_stops_at_once_also_while_nobody_answers(tmp_path: Path) -> None:
             waiting.append(client)
         url = f"http://127.0.0.1:{full.getsockname()[1]}"
         it = Mirror(connect(KubernetesSettings(kubeconfig=str(kubeconfig(tmp_path, url)))))
-        assert it.end() < 0.5
+        assert it.end() < AT_ONCE
         assert it.said == []
         for client in waiting:
             client.close()

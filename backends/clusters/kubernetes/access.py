@@ -114,8 +114,10 @@ class _Chosen:
         self.context = self._part("contexts", self.name, "context", _Context)
         self.cluster_values = self._values("clusters", self.context.cluster, "cluster")
         self.cluster = self._part("clusters", self.context.cluster, "cluster", _Cluster)
-        if not self.cluster.server:
-            raise self.malformed(f"the cluster {self.context.cluster} has no server")
+        if not self.cluster.server.startswith(("https://", "http://")):
+            raise self.malformed(
+                f"the cluster {self.context.cluster} has no server that begins with https:// or http://"
+            )
         self.user = _User()
         if self.context.user:
             self.user = self._part("users", self.context.user, "user", _User)

@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-SECONDS = 30.0
-"""How long a call may take with all its repetitions."""
+SECONDS = 15.0
+"""After which a call is not repeated any more: whoever waits for it should hear why."""
 
 ATTEMPTS = 5
 

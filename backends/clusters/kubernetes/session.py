@@ -18,6 +18,7 @@ import urllib3.exceptions as broken
 
 from backends.clusters.kubernetes.errors import Silent, Unreachable, Untrusted
 from hive_tui import __version__
+from hive_tui.core.errors import ConfigError
 from hive_tui.core.text import clean_line
 
 if TYPE_CHECKING:
@@ -122,7 +123,13 @@ class Session:
             urllib3.disable_warnings(broken.InsecureRequestWarning)
         self.server = str(configuration.host).rstrip("/")
         self._configuration = configuration
-        self._pool: urllib3.PoolManager = RESTClientObject(configuration).pool_manager
+        try:
+            self._pool: urllib3.PoolManager = RESTClientObject(configuration).pool_manager
+        except (ImportError, broken.HTTPError, ValueError) as error:
+            raise ConfigError(
+                f"The way to {self.server} cannot be taken: {_words(error)}.",
+                "Check its proxy (`proxy-url` there, or HTTPS_PROXY); SOCKS needs `pip install pysocks`.",
+            ) from None
         self._authorization = authorization or self._configured
         self._asking = threading.Lock()
         self._headers = (("User-Agent", f"hive/{__version__}"), *headers)

@@ -28,8 +28,10 @@ class Stream:
         self._answer = answer
         self._server = server
         self._closed = False
+        self._begun = False
 
     def __iter__(self) -> Iterator[bytes]:
+        self._begun = True
         try:
             yield from self._lines()
         except Unreachable:
@@ -62,3 +64,5 @@ class Stream:
         # It may have ended by itself just now.
         with contextlib.suppress(OSError, ValueError, RuntimeError):
             self._answer.shutdown()
+        if not self._begun:
+            self._answer.close()  # else whoever reads lets go of it
