@@ -128,6 +128,7 @@ def of(kind: type[msgspec.Struct], *, described: bool = True) -> Schema:
     hints = typing.get_type_hints(kind, include_extras=True)
     stored = msgspec.structs.fields(camel.mirrored(kind))
     says = _docstrings(kind) if described else {}
+    words = _words if described else _silence
     properties: dict[str, Schema] = {}
     required: list[str] = []
     for field, written in zip(msgspec.structs.fields(kind), stored, strict=True):
@@ -138,7 +139,7 @@ def of(kind: type[msgspec.Struct], *, described: bool = True) -> Schema:
             schema.pop("maxLength", None)
         if camel.says_none(field) and type(None) in typing.get_args(hints[field.name]):
             schema["nullable"] = True
-        schema = _said(schema, says.get(field.name))
+        schema = _said(schema, says.get(field.name) or words(owner, field.name))
         _add_rules(schema, rules.FIELDS.get((owner, field.name), ()))
         properties[written.encode_name] = schema
         if field.required or (owner, field.name) in _REQUIRED:
@@ -223,6 +224,16 @@ def _docstrings(kind: type) -> dict[str, str]:
     return found
 
 
+def _words(owner: type[msgspec.Struct], field: str) -> str | None:
+    from backends.clusters.kubernetes.words import WORDS  # runs write statuses without them
+
+    return WORDS.get((owner, field))
+
+
+def _silence(owner: type[msgspec.Struct], field: str) -> str | None:
+    return None
+
+
 def _has_docstring(kind: type) -> bool:
     return "__doc__" in kind.__dict__ and kind.__doc__ is not None
 
@@ -232,7 +243,7 @@ def _said(schema: Schema, words: str | None) -> Schema:
     if not words:
         return schema
     rest = {key: value for key, value in schema.items() if key not in ("type", "description")}
-    return {"type": schema["type"], "description": words, **rest}
+    return {"type": schema["type"], "description": " ".join(words.split()), **rest}
 
 
 def _add_rules(schema: Schema, found: tuple[rules.Rule, ...]) -> Schema:
