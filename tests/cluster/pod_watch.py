@@ -38,14 +38,8 @@ class Arrivals:
 
     def _listen(self) -> None:
         assert self._process.stdout is not None
-        text, decoder = "", json.JSONDecoder()
         for line in self._process.stdout:
-            text += line.decode()
-            if line.rstrip() != b"}":
-                continue  # the object goes on
-            event, end = decoder.raw_decode(text)
-            text = text[end:].lstrip()
-            self.hear(event)
+            self.hear(json.loads(line))
 
 
 class PodWatch(Arrivals):

@@ -213,7 +213,8 @@ class PodShop(Workshop):
         raise AssertionError(f"{what} did not happen within {seconds:.0f} s\n{self.story()}")
 
     def story(self) -> str:
-        said = self.namespace("get", "agentruns,jobs,pods,events", "-o", "wide", "--ignore-not-found")
+        said = self.namespace("get", "agentruns,pods", "--ignore-not-found")
+        said += self.namespace("events", "--types=Warning")
         log = self.fleet_home() / "dispatcher.log"
         text = log.read_text(errors="replace")[-3000:] if log.exists() else ""
         runners = [
