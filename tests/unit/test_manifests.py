@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from backends.clusters.kubernetes import camel, manifests, schema
-from backends.clusters.kubernetes.objects import AgentRunStatus, FleetStatus
+from backends.clusters.kubernetes.objects import AgentRunStatus, FleetSpec, FleetStatus
 from hive_tui.core.model import LastEvent, Phase, Quota, QuotaState, TestResult, Tokens, Usage
 from hive_tui.core.ports import AgentJob, Job, RepoJob
 from tests.builders import CLAUDE, REPO, run
@@ -77,6 +77,9 @@ class TestBounds:
         written = schema.clipped(order)
         assert written["repo"]["test"] == command
         assert len(written["body"]) == schema.MAX_BODY
+
+    def test_what_people_switch_is_not_cut(self) -> None:
+        assert schema.clipped(FleetSpec(slots=5_000))["slots"] == 5_000
 
     def test_what_was_cut_reads_back(self) -> None:
         status = AgentRunStatus(phase=Phase.FAILED, why="é" * 9_999, ended_at=NOW, starts=2, settled=True)

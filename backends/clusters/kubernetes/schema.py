@@ -118,8 +118,9 @@ _REQUIRED = {(RunStatus, "phase"), (Quota, "state")}
 """Fields with a default in the code that nobody may leave out: rules ask for them."""
 
 
-_NOT_CUT = (RepoJob, AgentJob)
-"""What is carried out or called as it stands: half of it would be something else."""
+_NOT_CUT = (RepoJob, AgentJob, FleetSpec)
+"""What is called or obeyed as it stands: a part of it would be something else, so that the API server refuses
+it instead."""
 
 
 def of(kind: type[msgspec.Struct], *, described: bool = True) -> Schema:
@@ -356,7 +357,7 @@ _WHOLE = "not cut"
 
 def clipped(value: msgspec.Struct) -> Any:
     """`value` as it is stored, every text, number and list in it cut to what the schema takes: what an agent
-    said is never a reason for the API server to refuse how a run is. Commands and addresses are not cut."""
+    said is never a reason for the API server to refuse how a run is. What people configure is not cut."""
     return _clip(camel.to_camel(value), _bare(type(value)))
 
 
