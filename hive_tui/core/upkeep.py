@@ -69,10 +69,10 @@ def _keep_up(run: Run, current: World, settings: FleetSettings, now: datetime) -
         return _settle(run, current, settings)
     if run.process is Process.GONE:
         return Recover(run)
+    if run.stop_requested and _may_end_now(run):
+        return Recover(run)
     if run.process is not Process.NONE:
         return None
-    if run.stop_requested:
-        return Recover(run)
     if status.phase is Phase.QUEUED:
         waited = now - (status.since or run.spec.created_at)
         # A wait of less than nothing is a clock that was set back, not a start that is under way.
@@ -83,6 +83,13 @@ def _keep_up(run: Run, current: World, settings: FleetSettings, now: datetime) -
         return None
     over = status.until is None or now >= status.until or _lifted(agent.quota, status)
     return Launch(run, "its wait is over") if over else None
+
+
+def _may_end_now(run: Run) -> bool:
+    """Whether a run that is told to stop has nobody who would do it: no process, or one that has not taken it
+    up and may never do so (a pod that waits for a place)."""
+    waits = run.status.phase is Phase.QUEUED or run.status.parked
+    return run.process is Process.NONE or (run.process is Process.ALIVE and waits)
 
 
 def _settle(run: Run, current: World, settings: FleetSettings) -> Settle:

@@ -145,6 +145,15 @@ def test_a_recorded_run_that_was_stopped_is_ended_instead() -> None:
     assert decisions(queued, b.fleet(queued)) == (Recover(queued),)
 
 
+def test_a_stopped_run_whose_process_may_never_take_it_up_is_ended() -> None:
+    waits = b.run(phase=Phase.QUEUED, process=Process.ALIVE, stop_requested=True)
+    assert decisions(waits, b.fleet(waits)) == (Recover(waits),)
+    works = b.run(phase=Phase.WORKING, process=Process.ALIVE, stop_requested=True)
+    assert decisions(works, b.fleet(works)) == (), "it ends by itself, and saves its work"
+    unknown = b.run(phase=Phase.QUEUED, process=Process.UNKNOWN, stop_requested=True)
+    assert decisions(unknown, b.fleet(unknown)) == ()
+
+
 def test_an_end_is_settled_once_with_a_growing_back_off() -> None:
     failed = b.run(attempt=2, phase=Phase.FAILED, ended_at=NOW)
     claim = b.claim(attempt=2, run=failed.id)
