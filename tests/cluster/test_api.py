@@ -192,12 +192,11 @@ def test_a_server_that_the_kubeconfig_does_not_vouch_for(here: Namespace, tmp_pa
 
 
 def test_a_program_gives_the_token(here: Namespace, tmp_path: Path) -> None:
-    token = here.token("hive-run")
-    plugin = tmp_path / "plugin"
-    credential = {"apiVersion": "client.authentication.k8s.io/v1", "status": {"token": token}}
-    plugin.write_text(f"#!{sys.executable}\nimport json\nprint(json.dumps({credential!r}))\n")
-    plugin.chmod(0o700)
-    user = {"exec": {"apiVersion": credential["apiVersion"], "command": str(plugin)}}
+    program = tmp_path / "plugin"
+    answer = {"apiVersion": "client.authentication.k8s.io/v1", "status": {"token": here.token("hive-run")}}
+    program.write_text(f"#!{sys.executable}\nimport json\nprint(json.dumps({answer!r}))\n")
+    program.chmod(0o700)
+    user = {"exec": {"apiVersion": answer["apiVersion"], "command": str(program)}}
     path = here.write_kubeconfig(user, tmp_path / "k")
     with pytest.raises(errors.Forbidden, match="hive-run"):
         connect(KubernetesSettings(kubeconfig=str(path))).list(PODS, PodObject)

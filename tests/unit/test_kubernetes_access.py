@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import ssl
@@ -493,3 +494,60 @@ def test_certificates_that_are_none(server: KubeServer, tmp_path: Path, encrypte
     user = {"client-certificate-data": "Tm8=", "client-key-data": "Tm8="}
     error = refused(kubeconfig(tmp_path, encrypted[0], cluster=cluster, user=user))
     assert "cannot be used" in error.message
+
+
+@pytest.fixture
+def choosy(server: KubeServer, tmp_path: Path) -> dict[str, Any]:
+    """What a kubeconfig says of the server, which now wants to see a certificate, that of `tmp_path/me`."""
+    theirs, mine = tmp_path / "tls", tmp_path / "me"
+    for folder in (theirs, mine):
+        folder.mkdir()
+    authority, key = certify(theirs)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(authority, key)
+    context.load_verify_locations(certify(mine)[0])
+    context.verify_mode = ssl.CERT_REQUIRED
+    server.encrypt(context)
+    return {"certificate-authority": str(authority)}
+
+
+def test_a_client_certificate(server: KubeServer, tmp_path: Path, choosy: dict[str, Any]) -> None:
+    names = {"client-certificate": "me/authority.pem", "client-key": "me/key.pem"}
+    assert (
+        "authorization"
+        not in ask(at(kubeconfig(tmp_path, server.url, cluster=choosy, user=names)), server).headers
+    )
+    files = {
+        f"{name}-data": base64.b64encode((tmp_path / file).read_bytes()).decode()
+        for name, file in names.items()
+    }
+    assert ask(at(kubeconfig(tmp_path, server.url, cluster=choosy, user=files)), server)
+
+
+def test_a_client_certificate_that_is_missing(
+    server: KubeServer, tmp_path: Path, choosy: dict[str, Any]
+) -> None:
+    error = refused(kubeconfig(tmp_path, server.url, cluster=choosy))
+    assert isinstance(error, Unreachable)
+    assert server.asked() == []
+
+
+def test_a_program_gives_a_client_certificate_and_another_one_later(
+    server: KubeServer,
+    tmp_path: Path,
+    choosy: dict[str, Any],
+    plugin: Plugin,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    mine = {
+        "clientCertificateData": (tmp_path / "me" / "authority.pem").read_text(),
+        "clientKeyData": (tmp_path / "me" / "key.pem").read_text(),
+    }
+    plugin.give(seconds=900, **mine)
+    api = at(kubeconfig(tmp_path, server.url, cluster=choosy, user=plugin.user()))
+    assert "authorization" not in ask(api, server).headers
+    plugin.give(seconds=1800, token="and a token", **mine)
+    later = time.time() + 880
+    monkeypatch.setattr(time, "time", lambda: later)
+    assert ask(api, server).headers["authorization"] == "Bearer and a token"
+    assert len(plugin.calls()) == 2
