@@ -20,7 +20,7 @@ from backends.clusters.kubernetes.objects import (
     AgentRunStatus,
 )
 from hive_tui.core.ids import RepoName, RunId, run_id
-from hive_tui.core.model import RunStatus
+from hive_tui.core.model import Actor, ActorKind, Control, ControlKind, RunStatus
 from hive_tui.core.ports import Job
 from tests.cluster.kube import Namespace
 from tests.fakes import run_host
@@ -43,7 +43,7 @@ def say(first, last, rate=0.0, size=40):
 
 def work(issue: int, **changes: Any) -> Job:
     """A work order on an issue, as it stands in an AgentRun."""
-    plain = run_host.job(Path("/nowhere"), **changes)
+    plain = msgspec.structs.replace(run_host.job(Path("/nowhere")), **changes)
     run = run_id("github.com", RepoName("acme/tool"), issue, 1)
     spec = msgspec.structs.replace(plain.spec, id=run, issue=issue, branch=f"hive/issue-{issue}-a1")
     return msgspec.structs.replace(plain, spec=spec)
@@ -76,6 +76,20 @@ class Speaking:
         new = run_status.after(before, status, datetime.now(UTC), **changes)
         body = run_status.body(run, found.metadata.resource_version, new)
         self.api.replace(AGENT_RUNS, run, body, AgentRunObject, sub="status")
+
+    def order(self, run: RunId, text: str) -> None:
+        """Tell a run something."""
+        found = self.api.get(AGENT_RUNS, run, AgentRunObject)
+        spec = camel.decode(found.spec, AgentRunSpec)
+        order = Control(
+            len(spec.control) + 1,
+            ControlKind.MESSAGE,
+            Actor(ActorKind.PERSON, "kay"),
+            datetime.now(UTC),
+            text,
+        )
+        control = [camel.to_camel(each) for each in (*spec.control, order)]
+        self.api.patch(AGENT_RUNS, run, {"spec": {"control": control}}, AgentRunObject)
 
     def pod(self, run: RunId, name: str, script: str) -> None:
         """A pod of the run that plays a script."""
