@@ -44,8 +44,9 @@ def run_console(
     `verbs` are the commands of `hive`, for the line behind `:`; `stops` the command lines that end what
     stays, of fleets where it is not that of every fleet.
 
-    On a local fleet a detached dispatcher is started if none runs, unless in read-only mode; it stays
-    when the console closes. Raises UsageError for an unknown fleet, before the screen is taken.
+    On a local fleet a detached dispatcher is started if none runs, unless in read-only mode; on any other
+    one only when the person orders it. It stays when the console closes. Raises UsageError for an unknown
+    fleet, before the screen is taken.
     """
     config = Path(session.config_option) if session.config_option else None
     configuration, name = session.configuration, session.fleet_name
@@ -84,7 +85,7 @@ def _show(
 
     local = fleet.settings.cluster == LOCAL
 
-    def prepare() -> str | None:
+    def start() -> str | None:
         _, started = ensure_dispatcher(fleet, config)
         return STARTED if started else None
 
@@ -104,8 +105,9 @@ def _show(
         fleet,
         user=fleet.context.user,
         read_only=read_only,
-        prepare=prepare if local and not read_only else None,
-        start_dispatcher=prepare if local else None,
+        # A cluster is looked at from many machines: on which one its dispatcher runs, a person says.
+        prepare=start if local and not read_only else None,
+        start_dispatcher=start,
         keymap=keymap.build(settings.keys) if settings.keys else keymap.DEFAULT,
         commands=commands,
         theme=settings.theme,
