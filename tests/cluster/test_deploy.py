@@ -4,6 +4,7 @@ not do."""
 from __future__ import annotations
 
 import json
+import os
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -117,8 +118,9 @@ def test_what_hive_changed_is_put_right_and_what_people_set_is_kept(empty: Kube)
     found = deploy(settings(empty))
     outcome, why = found["ResourceQuota hive"]
     assert outcome is Outcome.KEPT
-    assert "kubectl-patch" in str(why)
-    assert "pods" in str(why)
+    assert str(why).startswith("others have set it otherwise")
+    assert 'with "kubectl-patch"' in str(why)
+    assert ".spec.hard.pods" in str(why)
     assert found["Role hive-run"][0] is Outcome.CREATED
     assert {outcome.value for outcome, _ in found.values()} == {"kept", "created", "unchanged"}
     assert empty.json("get", "resourcequota", "hive")["spec"]["hard"]["pods"] == "7"
@@ -132,6 +134,17 @@ def test_an_older_quota_of_hives_own_is_brought_up_to_date(empty: Kube) -> None:
     assert deploy(settings(empty), dry_run=True)["ResourceQuota hive"][0] is Outcome.CHANGED
     assert deploy(settings(empty))["ResourceQuota hive"][0] is Outcome.CHANGED
     assert empty.json("get", "resourcequota", "hive")["spec"]["hard"]["pods"] == "100"
+
+
+def test_kubectl_brings_the_same_from_the_files(empty: Kube, tmp_path: Path) -> None:
+    folder = os.path.relpath(manifests.FOLDER, tmp_path)
+    overlay = {"kind": "Kustomization", "namespace": empty.namespace, "resources": [folder]}
+    (tmp_path / "kustomization.yaml").write_text(yaml.safe_dump(overlay))
+    made = list(yaml.safe_load_all(empty("kustomize", str(tmp_path))))
+    parts = (*CLUSTER_WIDE, f"Namespace {empty.namespace}", *INSIDE)
+    assert {f"{each['kind']} {each['metadata']['name']}" for each in made} == set(parts)
+    empty("apply", "--server-side", "--force-conflicts", "-k", str(tmp_path))
+    assert outcomes(deploy(settings(empty))) == dict.fromkeys(parts, "unchanged")
 
 
 def test_who_may_only_do_a_part_gets_that_part_and_hears_what_is_missing(namespace: Namespace) -> None:

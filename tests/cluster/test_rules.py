@@ -51,6 +51,11 @@ class Stored:
     def status(self, status: Body) -> Body:
         return self.write("status", status, sub="status")
 
+    def refuses_to_lose_its_status(self) -> None:
+        body = samples.without(self.now(), ("status",))
+        with pytest.raises(Invalid, match="a status is never taken away"):
+            self.api.replace(self.resource, self.name, body, dict[str, Any], sub="status")
+
     def now(self) -> Body:
         return self.api.get(self.resource, self.name, dict[str, Any])
 
@@ -195,9 +200,7 @@ class TestPhases:
 
     def test_a_status_is_not_taken_away(self, run: Stored) -> None:
         run.status({"phase": "working"})
-        body = samples.without(run.now(), ("status",))
-        with pytest.raises(Invalid, match="a status is never taken away"):
-            run.api.replace(AGENT_RUNS, run.name, body, dict[str, Any], sub="status")
+        run.refuses_to_lose_its_status()
         with pytest.raises(Invalid, match="phase: Required"):
             run.status({})
 
@@ -276,6 +279,10 @@ class TestSlots:
         with pytest.raises(Invalid, match="one at a time"):
             fleet.status({"slots": {"a": "r2", "b": "r1"}})
         assert fleet.status({"slots": {}}) == {"slots": {}}
+
+    def test_they_are_not_taken_away_with_the_whole_status(self, fleet: Stored) -> None:
+        fleet.status({"slots": {"a": "r1"}})
+        fleet.refuses_to_lose_its_status()
 
     def test_hundreds_of_them_cost_no_more_than_a_server_allows(self, fleet: Stored) -> None:
         slots = {f"w-{number}": f"run-{number}" for number in range(300)}

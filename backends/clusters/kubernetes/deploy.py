@@ -105,7 +105,11 @@ class KubernetesSetup:
         try:
             return Deployed(_called(body), self._bring(resource, name, body, dry_run))
         except Conflict as error:
-            return Deployed(_called(body), Outcome.KEPT, error.message)
+            # A person's word counts; only what the server says tells it from a race.
+            _, _, fields = error.message.partition("Apply failed with ")
+            if not fields:
+                return Deployed(_called(body), Outcome.FAILED, error.words)
+            return Deployed(_called(body), Outcome.KEPT, f"others have set it otherwise, {fields}")
         except SourceError as error:
             if not isinstance(error, NotFound):  # of its namespace, which could not be made
                 raise

@@ -54,16 +54,19 @@ _NAMED_BY_AGENT = _keys(AGENT_NAME, "an agent's: at most 20 lower-case letters, 
 MOMENT = Rule("self >= timestamp('1970-01-01T00:00:00Z')", "a moment after 1970, as RFC 3339 writes it")
 """Of every date: by `format: date-time` alone the API server takes lists of texts, too."""
 
+_STATUS_STAYS = Rule("!has(oldSelf.status) || has(self.status)", "a status is never taken away")
+
 ROOTS: dict[str, tuple[Rule, ...]] = {
     "AgentRun": (
         Rule("self.metadata.name == self.spec.work.spec.id", "metadata.name is the run's id"),
-        Rule("!has(oldSelf.status) || has(self.status)", "a status is never taken away"),
+        _STATUS_STAYS,
     ),
     "Fleet": (
         Rule(
             f"self.metadata.name.matches('^{FLEET_NAME}$')",
             "metadata.name is a fleet's: at most 40 lower-case letters, digits and dashes",
         ),
+        _STATUS_STAYS,
     ),
 }
 """Of whole objects; of their metadata only the name can be seen here."""
