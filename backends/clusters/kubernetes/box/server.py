@@ -82,7 +82,10 @@ class Server:
 
     def watch(self, fd: int, events: int, callback: Ready | None) -> None:
         """Call `callback` when `fd` is ready for any of `events`; none of them forgets it."""
-        before = self._watched.pop(fd, None)
+        before = self._watched.get(fd)
+        if before == (events, callback):
+            return
+        self._watched.pop(fd, None)
         if callback is not None and events:
             self._watched[fd] = (events, callback)
             if before is None:
