@@ -150,7 +150,7 @@ class PodShop(Workshop):
         found = (run for run in self.runs() if (run["issue"], run["attempt"]) == (issue, attempt))
         return next(found, None)
 
-    def reached(self, issue: int, *phases: str, attempt: int = 1, seconds: float = 90.0) -> Any:
+    def reached(self, issue: int, *phases: str, attempt: int = 1, seconds: float = 150.0) -> Any:
         """The run, once it is in one of these phases."""
 
         def there() -> Any | None:
@@ -163,7 +163,7 @@ class PodShop(Workshop):
         """The log of an issue's last run; empty while there is none."""
         return self.call("logs", str(issue)).stdout
 
-    def hears(self, issue: int, text: str, seconds: float = 60.0) -> None:
+    def hears(self, issue: int, text: str, seconds: float = 120.0) -> None:
         """Wait until the log of an issue's last run has `text`."""
         self.wait(f"#{issue} saying {text!r}", lambda: text in self.said(issue), seconds)
 
@@ -198,7 +198,7 @@ class PodShop(Workshop):
             heads = [pull.head for pull in self.repo.pulls.values()]
         assert len(heads) == len({head.rpartition("-a")[0] for head in heads}), heads
 
-    def wait(self, what: str, condition: Callable[[], T | None], seconds: float = 60.0) -> T:
+    def wait(self, what: str, condition: Callable[[], T | None], seconds: float = 90.0) -> T:
         """As everywhere, but each look takes a few calls of `hive` or kubectl: it is not looked as often, and
         a dispatcher that ended by a mistake is not waited for."""
         begin = time.monotonic()

@@ -15,6 +15,7 @@ from tests.cluster.kube import VIEWER, Kube, Namespace
 from tests.cluster.onlooker import Onlooker, context
 from tests.cluster.proxy import Proxy
 from tests.fakes.workshop import Workshop
+from tests.waiting import until
 
 pytestmark = pytest.mark.cluster
 
@@ -94,7 +95,9 @@ def test_a_token_that_expires_is_said_and_the_next_one_is_taken_up(
         # A token is good for ten minutes at least; those of an account that is gone are not.
         namespace("delete", "serviceaccount", "viewer")
         desk = Desk(tmp_path / "desk", kubeconfig=by_token.kubeconfig, namespace=namespace.name)
-        assert "credentials" in desk.refusal("ls")
+        # That an account is gone is kept in mind for a few seconds at most.
+        until(lambda: desk.call("top", "--once").returncode == 1, seconds=30)
+        assert "credentials" in desk.refusal("top", "--once")
         namespace.account("viewer", VIEWER)
         token_file.write_text(namespace.token("viewer"))
         desk.hive("ls")

@@ -12,7 +12,7 @@ from tests.cluster.shop import PodShop
 from tests.fakes.github.server import GitHub
 from tests.fakes.model_server import Figures, ModelServer, Reply, bash, write
 
-pytestmark = [pytest.mark.cluster, pytest.mark.e2e, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.cluster, pytest.mark.e2e, pytest.mark.timeout(600)]
 
 SCRIPT = (
     Reply("I write it.", (write("hello.py", "print('hello')\n"),), Figures(20, 50)),

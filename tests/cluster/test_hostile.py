@@ -16,7 +16,7 @@ from tests.cluster.kube import Namespace
 from tests.cluster.shop import PodShop, Steps, scenario
 from tests.fakes.github.server import GitHub
 
-pytestmark = [pytest.mark.cluster, pytest.mark.e2e, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.cluster, pytest.mark.e2e, pytest.mark.timeout(600)]
 
 HERE = Path(__file__).parent / "hostile"
 HUNTER, LIAR, SEIZER = 1, 2, 3

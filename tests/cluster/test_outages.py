@@ -17,7 +17,7 @@ from tests.cluster.onlooker import Onlooker, context
 from tests.cluster.shop import PodShop, Steps, scenario
 from tests.fakes.github.server import GitHub
 
-pytestmark = [pytest.mark.cluster, pytest.mark.disruptive, pytest.mark.e2e, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.cluster, pytest.mark.disruptive, pytest.mark.e2e, pytest.mark.timeout(600)]
 
 CUT = 60.0
 """Seconds without an API server."""

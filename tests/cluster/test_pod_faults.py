@@ -12,7 +12,7 @@ from tests.cluster.pod_watch import PodWatch
 from tests.cluster.shop import WORK, PodShop, Steps, scenario
 from tests.fakes.github.server import GitHub
 
-pytestmark = [pytest.mark.cluster, pytest.mark.e2e, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.cluster, pytest.mark.e2e, pytest.mark.timeout(600)]
 
 AGENTS = ("robin", "hungry", "tiny", "messy", "imageless", "secretless", "homeless")
 

@@ -16,7 +16,7 @@ from tests.fakes.github.server import GitHub
 from tests.fakes.github_shop import labels_of
 from tests.waiting import until
 
-pytestmark = [pytest.mark.cluster, pytest.mark.e2e, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.cluster, pytest.mark.e2e, pytest.mark.timeout(600)]
 
 ISSUES, SLOTS = 10, 3
 
