@@ -253,6 +253,39 @@ def test_a_pod_is_known_by_its_environment(tmp_path: Path) -> None:
         connect(KubernetesSettings(context="laptop"), environ=environ)
 
 
+def test_a_login_that_cannot_be_renewed_keeps_its_secrets(server: KubeServer, tmp_path: Path) -> None:
+    secrets = {"client-secret": "S3CRET-ONE", "refresh-token": "S3CRET-TWO"}
+    provider = {"name": "oidc", "config": secrets}
+    error = refused(kubeconfig(tmp_path, server.url, user={"auth-provider": provider, "password": "S3CRET"}))
+    assert isinstance(error, ConfigError)
+    assert "id-token" in error.message
+    assert "S3CRET" not in error.words
+
+
+def test_a_login_by_openid(server: KubeServer, tmp_path: Path) -> None:
+    token = jwt(time.time() + 3600)
+    provider = {"name": "oidc", "config": {"id-token": token, "idp-issuer-url": "http://127.0.0.1:1"}}
+    path = kubeconfig(tmp_path, server.url, user={"auth-provider": provider})
+    assert ask(at(path), server).headers["authorization"] == f"Bearer {token}"
+    provider["config"] = {"id-token": jwt(time.time() - 60), "idp-issuer-url": "http://127.0.0.1:1"}
+    kubeconfig(tmp_path, server.url, user={"auth-provider": provider})
+    error = refused(path)
+    assert isinstance(error, Unauthorized)
+    assert "cannot be renewed" in error.message
+
+
+def jwt(end: float) -> str:
+    parts: tuple[dict[str, Any], ...] = ({"alg": "none"}, {"exp": int(end)}, {})
+    return ".".join(
+        base64.urlsafe_b64encode(json.dumps(each).encode()).decode().rstrip("=") for each in parts
+    )
+
+
+def test_a_login_that_kubernetes_has_removed(tmp_path: Path) -> None:
+    error = refused(kubeconfig(tmp_path, "https://k", user={"auth-provider": {"name": "gcp"}}))
+    assert "gcp, which Kubernetes has removed" in error.message
+
+
 # Programs that know who
 
 

@@ -10,22 +10,20 @@ import os
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote
-
-import msgspec
 
 from backends.clusters.kubernetes import exec_plugin
 from backends.clusters.kubernetes.api import Api
+from backends.clusters.kubernetes.errors import Unauthorized
+from backends.clusters.kubernetes.kubeconfig import Chosen, User, harmless
 from backends.clusters.kubernetes.session import Session
-from hive_tui.core.errors import ConfigError, unknown
+from hive_tui.core.errors import ConfigError
 from hive_tui.core.text import clean_line
 from hive_tui.core.worker_template import KubernetesSettings
 
 if TYPE_CHECKING:
-    from kubernetes.config.kube_config import KubeConfigMerger
-
-_Part = TypeVar("_Part", bound=msgspec.Struct)
+    from kubernetes.client import Configuration
 
 ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 """Where a pod finds its own."""
@@ -35,28 +33,6 @@ TOKEN_SECONDS = 60.0
 
 _SKEW = 30.0
 """Seconds before their end that credentials are renewed."""
-
-
-class _Cluster(msgspec.Struct, frozen=True, rename="kebab"):
-    server: str = ""
-    proxy_url: str | None = None
-
-
-class _User(msgspec.Struct, frozen=True, rename="kebab"):
-    exec: exec_plugin.Plugin | None = None
-    token: str | None = None
-    token_file: str | None = msgspec.field(default=None, name="tokenFile")
-    username: str | None = None
-    as_: str | None = msgspec.field(default=None, name="as")
-    as_groups: tuple[str, ...] | None = None
-    as_uid: str | None = None
-    as_user_extra: dict[str, tuple[str, ...]] | None = None
-
-
-class _Context(msgspec.Struct, frozen=True):
-    cluster: str
-    user: str = ""
-    namespace: str | None = None
 
 
 def connect(settings: KubernetesSettings, *, environ: Mapping[str, str] | None = None) -> Api:
@@ -95,103 +71,6 @@ def _paths(settings: KubernetesSettings, environ: Mapping[str, str]) -> tuple[Pa
     return (usual,) if usual.is_file() else ()
 
 
-class _Chosen:
-    """What a context of the merged files names."""
-
-    def __init__(self, paths: tuple[Path, ...], context: str | None) -> None:
-        self._files = os.pathsep.join(map(str, paths))
-        self.merged = self._merge(paths)
-        contexts = self._items("contexts")
-        self.name = context or self._current()
-        if not self.name:
-            raise ConfigError(
-                f"{self._files} has no current context.",
-                f"Set `kubernetes.context` to one of: {', '.join(sorted(contexts)) or 'none is there'}.",
-            )
-        if self.name not in contexts:
-            error = unknown("context", self.name, contexts, listing="kubectl config get-contexts")
-            raise ConfigError(f"{error.message[:-1]} in {self._files}.", error.hint)
-        self.context = self._part("contexts", self.name, "context", _Context)
-        self.cluster_values = self._values("clusters", self.context.cluster, "cluster")
-        self.cluster = self._part("clusters", self.context.cluster, "cluster", _Cluster)
-        if not self.cluster.server.startswith(("https://", "http://")):
-            raise self.malformed(
-                f"the cluster {self.context.cluster} has no server that begins with https:// or http://"
-            )
-        self.user = _User()
-        if self.context.user:
-            self.user = self._part("users", self.context.user, "user", _User)
-
-    def malformed(self, why: object) -> ConfigError:
-        return ConfigError(
-            f"{self._files} is no usable kubeconfig: {clean_line(str(why), limit=300)}.",
-            "`kubectl config view` reads the same file and tells more.",
-        )
-
-    def folder(self, kind: str, name: str) -> Path:
-        """Of the file that an item stands in: its paths are relative to it."""
-        return Path(self._items(kind)[name].path).absolute().parent
-
-    def set_user(self, values: dict[str, Any]) -> None:
-        node = self._items("users")[self.context.user]
-        node.value = {**node.value, "user": values}
-
-    def user_values(self) -> dict[str, Any]:
-        return dict(self._values("users", self.context.user, "user")) if self.context.user else {}
-
-    def _merge(self, paths: tuple[Path, ...]) -> KubeConfigMerger:
-        import yaml
-        from kubernetes.config import ConfigException
-        from kubernetes.config.kube_config import ENV_KUBECONFIG_PATH_SEPARATOR, KubeConfigMerger
-
-        try:
-            full = [str(path) for path in paths if path.stat().st_size]
-            merger: Any = KubeConfigMerger  # has no types
-            merged: KubeConfigMerger = merger(ENV_KUBECONFIG_PATH_SEPARATOR.join(full))
-        except OSError as error:
-            raise ConfigError(
-                f"{self._files} cannot be read: {error.strerror}.", "Make it readable for yourself."
-            ) from None
-        except (
-            ConfigException,
-            yaml.YAMLError,
-            TypeError,
-            KeyError,
-            AttributeError,
-            ValueError,
-        ) as error:
-            raise self.malformed(error) from None
-        if merged.config is None:
-            raise ConfigError(f"{self._files} is empty.", "Log in to your cluster first.")
-        return merged
-
-    def _current(self) -> str:
-        # The first file that names one counts, as for kubectl; the package takes the last.
-        files = (self.merged.config_files[path] for path in self.merged.paths)
-        return next((str(each["current-context"]) for each in files if each.get("current-context")), "")
-
-    def _items(self, kind: str) -> dict[str, Any]:
-        try:
-            return {str(node.value["name"]): node for node in reversed(self.merged.config.value[kind])}
-        except (TypeError, KeyError, AttributeError) as error:
-            raise self.malformed(f"one of its {kind} has no name ({error})") from None
-
-    def _values(self, kind: str, name: str, key: str) -> Mapping[str, Any]:
-        node = self._items(kind).get(name)
-        if node is None:
-            raise self.malformed(f"it has no {key} {name}, which the context {self.name} names")
-        values = node.value.get(key)
-        if values is not None and not isinstance(values, dict):
-            raise self.malformed(f"the {key} {name} is none")
-        return values or {}
-
-    def _part(self, kind: str, name: str, key: str, shape: type[_Part]) -> _Part:
-        try:
-            return msgspec.convert(self._values(kind, name, key), shape, strict=False)
-        except msgspec.ValidationError as error:
-            raise self.malformed(f"the {key} {name}: {error}") from None
-
-
 class Kubeconfig:
     """A context of kubeconfig files."""
 
@@ -204,62 +83,89 @@ class Kubeconfig:
     ) -> None:
         self._paths = paths
         self._environ = environ
-        chosen = _Chosen(paths, context)
-        self.context: str | None = chosen.name
-        self.namespace = namespace or chosen.context.namespace or "default"
-        self.server = chosen.cluster.server.rstrip("/")
+        self._read: Chosen | None = Chosen(paths, context)
+        self.context: str | None = self._read.name
+        self.namespace = namespace or self._read.context.namespace or "default"
+        self.server = self._read.cluster.server.rstrip("/")
 
     def open(self) -> Session:
-        """Read the files anew: a login may have changed them."""
-        from kubernetes.client import Configuration
-        from kubernetes.config import ConfigException
-        from kubernetes.config.kube_config import KubeConfigLoader
+        """The files are read anew each time but the first: a login may have changed them."""
+        chosen, self._read = self._read or Chosen(self._paths, self.context), None
+        found = self._credentials(chosen)
+        if chosen.context.user:
+            chosen.set_user(found.user)
+        return Session(
+            _configuration(chosen),
+            authorization=found.authorization,
+            headers=_impersonation(chosen.user),
+            expires=found.expires,
+        )
 
-        chosen = _Chosen(self._paths, self.context)
+    def _credentials(self, chosen: Chosen) -> _Credentials:
         values = chosen.user_values()
-        exec_plugin_of, token_file = chosen.user.exec, chosen.user.token_file
+        plugin, token_file = chosen.user.exec, chosen.user.token_file
         values.pop("exec", None)
         values.pop("tokenFile", None)
-        authorization: Callable[[], str | None] | None = None
-        expires: float | None = None
         if token_file is not None:
-            authorization = TokenFile(chosen.folder("users", chosen.context.user) / token_file)
-        elif exec_plugin_of is not None and not chosen.user.token and not chosen.user.username:
-            credential = exec_plugin.run(
-                exec_plugin_of,
-                folder=chosen.folder("users", chosen.context.user),
-                cluster=chosen.cluster_values,
-                environ=self._environ,
-            )
-            if credential.token:
-                values["token"] = credential.token
-            if credential.client_certificate_data and credential.client_key_data:
-                values["client-certificate-data"] = _base64(credential.client_certificate_data)
-                values["client-key-data"] = _base64(credential.client_key_data)
-            if credential.expiration_timestamp is not None:
-                expires = _renew_at(credential.expiration_timestamp.timestamp())
-        if chosen.context.user:
-            chosen.set_user(values)
-        configuration = Configuration()
-        try:
-            loader: Any = KubeConfigLoader  # has no types
-            loader(
-                config_dict=chosen.merged.config,
-                active_context=chosen.name,
-                config_base_path=None,
-                config_persister=chosen.merged.save_changes,
-            ).load_and_set(configuration)
-        except (ConfigException, TypeError, KeyError, AttributeError, ValueError, OSError) as error:
-            raise chosen.malformed(error) from None
-        if chosen.cluster.proxy_url:
-            # NO_PROXY is about the environment's proxy, not about one that the cluster's entry names.
-            configuration.no_proxy = None
-        return Session(
-            configuration,
-            authorization=authorization,
-            headers=_impersonation(chosen.user),
-            expires=expires,
+            path = chosen.folder("users", chosen.context.user) / token_file
+            return _Credentials(values, TokenFile(path))
+        if plugin is None or chosen.user.token or chosen.user.username:
+            return _Credentials(values)
+        credential = exec_plugin.run(
+            plugin,
+            folder=chosen.folder("users", chosen.context.user),
+            cluster=chosen.cluster_values,
+            environ=self._environ,
         )
+        if credential.token:
+            values["token"] = credential.token
+        if credential.client_certificate_data and credential.client_key_data:
+            values["client-certificate-data"] = _base64(credential.client_certificate_data)
+            values["client-key-data"] = _base64(credential.client_key_data)
+        end = credential.expiration_timestamp
+        return _Credentials(values, expires=None if end is None else _renew_at(end.timestamp()))
+
+
+class _Credentials(NamedTuple):
+    """What a kubeconfig's user comes to."""
+
+    user: dict[str, Any]
+    """For the `kubernetes` package: without what is done here."""
+    authorization: Callable[[], str | None] | None = None
+    expires: float | None = None
+
+
+def _configuration(chosen: Chosen) -> Configuration:
+    """Raises ConfigError, or Unauthorized where a login was to be renewed and was not."""
+    import requests
+    import urllib3
+    from kubernetes.client import Configuration
+    from kubernetes.config import ConfigException, kube_config
+
+    configuration = Configuration()
+    package: Any = kube_config  # has no types
+    try:
+        package.KubeConfigLoader(
+            config_dict=chosen.merged.config,
+            active_context=chosen.name,
+            config_base_path=None,
+            config_persister=chosen.merged.save_changes,
+        ).load_and_set(configuration)
+    except (
+        requests.RequestException,
+        urllib3.exceptions.HTTPError,
+        package.oauthlib.oauth2.OAuth2Error,
+    ) as error:
+        raise Unauthorized(
+            f"The login of {chosen.context.user} cannot be renewed: {harmless(error)}.",
+            f"Log in anew; `kubectl get namespaces --context {chosen.name}` shows whether that worked.",
+        ) from None
+    except (ConfigException, TypeError, KeyError, AttributeError, ValueError, OSError) as error:
+        raise chosen.malformed(error) from None
+    if chosen.cluster.proxy_url:
+        # NO_PROXY is about the environment's proxy, not about one that the cluster's entry names.
+        configuration.no_proxy = None
+    return configuration
 
 
 class InCluster:
@@ -338,7 +244,7 @@ def _base64(text: str) -> str:
     return base64.b64encode(text.encode()).decode()
 
 
-def _impersonation(user: _User) -> list[tuple[str, str]]:
+def _impersonation(user: User) -> list[tuple[str, str]]:
     """Headers by which the kubeconfig's user acts as another; without them one would act with more rights."""
     if not user.as_:
         return []
