@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,7 +17,9 @@ from hive_tui.core.errors import Refused
 from hive_tui.core.ids import RunId
 from hive_tui.core.ports import BackendContext
 
-_SHELL = ("sh", "-c", f"cd {WORK_TREE} 2>/dev/null; command -v bash >/dev/null && exec bash; exec sh")
+_THERE = f"cd {WORK_TREE} 2>/dev/null"
+_SHELL = ("sh", "-c", f"{_THERE}; command -v bash >/dev/null && exec bash; exec sh")
+_COMMAND = ("sh", "-c", f'{_THERE}; exec "$@"', "sh")
 
 
 def argv(api: Api, context: BackendContext, run: RunId, command: Sequence[str]) -> tuple[str, ...]:
@@ -50,5 +53,7 @@ def argv(api: Api, context: BackendContext, run: RunId, command: Sequence[str]) 
         where.append(f"--kubeconfig={Path(settings.kubeconfig).expanduser()}")
     if api.context is not None:
         where.append(f"--context={api.context}")
-    inner = tuple(command) or _SHELL
-    return (kubectl, "exec", "-it", *where, f"--container={WORK}", pod.metadata.name, "--", *inner)
+    inner = (*_COMMAND, *command) if command else _SHELL
+    # Without a terminal here, none is wanted there: what it says may go into a file.
+    terminal = "-it" if sys.stdin.isatty() and sys.stdout.isatty() else "-i"
+    return (kubectl, "exec", terminal, *where, f"--container={WORK}", pod.metadata.name, "--", *inner)
