@@ -6,11 +6,12 @@ import json
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import urllib3.exceptions as broken
 
 from backends.clusters.kubernetes import api as api_module
 from backends.clusters.kubernetes import errors, session
@@ -389,15 +390,39 @@ def test_haste_is_moderated() -> None:
     assert len(waited) == 3
 
 
-def test_a_transport_error_is_said_in_words() -> None:
-    import urllib3.exceptions as broken
+_POOL: Any = None
 
-    pool: Any = None
-    said: Callable[[Exception], str] = lambda error: session.trouble(error, "https://k").message  # noqa: E731
-    assert "expects" in said(broken.SSLError("CERTIFICATE_VERIFY_FAILED"))
-    assert "through the proxy" in said(broken.ProxyError("no", OSError("Tunnel connection failed: 403")))
-    assert "broke" in said(broken.ProtocolError("Connection aborted"))
-    assert "name is unknown" in said(broken.NameResolutionError("k", pool, socket.gaierror()))
+
+@pytest.mark.parametrize(
+    ("error", "words", "lasting"),
+    [
+        (
+            broken.SSLError("[SSL: CERTIFICATE_VERIFY_FAILED] self-signed"),
+            "not who your kubeconfig expects",
+            True,
+        ),
+        (broken.SSLError("Hostname mismatch, certificate is not valid for"), "not who your", True),
+        (
+            broken.SSLError("[SSL: TLSV13_ALERT_CERTIFICATE_REQUIRED]"),
+            "does not accept the certificate",
+            True,
+        ),
+        (broken.SSLError("[SSL] PEM lib (_ssl.c:3895)"), "cannot be used", True),
+        (broken.SSLError("[SSL: WRONG_VERSION_NUMBER]"), "does not speak TLS", True),
+        (broken.SSLError("[SSL: UNEXPECTED_EOF_WHILE_READING]"), "broke", False),
+        (broken.ProxyError("no", OSError("Tunnel connection failed: 403")), "broke through the proxy", False),
+        (broken.ProtocolError("Connection aborted"), "broke", False),
+        (broken.NameResolutionError("k", _POOL, socket.gaierror()), "its name is unknown", False),
+        (broken.ConnectTimeoutError(_POOL, "Connection to k timed out"), "nothing answers", False),
+        (broken.ReadTimeoutError(_POOL, "", "Read timed out."), "has stopped answering", False),
+    ],
+)
+def test_a_transport_error_is_said_in_words(error: Exception, words: str, lasting: bool) -> None:
+    said = session.trouble(error, "https://k")
+    assert words in said.message
+    assert said.message.startswith(("https://k", "The connection to https://k", "A certificate"))
+    assert isinstance(said, errors.Untrusted) == lasting
+    assert said.hint
 
 
 def test_objects_are_decoded_once_from_the_bytes(server: KubeServer, api: Api) -> None:

@@ -207,7 +207,7 @@ def trouble(error: Exception, server: str) -> Unreachable:
         cause = cause.original_error
     through = " through the proxy" if isinstance(error, broken.ProxyError) else ""
     if isinstance(cause, broken.SSLError):
-        return _untrusted(server + through, _words(cause))
+        return _insecure(server + through, _words(cause))
     if isinstance(cause, broken.NameResolutionError):
         return Unreachable(f"{server} cannot be found{through}: its name is unknown.", reached=False)
     if isinstance(cause, broken.ConnectTimeoutError):  # NewConnectionError is one of them
@@ -219,13 +219,19 @@ def trouble(error: Exception, server: str) -> Unreachable:
     return Unreachable(f"The connection to {server} broke{through} ({_words(cause)}).", reached=reached)
 
 
-def _untrusted(server: str, words: str) -> Untrusted:
-    if "ALERT" in words:
+def _insecure(server: str, words: str) -> Unreachable:
+    """OpenSSL has one error for all that can go wrong; its words differ."""
+    if "ALERT" in words.upper():
         what = f"{server} does not accept the certificate of your kubeconfig ({words})."
     elif "PEM" in words or "KEY_VALUES" in words:
         what = f"A certificate or key of your kubeconfig cannot be used ({words})."
-    else:
+    elif "WRONG_VERSION" in words or "UNKNOWN_PROTOCOL" in words:
+        what = f"{server} does not speak TLS ({words})."
+    elif "certificate" in words.lower():
         what = f"{server} is not who your kubeconfig expects ({words})."
+    else:
+        # Such as a server that is just being started or ended.
+        return Unreachable(f"The connection to {server} broke ({words}).", reached=False)
     hint = "Check the certificates and `server` there, and whether `kubectl get namespaces` works."
     return Untrusted(what, hint, reached=False)
 
