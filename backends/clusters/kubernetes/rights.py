@@ -42,6 +42,7 @@ NEEDS: dict[Right, tuple[Need, ...]] = {
     Right.EXEC: (Need("create", PODS, "exec"),),
     Right.DISPATCH: (
         Need("create", AGENT_RUNS),
+        Need("delete", AGENT_RUNS),
         Need("update", AGENT_RUNS, "status"),
         Need("patch", FLEETS, "status"),
         Need("create", JOBS),
