@@ -6,7 +6,8 @@ Everything is only read. Of secrets their keys are looked at, never a value.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+import shlex
+from collections.abc import Iterable, Iterator, Mapping
 
 import msgspec
 
@@ -177,7 +178,7 @@ def _pods(api: Api, context: BackendContext, record: FleetRecord) -> Iterator[Fi
                     "Set kubernetes.worker.tracker_secret, unless anybody may write to the repository.",
                 )
         elif _new(seen, (template.tracker_secret, "token")):
-            yield _secret(api, template.tracker_secret, "the tracker's token", key="token")
+            yield _tracker(api, context, template.tracker_secret)
         if template.agent_secret is None:
             if _new(seen, ("no agent", which)):
                 yield warning(
@@ -187,10 +188,12 @@ def _pods(api: Api, context: BackendContext, record: FleetRecord) -> Iterator[Fi
                     " --from-literal=ANTHROPIC_API_KEY=…`, then make it `agentSecret` of the fleet's worker.",
                 )
         elif _new(seen, (template.agent_secret, None)):
-            yield _secret(api, template.agent_secret, "the agent's variables")
+            yield _secret(
+                api, template.agent_secret, "the agent's variables", "generic", "--from-literal=NAME=…"
+            )
         for name in template.image_pull_secrets:
             if _new(seen, (name, None)):
-                yield _secret(api, name, "to fetch the image")
+                yield _secret(api, name, "to fetch the image", "docker-registry", "…")
 
 
 def _new(seen: set[object], thing: object) -> bool:
@@ -231,22 +234,30 @@ def _account(api: Api, context: BackendContext, template: WorkerTemplate) -> Fin
     return ok("account", f"{name}, of runs")
 
 
-def _secret(api: Api, name: str, what: str, *, key: str | None = None) -> Finding:
-    literal = f"--from-literal={key}=…" if key is not None else "--from-literal=NAME=…"
-    create = f"`kubectl --namespace {api.namespace} create secret generic {name} {literal}`"
+def _tracker(api: Api, context: BackendContext, name: str) -> Finding:
+    github, keys = context.settings.github, {"token": context.settings.github.token_file or "FILE"}
+    if github.ca_file is not None:
+        keys["ca.crt"] = github.ca_file
+    files = " ".join(f"--from-file={key}={shlex.quote(file)}" for key, file in keys.items())
+    return _secret(api, name, "the tracker's token", "generic", files, keys)
+
+
+def _secret(api: Api, name: str, what: str, kind: str, given: str, keys: Iterable[str] = ()) -> Finding:
+    create = f"`kubectl --namespace {api.namespace} create secret {kind} {name} {given}`"
     try:
         found: Mapping[str, object] = api.get(SECRETS, name, _Secret).data
     except NotFound:
-        return broken("secret", f"there is no secret {name} ({what})", create)
+        return broken("secret", f"there is no secret {name} ({what})", f"{create} makes it.")
     except Forbidden:
         return ok("secret", f"{name} ({what}; you may not look whether it is there)")
     except HiveError as error:
         return failed("secret", error)
-    if key is not None and key not in found:
-        keys = ", ".join(sorted(clean_line(each, limit=60) for each in found)) or "nothing"
+    lacking = [key for key in keys if key not in found]
+    if lacking:
+        there = ", ".join(sorted(clean_line(each, limit=60) for each in found)) or "nothing"
         return broken(
             "secret",
-            f"{name} has {keys}, not {key} ({what})",
-            f"`kubectl --namespace {api.namespace} delete secret {name}`, then {create}",
+            f"{name} has {there}, not {' and '.join(lacking)} ({what})",
+            f"`kubectl --namespace {api.namespace} delete secret {name}`, then {create}.",
         )
     return ok("secret", f"{name} ({what})")
