@@ -238,6 +238,15 @@ class TestCommand:
         assert {part["outcome"] for part in found["parts"]} == {"created", "unchanged"}
         assert "  ResourceQuota hive unchanged" in hive("deploy", "--crds-only", "--fleet", "main")
 
+    def test_it_fails_where_a_part_did(
+        self, hive: Hive, fleet: Kube, nobody: KubernetesSettings, hive_home: Path
+    ) -> None:
+        path = config.load().path
+        path.write_text(path.read_text().replace(str(fleet.kubeconfig), str(nobody.kubeconfig)))
+        said = hive("deploy", "--crds-only", "--dry-run", "--fleet", "main", code=1)
+        assert "✗ Role hive-run failed: The cluster forbids" in said
+        assert "kubectl auth can-i" in said
+
     def test_another_namespace_is_to_be_configured(self, hive: Hive, fleet: Kube) -> None:
         said = hive("deploy", "--crds-only", "--dry-run", "--fleet", "main", "--namespace", "another-one")
         assert "hive config set fleets.main.kubernetes.namespace another-one" in said
