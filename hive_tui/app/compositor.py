@@ -1,7 +1,8 @@
-"""A compositor that asks only those widgets for their lines whose part of the screen is painted anew.
+"""A compositor that asks only those widgets for their lines that are to be seen where it is painted anew.
 
-Textual asks every widget within the smallest rectangle around all that changed. With a log that grows in one
-corner and a list that somebody moves in in another, that is the whole screen in every frame.
+Textual asks every widget within the smallest rectangle around all that changed, also those that lie below
+others. With a log that grows in one corner and a list that somebody moves in in another, that is the whole
+screen in every frame, three times over.
 """
 
 from __future__ import annotations
@@ -16,11 +17,15 @@ class SparingCompositor(Compositor):
     def render_partial_update(self) -> ChopsUpdate | None:
         # Textual keeps the cuts when it is asked for them: let them be those of all widgets.
         dirty, everything, _ = self._dirty_regions, self.visible_widgets, self.cuts
-        touched = {
-            widget: (region, clip)
-            for widget, (region, clip) in everything.items()
-            if any(region.overlaps(each) for each in dirty)
-        }
+        touched = {}
+        unseen = list(dirty)
+        for widget, (region, clip) in everything.items():  # those in front come first
+            shown = region.intersection(clip)
+            if any(shown.overlaps(each) for each in unseen):
+                touched[widget] = (region, clip)
+                unseen = [each for each in unseen if not shown.contains_region(each)]
+                if not unseen:
+                    break
         self._visible_widgets = touched
         try:
             return super().render_partial_update()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from pathlib import Path
 from typing import Any
 
@@ -192,6 +193,47 @@ async def test_nothing_is_painted_again_that_did_not_change(console: Open) -> No
             c.app._tick()
             await c.pilot.pause()
         assert painted == []
+
+
+async def test_a_part_of_the_screen_is_painted_as_the_whole_is(console: Open) -> None:
+    async with console(said=True) as c:
+        await c.until(lambda: c.app.main.log_pane.run is not None)
+        compositor, pick = c.app.screen._compositor, random.Random(4)
+        whole = compositor.render_strips(c.app.size)
+        for _ in range(60):
+            parts = [
+                Region(pick.randrange(150), pick.randrange(40), pick.randrange(1, 90), pick.randrange(1, 9))
+                for _ in range(pick.randrange(1, 4))
+            ]
+            compositor._dirty_regions = {part.intersection(c.app.size.region) for part in parts}
+            update = compositor.render_partial_update()
+            assert update is not None
+            for y, start, end in update.spans:
+                for cut, after in zip(update.chops[y], update.chop_ends[y], strict=True):
+                    if cut < end and after > start:
+                        assert update.chops[y][cut].text == whole[y].crop(cut, after).text
+
+
+async def test_what_lies_below_is_not_asked_for_its_lines(console: Open) -> None:
+    async with console(said=True) as c:
+        main, asked = c.app.main, []
+        await c.until(lambda: main.agents.table.keys)
+        for widget in (main, main.deck, main.agents, main.agents.table):
+            draw = widget.render_lines
+
+            def noted(crop: Region, draw: Any = draw, widget: object = widget) -> Any:
+                asked.append(widget)
+                return draw(crop)
+
+            widget.render_lines = noted
+        compositor, (x, y) = main._compositor, main.agents.table.region.offset
+        compositor._dirty_regions = {Region(x + 4, y + 2, 30, 1)}
+        compositor.render_partial_update()
+        assert asked == [main.agents.table]
+        asked.clear()
+        compositor._dirty_regions = {Region(x - 1, y + 2, 5, 1)}
+        compositor.render_partial_update()
+        assert asked == [main.agents.table, main.agents]
 
 
 async def test_a_bug_in_a_row_is_told_once_and_lived_with(
