@@ -258,9 +258,12 @@ class KubernetesCluster:
             fleet_log.record(api, self._fleet, event)
 
     def hold_dispatch(self, version: str) -> DispatchLease:
+        from backends.clusters.kubernetes import fleet_object
         from backends.clusters.kubernetes.dispatch_lease import KubernetesDispatchLease
 
         with self._acting() as api:
+            # Whoever is told that nothing can start for want of an image is to find a Fleet to edit.
+            fleet_object.made(api, self._context)
             return KubernetesDispatchLease(api, self._fleet, version)
 
     def gc(self, *, before: datetime, dry_run: bool) -> list[str]:
