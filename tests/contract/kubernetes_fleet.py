@@ -16,7 +16,7 @@ from hive_tui.core.events import LogLine
 from hive_tui.core.ids import AgentName, RunId
 from hive_tui.core.ports import BackendContext, Cluster, Job
 from hive_tui.core.settings import AgentSettings, FleetSettings
-from hive_tui.core.worker_template import Amounts, WorkerTemplate
+from hive_tui.core.worker_template import Amounts, KubernetesSettings, WorkerTemplate
 from tests.cluster.kube import Namespace
 from tests.waiting import until
 
@@ -57,6 +57,12 @@ class KubernetesFleet:
     def connect(self) -> Cluster:
         self._clusters.append(KubernetesCluster(self.context))
         return self._clusters[-1]
+
+    def seen_by(self, account: KubernetesSettings) -> BackendContext:
+        """The same fleet as another account of the cluster has it."""
+        kubernetes = msgspec.structs.replace(account, worker=self.template)
+        settings = msgspec.structs.replace(self.context.settings, kubernetes=kubernetes)
+        return msgspec.structs.replace(self.context, settings=settings)
 
     def prepare(self) -> None:
         """Have what real pods need."""
