@@ -67,10 +67,10 @@ class Liar:
 
     def _converse(self, line: socket.socket) -> None:
         with contextlib.suppress(OSError):
-            asked = line.recv(1 << 20)
-            if b'"attend"' not in asked:
-                self.answer(line)
-                line.shutdown(socket.SHUT_RDWR)
+            while asked := line.recv(1 << 20):
+                if b'"end"' in asked or b'"run"' in asked:
+                    self.answer(line)
+                    line.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
         self._listener.shutdown(socket.SHUT_RDWR)
@@ -259,6 +259,27 @@ def test_standard_input_is_not_poured_into_whoever_does_not_take_it(side: PodSan
     liar.answer = answer
     side.stream(("cat",), stdin=b"x" * (4 * WINDOW), limit=10, timeout=20)
     assert got.count(b"x") <= WINDOW + 1_000
+
+
+def test_a_last_word_is_heard_also_by_who_was_still_talking(
+    side: PodSandbox, liar: Liar, tmp_path: Path
+) -> None:
+    """What was not read when the other side hung up makes writing fail before the rest has been read."""
+
+    def answer(line: socket.socket) -> None:
+        line.sendall(STARTED)
+        line.recv(10)
+        line.sendall(frame(Kind.OUT, b"bye\n") + frame(Kind.EXIT, b'{"code": -9}'))
+        line.close()
+
+    liar.answer = answer
+    out = tmp_path / "out"
+    process = side.start(("sleep",), env={}, stdout=out, stderr=out, stdin=True)
+    process.write(b"x" * 4 * WINDOW)
+    assert process.wait(10) == -9
+    assert out.read_bytes() == b"bye\n"
+    process.write(b"x" * 4 * WINDOW)
+    assert process.heard_out(10)
 
 
 def test_a_full_disk_ends_the_process_and_says_why(side: PodSandbox, liar: Liar) -> None:

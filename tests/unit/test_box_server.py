@@ -227,6 +227,38 @@ def test_a_socket_that_was_removed_or_replaced_comes_back(there: Box, side: PodS
     assert there.socket.stat().st_mode & 0o777 == 0o660
 
 
+IMPOSTOR = """
+import os, signal, socket, sys
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+path, number = sys.argv[1], 0
+while True:
+    own = socket.socket(socket.AF_UNIX)
+    own.bind(f"{path}.mine")
+    own.listen(9)
+    own.settimeout(0.2)
+    os.rename(f"{path}.mine", path)
+    print("mine", flush=True)
+    try:
+        line, _ = own.accept()
+        line.sendall(bytes([23, 0, 0, 0, 15]) + b'{"ended": true}')
+    except OSError:
+        pass
+"""
+
+
+def test_an_impostor_on_the_socket_is_ended_like_everything_else(
+    there: Box, side: PodSandbox, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    side.start((sys.executable, "-c", IMPOSTOR, str(there.socket), "4747"), env={}, stdout=out, stderr=out)
+    until(lambda: b"mine" in out.read_bytes())
+    assert running("4747")
+    side.end_everything(grace=timedelta(seconds=0.3))
+    assert not running("4747")
+    assert there.socket.exists()
+    assert alive(side)
+
+
 def test_it_stays_until_the_runner_has_gone(there: Box) -> None:
     side = PodSandbox(there.socket, there.work, "run-1", patience=10.0)
     assert alive(side)

@@ -14,7 +14,7 @@ import stat
 import struct
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -138,7 +138,7 @@ class Call:
         self._stdin = bytearray()
         self._broken: str | None = None
         self._on_the_way = 0
-        self._ending = self._ended = self._over = False
+        self._ending = self._ended = self._over = self._deaf = False
         self._heard_at = time.monotonic()
         self._bell, self._bell_end = socket.socketpair()
         self._bell.setblocking(False)
@@ -182,21 +182,22 @@ class Call:
             raise lost(self._broken)
         self._fill()
         reading: list[Any] = [self._line, self._bell, *([also] if also is not None else [])]
-        ready, writable, _ = select.select(reading, [self._line] if self._out else [], [], max(0.0, wait))
+        ready, writable, _ = select.select(
+            reading, [self._line] if self._out and not self._deaf else [], [], max(0.0, wait)
+        )
         if self._bell in ready:
             with contextlib.suppress(BlockingIOError):
                 self._bell.recv(4_096)
         if self._over:
             return None
+        if writable:
+            self._send()
         try:
-            if writable:
-                with self._lock:
-                    del self._out[: self._line.send(self._out[: 4 * 65_536])]
             if self._line in ready:
                 return self._hear()
         except (BlockingIOError, InterruptedError):
             pass
-        except (ConnectionError, BrokenPipeError):
+        except ConnectionError:
             return None
         except OSError as error:
             raise lost(str(error)) from None
@@ -207,6 +208,18 @@ class Call:
     def close(self) -> None:
         for each in (self._line, self._bell, self._bell_end):
             each.close()
+
+    def _send(self) -> None:
+        with self._lock:
+            try:
+                del self._out[: self._line.send(self._out[: 4 * 65_536])]
+            except (BlockingIOError, InterruptedError):
+                pass
+            except OSError:
+                # Whoever has gone may have said its last word before: that is still to be read.
+                self._deaf = True
+                self._out.clear()
+                self._stdin.clear()
 
     def _hear(self) -> list[tuple[Kind, bytes]] | None:
         data = self._line.recv(1 << 18)
@@ -235,6 +248,8 @@ class Call:
     def _fill(self) -> None:
         """Put as much of standard input on its way as there is room for."""
         with self._lock:
+            if self._deaf:
+                return
             room = min(len(self._stdin), WINDOW - self._on_the_way)
             if room > 0:
                 self._out += b"".join(frames(Kind.STDIN, bytes(self._stdin[:room])))
@@ -257,46 +272,61 @@ def decoded(payload: bytes, shape: type[typed.T]) -> typed.T:
         raise lost(f"what it says makes no sense ({error})") from None
 
 
-def ask(path: Path, body: Mapping[str, object], *, patience: float, seconds: float) -> Answer:
-    """Ask for anything but a process. Raises Absent, or GitError where no sensible answer comes in time."""
-    call = Call(connect(path, patience), frame(Kind.REQUEST, json.dumps(body).encode()))
-    deadline = time.monotonic() + seconds
-    try:
-        while (left := deadline - time.monotonic()) > 0:
-            said = call.turn(left)
-            if said is None:
-                raise lost("it hung up")
-            for kind, payload in said:
-                if kind is not Kind.ANSWER:
-                    raise lost(f"a {kind.name} for an answer")
-                return decoded(payload, Answer)
-        raise lost(f"no answer for {seconds:.0f} s")
-    finally:
-        call.close()
-
-
 class Attendance:
-    """A connection that asks for nothing: while it is there, the server knows that its runner is."""
+    """A connection that is there as long as the runner is, from before the agent's first process on.
+
+    An agent can put a server of its own where others are found from then on; it cannot get into this one. So
+    what has to be sure, that nothing of the agent is left, is asked for here.
+    """
 
     def __init__(self) -> None:
         self._line: socket.socket | None = None
 
     def __del__(self) -> None:
-        if self._line is not None:
-            self._line.close()
+        self._hang_up()
 
-    def keep(self, path: Path) -> None:
-        """Be there, again if the server was started anew. Without a server there is nobody to tell."""
+    def keep(self, path: Path, patience: float = 0.0) -> socket.socket:
+        """Be there, again if the server was started anew: nothing of the agent has outlived that. Raises
+        Absent."""
         if self._line is not None:
             gone, _, _ = select.select([self._line], [], [], 0)
-            with contextlib.suppress(OSError):
-                if not gone or self._line.recv(65_536):
-                    return
+            if not gone:
+                return self._line
+            self._hang_up()
+        line = connect(path, patience)
+        try:
+            line.send(frame(Kind.REQUEST, json.dumps({"do": "attend"}).encode()))
+        except OSError:
+            line.close()
+            raise Absent("The agent's container went away.", "`hive describe` shows why.") from None
+        self._line = line
+        return line
+
+    def end(self, path: Path, *, grace: float, patience: float, seconds: float) -> Answer:
+        """Have everything ended. Raises Absent, or GitError where no sensible answer comes in time."""
+        body = json.dumps({"do": "end", "grace": grace}).encode()
+        call = Call(self.keep(path, patience).dup(), frame(Kind.REQUEST, body))
+        deadline = time.monotonic() + seconds
+        try:
+            while (left := deadline - time.monotonic()) > 0:
+                said = call.turn(left)
+                if said is None:
+                    raise lost("it hung up")
+                for kind, payload in said:
+                    if kind is not Kind.ANSWER:
+                        raise lost(f"a {kind.name} for an answer")
+                    return decoded(payload, Answer)
+            raise lost(f"no answer for {seconds:.0f} s")
+        except GitError:
+            self._hang_up()  # what was not understood now would be taken for an answer to the next
+            raise
+        finally:
+            call.close()
+
+    def _hang_up(self) -> None:
+        if self._line is not None:
             self._line.close()
             self._line = None
-        with contextlib.suppress(OSError):
-            self._line = _connect(path)
-            self._line.send(frame(Kind.REQUEST, json.dumps({"do": "attend"}).encode()))
 
 
 def refused(payload: bytes, argv: Sequence[str], cwd: str) -> HiveError:

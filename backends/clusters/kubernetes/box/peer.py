@@ -86,6 +86,8 @@ class Peer:
         self.child: Child | None = None
         self.leaving = False
         """Nothing more will be said; it is closed once all has been sent."""
+        self.attending = False
+        """It stays, so that the runner is known to be there."""
         self.beat_at = time.monotonic() + BEAT_SECONDS
         line.setblocking(False)
 
@@ -156,7 +158,7 @@ class Peer:
             case "end":
                 self.server.end_all(self, float(asked["grace"]))
             case "attend":
-                pass  # as long as the connection is there, so is the runner
+                self.attending = True
             case other:
                 raise Broken(f"a request to {other!r}")
 

@@ -46,6 +46,12 @@ CLONE_SECONDS = 1_800.0
 """For all of a repository to be handed over and checked out."""
 
 _LOCALE = ("LC_ALL", "LC_CTYPE", "LC_MESSAGES", "LC_NUMERIC", "LC_TIME", "LC_COLLATE")
+END_PATIENCE = 3.0
+"""Seconds after which a container that does not answer is taken to be down, and all in it ended."""
+
+END_SECONDS = 30.0
+"""For everything to be ended, which takes as long as thousands of processes on a busy machine need."""
+
 LATE_SECONDS = 5.0
 """After which a command that should have been ended over there is given up here."""
 
@@ -251,9 +257,10 @@ class PodSandbox:
     def end_everything(self, *, grace: timedelta) -> None:
         """Ends every process in the agent's container but the server. Raises GitError if that is not sure."""
         seconds = grace.total_seconds()
-        body = {"do": "end", "grace": seconds}
         with contextlib.suppress(Absent):  # with its first process, the kernel ends a whole container
-            answer = client.ask(self._socket, body, patience=3.0, seconds=seconds + 30.0)
+            answer = self._attendance.end(
+                self._socket, grace=seconds, patience=END_PATIENCE, seconds=seconds + END_SECONDS
+            )
             if not answer.ended:
                 raise GitError("Something in the agent's container cannot be ended.")
         deadline = time.monotonic() + 10.0
@@ -283,9 +290,8 @@ class PodSandbox:
         return Run(tuple(argv), where, given, passed, seconds=seconds, stdin=stdin, merge=merge)
 
     def _call(self, run: Run, patience: float) -> Call:
-        call = Call(client.connect(self._socket, patience), client.run_request(run))
-        self._attendance.keep(self._socket)
-        return call
+        self._attendance.keep(self._socket, patience)
+        return Call(client.connect(self._socket, patience), client.run_request(run))
 
     def _talk(
         self, run: Run, given: bytes | IO[bytes], limit: int, timeout: float, patience: float

@@ -206,8 +206,9 @@ class Server:
             _kill_all(signal.SIGKILL)
         if alone or now >= ending.deadline:
             self._endings.remove(ending)
+            self._look_for_socket()
             ending.peer.say(Kind.ANSWER, ended=alone)
-            ending.peer.leaving = True
+            ending.peer.leaving = not ending.peer.attending
             ending.peer.watch()
 
     def _look_for_socket(self) -> None:

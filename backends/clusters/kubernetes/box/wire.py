@@ -1,7 +1,8 @@
 """What goes over the socket between a runner and the agent's side of its pod.
 
-A connection is one request. Everything is a frame: a byte that says what it is, four bytes of length, then
-that many bytes. Standard library only, since the server loads nothing else.
+A connection is one request, but for one that stays for as long as the runner does. Everything is a frame: a
+byte that says what it is, four bytes of length, then that many bytes. Standard library only, since the server
+loads nothing else.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ BEAT_SECONDS = 5.0
 class Kind(enum.IntEnum):
     # From the runner
     REQUEST = 1
-    """JSON: `do` is `run`, `end` (everything there), or `attend`, which asks for nothing."""
+    """JSON: `do` is `run`, `end` (everything there), or `attend`, which only stays."""
     STDIN = 2
     STDIN_END = 3
     SIGNAL = 4
