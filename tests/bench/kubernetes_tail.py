@@ -24,13 +24,14 @@ PODS, LINES, SECONDS = 20, 500, 30
 
 PRINTER = """
 import json, sys, time
-said = {"type": "tool_result", "text": "3 failed, 41 passed in 5.1 s: tests/test_crlf.py, test_lf.py"}
+said = {"kind": "result", "text": "3 failed, 41 passed in 5.1 s: tests/test_crlf.py, test_lf.py"}
 begin, number = time.monotonic(), 0
 while number < TOTAL:
     due = min(TOTAL, int((time.monotonic() - begin) * LINES))
+    at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     while number < due:
         number += 1
-        print(json.dumps({"n": number, "at": "2030-01-01T00:00:00Z", "event": said}))
+        print(json.dumps({"n": number, "at": at, "event": said}))
     sys.stdout.flush()
     time.sleep(0.05)
 time.sleep(600)

@@ -139,7 +139,7 @@ class Runs:
     def delete(self, pod: str) -> Callable[[], Any]:
         """Delete a pod; what waits until its runner has ended, and returns how."""
         watch = self.api.stream(
-            PODS, query={"watch": "true", "fieldSelector": f"metadata.name={pod}"}, idle=60.0
+            PODS, query={"watch": "true", "fieldSelector": f"metadata.name={pod}"}, idle=GRACE + 60.0
         )
         self.namespace("delete", "pod", pod, "--wait=false")
 

@@ -8,6 +8,7 @@ kubelet's `containerLogMaxSize`), and nothing of a pod that was deleted: what is
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -55,6 +56,12 @@ _STRAY = 200
 """Lines kept of what is no line of the log."""
 
 _LOOK = 0.25
+
+_WAITED = 0.0005
+"""Seconds: a line that took longer was the last that had come."""
+
+_HANDFUL = 0.1
+"""Seconds in which others may come."""
 
 _NEVER = datetime.max.replace(tzinfo=UTC)
 
@@ -224,7 +231,7 @@ class _Reader:
             return
         except Invalid:  # it is not started yet, or its container was removed
             return
-        for raw in stream:
+        for raw in self._paced(stream):
             line = decode(raw)
             if line is None:
                 self._stray.append(raw)
@@ -242,6 +249,19 @@ class _Reader:
             if self._over.is_set():
                 stream.close()
                 return
+
+    def _paced(self, stream: Stream) -> Iterator[bytes]:
+        """The lines as they come, but in handfuls: to be woken for each one costs more than to read it."""
+        lines = iter(stream)
+        while True:
+            asked = time.monotonic()
+            line = next(lines, None)
+            if line is None:
+                return
+            waited = time.monotonic() - asked
+            yield line
+            if waited > _WAITED:
+                self._over.wait(_HANDFUL)
 
     def _open(self, resource: Resource, name: str, sub: str, query: dict[str, str]) -> Stream:
         stream = self._api.stream(resource, name, sub=sub, query=query, idle=IDLE_SECONDS)
@@ -276,7 +296,8 @@ class _Reader:
         with self._changed:
             self._last = line.n
             self._lines.append(line)
-            self._changed.notify_all()
+            if len(self._lines) == 1:
+                self._changed.notify_all()
             while len(self._lines) >= _AHEAD and not self._over.is_set():
                 self._changed.wait(_LOOK)
 
