@@ -74,13 +74,22 @@ class TestWhatIsToStart:
         [
             ("unschedulable", "0/1 nodes are available: 1 Insufficient cpu."),
             ("no such node", "0/1 nodes are available: 1 node(s) didn't match Pod's node affinity/selector."),
-            ("quota", "exceeded quota: hive, requested: pods=1, used: pods=0, limited: pods=0"),
         ],
     )
     def test_what_may_pass_is_said_and_waited_for(self, case: str, words: str) -> None:
         found = queued(case, LATE)
         assert (found.process, found.why, found.again) == (Process.ALIVE, words, None)
         assert found.place is None or found.place.condition == words
+
+    def test_what_a_quota_refuses_goes_back_to_the_queue(self) -> None:
+        found = queued("quota", datetime(2026, 11, 21, 20, 24, 40, tzinfo=UTC))
+        words = "exceeded quota: hive, requested: pods=1, used: pods=0, limited: pods=0"
+        assert (found.process, found.why) == (Process.ALIVE, words)
+        assert found.again is not None
+        assert queued("quota", found.again).process is Process.GONE
+        run, all_signs = signs("quota")
+        cause = evidence.cause(run, QUEUED, all_signs)
+        assert (cause.words, cause.problem, cause.disrupted) == (words, False, True)
 
     @pytest.mark.parametrize(
         ("case", "words"),

@@ -30,6 +30,10 @@ from hive_tui.core.text import clean_line
 START_LIMIT = timedelta(minutes=5)
 """How long what cannot work by itself (an image, a secret) is waited for: somebody may be mending it."""
 
+REFUSED_FOR = timedelta(seconds=30)
+"""How long a Job may be without the pod that a quota refuses it. It tries again ever more seldom, so that the
+run is better off in the queue: as soon as there is room it gets another Job."""
+
 DELETED_FOR = timedelta(minutes=1)
 """How long after its grace period a pod may still be there before its node is taken to be lost."""
 
@@ -195,9 +199,9 @@ def _look_at_start(run: RunId, status: AgentRunStatus, signs: Signs, now: dateti
     if place is not None:
         place = msgspec.structs.replace(place, condition=obstacle.words)
     since = job.metadata.creation_timestamp if pod is None else pod.metadata.creation_timestamp
-    if not obstacle.lasting or since is None:
+    if since is None or not (obstacle.lasting or pod is None):
         return Finding(Process.ALIVE, place, obstacle.words)
-    limit = since + START_LIMIT
+    limit = since + (START_LIMIT if obstacle.lasting else REFUSED_FOR)
     if now >= limit:
         return Finding(Process.GONE, place, obstacle.words)
     return Finding(Process.ALIVE, place, obstacle.words, again=limit)
