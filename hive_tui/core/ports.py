@@ -602,6 +602,8 @@ class RunHost(Protocol):
 
     home: Path
     """The runner's own folder: its git directory, the log, its files."""
+    lasting: bool
+    """What is in `home`, and the agent's work tree, stays when the run has ended."""
     sandbox: Sandbox
 
     def register(self, *, recover: bool = False) -> Job:

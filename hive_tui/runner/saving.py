@@ -21,6 +21,8 @@ SAVED = "wip"
 
 SUBJECT = "Work in progress"
 
+_GONE = "cannot be saved and goes with its pod"
+
 _SECONDS = 15.0
 """For committing what is uncommitted; then what the agent committed itself has to do."""
 
@@ -29,7 +31,8 @@ def save(ctx: Context, keep_local: str | None = None) -> str | None:
     """Push what there is to `hive/wip/…`; returns its SHA, None when there is nothing or it cannot be
     saved (the log says which). Does not touch the agent's index or branch, so the session can go on.
 
-    Raises NoRoom when a full disk is the reason: recovery saves it once there is space.
+    Raises NoRoom when a full disk is the reason, and the work stays there: recovery saves it once there is
+    space.
     """
     try:
         tip = _tip(ctx)
@@ -42,14 +45,16 @@ def save(ctx: Context, keep_local: str | None = None) -> str | None:
         remote = (found or keep_local) and "://" in ctx.job.repo.source
         if taken.leaks or remote:
             why = "it holds a credential" if taken.leaks else keep_local or found[0]
-            ctx.journal.note(f"the work is kept in {ctx.bare}: {why}")
+            where = f"is kept in {ctx.bare}" if ctx.host.lasting else _GONE
+            ctx.journal.note(f"the work {where}: {why}")
             return None
         branch = wip_branch_name(ctx.job.spec.issue, ctx.job.spec.attempt)
         ctx.host.push(ctx.bare, ctx.job.repo, tip, branch)
     except (HiveError, OSError) as error:
-        ctx.journal.note(f"the work stays in {ctx.sandbox.workdir}: {clean_line(str(error))}")
+        where = f"stays in {ctx.sandbox.workdir}" if ctx.host.lasting else _GONE
+        ctx.journal.note(f"the work {where}: {clean_line(str(error))}")
         with contextlib.suppress(OSError):
-            if disk.full(ctx.home):
+            if ctx.host.lasting and disk.full(ctx.home):
                 raise NoRoom(
                     f"The disk is full: {clean_line(str(error))}", "Free some space; then the work is saved."
                 ) from error

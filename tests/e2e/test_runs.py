@@ -618,6 +618,22 @@ def test_on_a_full_disk_a_run_waits_for_recovery_with_its_work(
     assert show(run, f"{BRANCH}:a.txt") == "2"
 
 
+def test_where_nothing_lasts_a_full_disk_is_no_reason_to_wait(
+    stage: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = stage()
+    run.host.lasting = False
+    monkeypatch.setattr("hive_tui.system.disk.LEAST_FREE", 1 << 80)
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device", "own.git")
+
+    monkeypatch.setattr(run.host, "push", full)
+    assert run.play('commit("a.txt", "2\\n"); done()').phase is Phase.FAILED
+    assert run.host.status.phase is Phase.FAILED
+    assert any("goes with its pod" in line for line in run.host.log)
+
+
 def test_what_the_machine_lacks_is_not_called_a_bug_of_hive(
     stage: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -139,6 +139,8 @@ class ToyParser:
 class FakeHost:
     """A run's place in a folder, with the user's repository beside it."""
 
+    lasting = True
+
     def __init__(self, home: Path, job: Job) -> None:
         home.mkdir(parents=True, exist_ok=True)
         self.home, self.job = home, job

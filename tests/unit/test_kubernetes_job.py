@@ -106,6 +106,14 @@ class TestManifest:
         )
         assert TRACKER_TOKEN in [each["name"] for each in every["runner"]["env"]]
 
+    def test_the_runner_knows_what_the_agent_may_not_give_away(self) -> None:
+        job = in_pod(work(), TEMPLATE)
+        agent = msgspec.structs.replace(job.agent, credentials=("TOY_KEY",))
+        job = msgspec.structs.replace(job, agent=agent)
+        runner = containers(manifest(job.spec.id, "uid-1", job, TEMPLATE, "prod", 0))["runner"]
+        (key,) = (each for each in runner["env"] if each["name"] == "TOY_KEY")
+        assert key["valueFrom"]["secretKeyRef"] == {"name": "agent", "key": "TOY_KEY", "optional": True}
+
     def test_without_a_tracker_secret_none_is_named(self) -> None:
         assert "hive-tracker" in str(made())
         assert "hive-tracker" not in str(made(msgspec.structs.replace(TEMPLATE, tracker_secret=None)))

@@ -47,6 +47,8 @@ PUSH_PAUSES = (1.0, 3.0, 8.0, 15.0)
 class KubernetesHost:
     """See `core.ports.RunHost`. Belongs to one process; in a pod the environment says in which one."""
 
+    lasting = False
+
     def __init__(
         self, api: Api, context: BackendContext, run: RunId, *, environ: Mapping[str, str] = os.environ
     ) -> None:

@@ -179,6 +179,11 @@ def _runner(run: RunId, work: Job, template: WorkerTemplate, fleet: str) -> dict
     if TRACKER_TOKEN in work.repo.variables:
         secret = {"name": template.tracker_secret, "key": "token"}
         env.append({"name": TRACKER_TOKEN, "valueFrom": {"secretKeyRef": secret}})
+    if template.agent_secret is not None:
+        # Only to know them: what the agent says is masked of them, and no commit may hold one.
+        for name in work.agent.credentials:
+            known = {"name": template.agent_secret, "key": name, "optional": True}
+            env.append({"name": name, "valueFrom": {"secretKeyRef": known}})
     mounts = [
         _mount("own", OWN),
         _mount("tmp-runner", "/tmp"),

@@ -33,7 +33,7 @@ from hive_tui.core.errors import UsageError
 from hive_tui.core.events import LogLine, Note, Raw
 from hive_tui.core.ids import RunId
 from hive_tui.core.model import Phase
-from hive_tui.core.text import clean
+from hive_tui.core.text import Redactor, clean
 
 if TYPE_CHECKING:
     from backends.clusters.kubernetes.stream import Stream
@@ -62,6 +62,8 @@ _WAITED = 0.0005
 
 _HANDFUL = 0.1
 """Seconds in which others may come."""
+
+_redact = Redactor()
 
 _NEVER = datetime.max.replace(tzinfo=UTC)
 
@@ -103,7 +105,11 @@ def _stamped(number: int, line: bytes) -> LogLine:
         at = msgspec.json.decode(b'"%s"' % stamp, type=datetime)
     except msgspec.DecodeError:
         at, text = datetime.now(UTC), line
-    return LogLine(number, at, Raw(text=clean(text.decode("utf-8", "replace"))))
+    return LogLine(number, at, _raw(text))
+
+
+def _raw(text: bytes) -> Raw:
+    return Raw(text=_redact(clean(text.decode("utf-8", "replace"))))
 
 
 class _Reader:
@@ -286,7 +292,7 @@ class _Reader:
             now = datetime.now(UTC)
             for number, raw in enumerate(self._stray, 1):
                 if number > self._last:
-                    self._put(LogLine(number, now, Raw(text=clean(raw.decode("utf-8", "replace")))))
+                    self._put(LogLine(number, now, _raw(raw)))
         elif status.lines > self._last and not running:
             self._missing(status.lines, status.ended_at or status.since or datetime.now(UTC))
 

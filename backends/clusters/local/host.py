@@ -39,6 +39,8 @@ _control = msgspec.json.Decoder(Control)
 class LocalHost:
     """See `core.ports.RunHost`. Belongs to one process that holds the run's lock."""
 
+    lasting = True
+
     def __init__(
         self, database: Database, context: BackendContext, run: RunId, *, patience: float = LAST_WORD_SECONDS
     ) -> None:
