@@ -11,10 +11,11 @@ import msgspec
 from hive_tui.cli.common import Group, Session, global_options, output_option, pass_session
 from hive_tui.config import edit, load
 from hive_tui.core import spend
-from hive_tui.core.errors import unknown
+from hive_tui.core.errors import HiveError, unknown
 from hive_tui.core.model import Event
 from hive_tui.core.settings import FleetSettings, Settings
-from hive_tui.fleet import open_fleet
+from hive_tui.core.text import clean_line
+from hive_tui.fleet import LOCAL, OpenFleet, open_fleet
 
 
 @click.group("config", cls=Group)
@@ -75,23 +76,37 @@ def set_command(session: Session, key: str, value: str) -> None:
         old = before.fleets.get(name)
         if old is not None and (old.budget, old.slots) != (fleet.budget, fleet.slots):
             _apply(session, name, old, fleet)
+        if old is not None and fleet.cluster != LOCAL and old.kubernetes.worker != fleet.kubernetes.worker:
+            session.say(
+                "Where the fleet is in its cluster already, that has pods of its own:"
+                f" `kubectl edit fleet {name}` in its namespace changes them."
+            )
 
 
 def _apply(session: Session, name: str, old: FleetSettings, new: FleetSettings) -> None:
     """A fleet that exists keeps its slots and its budget itself: the file alone would change nothing."""
     with closing(open_fleet(load(session.configuration.path), name)) as fleet:
-        if not fleet.home.is_dir():
+        if new.cluster == LOCAL:
+            if fleet.home.is_dir():
+                _switch(session, fleet, old, new)
             return
-        said = []
-        if old.slots != new.slots:
-            fleet.cluster.set_slots(new.slots)
-            said.append(("slots", f"set the slots to {new.slots}"))
-        if old.budget != new.budget:
-            budget = spend.limits(new.budget)
-            fleet.cluster.set_budget(budget)
-            said.append(("budget", f"set the budget: {spend.limits_text(budget)}"))
-        for kind, words in said:
-            fleet.cluster.record(Event(0, session.now(), session.actor, kind, words))
+        try:
+            _switch(session, fleet, old, new)
+        except HiveError as error:
+            session.say(f"The fleet in its cluster keeps what it has: {clean_line(error.words)}")
+
+
+def _switch(session: Session, fleet: OpenFleet, old: FleetSettings, new: FleetSettings) -> None:
+    said = []
+    if old.slots != new.slots:
+        fleet.cluster.set_slots(new.slots)
+        said.append(("slots", f"set the slots to {new.slots}"))
+    if old.budget != new.budget:
+        budget = spend.limits(new.budget)
+        fleet.cluster.set_budget(budget)
+        said.append(("budget", f"set the budget: {spend.limits_text(budget)}"))
+    for kind, words in said:
+        fleet.cluster.record(Event(0, session.now(), session.actor, kind, words))
 
 
 @config_command.command("schema")

@@ -40,17 +40,25 @@ def list_command(session: Session) -> None:
                 "repos": [repo.name for repo in settings.repos],
                 "agents": [agent.name for agent in settings.agents],
                 "configured": name in session.settings.fleets,
+                "context": settings.kubernetes.context,
+                "namespace": settings.kubernetes.namespace,
             }
         )
     width = max((len(row["name"]) for row in rows), default=0)
     session.emit(
         {"fleets": rows},
         lambda: "\n".join(
-            f"{'*' if row['current'] else ' '} {row['name']:<{width}}  {row['cluster']}/{row['forge']}"
+            f"{'*' if row['current'] else ' '} {row['name']:<{width}}  {row['cluster']}/{row['forge']}{_at(row)}"
             f"  {', '.join(row['agents'])}  {', '.join(row['repos']) or 'no repository yet'}"
             for row in rows
         ),
     )
+
+
+def _at(row: dict[str, Any]) -> str:
+    """Where the cluster is, as far as the configuration says it."""
+    place = ", ".join(filter(None, (row["context"], row["namespace"])))
+    return f" ({place})" if place else ""
 
 
 @fleet_command.command("use", epilog="Example: `hive fleet use work`.")

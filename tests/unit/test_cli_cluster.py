@@ -221,3 +221,29 @@ def test_its_state_is_read_without_the_tracker(
     monkeypatch.setattr(type(fleet), "_read_forge", lambda _: pytest.fail("the tracker was asked"))
     assert detached.dispatcher_state(fleet).host == "ci-7"
     assert msgspec.structs.asdict(STOPPED)["host"] is None
+
+
+# The configuration
+
+
+def test_slots_are_set_in_the_cluster_too(hive: Hive, holding: Any) -> None:
+    holding()
+    hive("config", "set", "fleets.work.slots", "7")
+    assert c.Pods.last is not None
+    assert ("slots", 7) in c.Pods.last.told
+
+
+def test_a_cluster_that_does_not_take_them_keeps_its_own(
+    hive: Hive, holding: Any, pods: dict[str, Any]
+) -> None:
+    holding()
+    pods["refuses"] = True
+    said = hive("config", "set", "fleets.work.slots", "7")
+    assert "keeps what it has: The database is locked." in said
+    assert config.load().fleet("work").slots == 7
+
+
+def test_pods_of_a_fleet_that_is_there_are_not_changed_by_the_file(hive: Hive, holding: Any) -> None:
+    holding()
+    said = hive("config", "set", "fleets.work.kubernetes.worker.image", "hive-agent:2")
+    assert "`kubectl edit fleet work`" in said

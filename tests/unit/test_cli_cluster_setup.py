@@ -89,6 +89,9 @@ def test_a_fleet_stays_where_it_was_added(hive: Hive) -> None:
     assert (settings.cluster, settings.forge) == ("kubernetes", "github")
     assert (kubernetes().context, kubernetes().namespace) == ("prod", "agents")
     assert "local" in config.load().names()
+    assert "work   kubernetes/github (prod, agents)" in hive("fleet", "list")
+    listed = {fleet["name"]: fleet for fleet in hive("fleet", "list", "-o", "json")["fleets"]}
+    assert (listed["work"]["context"], listed["local"]["context"]) == ("prod", None)
 
 
 def test_what_is_said_of_the_cluster_is_written_down(hive: Hive, tmp_path: Path) -> None:
