@@ -48,8 +48,8 @@ def list_command(session: Session) -> None:
     session.emit(
         {"fleets": rows},
         lambda: "\n".join(
-            f"{'*' if row['current'] else ' '} {row['name']:<{width}}  {row['cluster']}/{row['forge']}{_at(row)}"
-            f"  {', '.join(row['agents'])}  {', '.join(row['repos']) or 'no repository yet'}"
+            f"{'*' if row['current'] else ' '} {row['name']:<{width}}  {row['cluster']}/{row['forge']}"
+            f"{_at(row)}  {', '.join(row['agents'])}  {', '.join(row['repos']) or 'no repository yet'}"
             for row in rows
         ),
     )
