@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,7 @@ from hive_tui.core.model import (
 from hive_tui.core.ports import BackendContext
 from hive_tui.core.settings import FleetSettings
 from hive_tui.core.worker_template import KubernetesSettings, WorkerTemplate
+from hive_tui.system import processes
 from tests.contract.conftest import job
 from tests.fakes.kube_store import KubeStore
 
@@ -411,6 +413,21 @@ class TestDispatchLease:
         lease = store.find("leases", dispatcher_name("test"))
         assert lease is not None
         assert lease["spec"]["holderIdentity"], "what is not held is not released"
+
+    def test_one_that_died_on_this_machine_needs_no_time_to_be_given_up(self, store: KubeStore) -> None:
+        child = subprocess.Popen(["sleep", "600"])
+        process = processes.identify(child.pid)
+        lease = KubernetesDispatchLease(store, "test", "1.0")
+        lease._me = msgspec.structs.replace(lease._me, process=process)
+        lease.beat(decided_at=datetime.now(UTC))
+        with pytest.raises(Refused, match="Another dispatcher runs"):
+            KubernetesDispatchLease(store, "test", "1.0")
+        elsewhere = msgspec.structs.replace(lease._me, space="another container")
+        child.kill()
+        child.wait()
+        assert not dispatch_lease.died(elsewhere)
+        assert not dispatch_lease.died(msgspec.structs.replace(lease._me, process=None))
+        KubernetesDispatchLease(store, "test", "1.0")
 
     def test_of_two_at_once_one_has_it(self, store: KubeStore) -> None:
         taken: list[KubernetesDispatchLease] = []

@@ -22,6 +22,8 @@ from backends.clusters.kubernetes.swap import until_won
 from hive_tui.core.errors import Refused
 from hive_tui.core.model import Dispatcher, DispatcherState
 from hive_tui.core.text import clean_line, clock
+from hive_tui.system import processes
+from hive_tui.system.processes import ProcessId
 
 LASTS = timedelta(seconds=15)
 """Without a renewal for so long, another dispatcher may take over."""
@@ -38,6 +40,9 @@ class Holder(msgspec.Struct, frozen=True):
     since: datetime
     version: str
     last_decision_at: datetime | None = None
+    process: ProcessId | None = None
+    space: str | None = None
+    """Where its process can be told from others: one that died there needs no time to be given up."""
 
     @property
     def identity(self) -> str:
@@ -76,6 +81,28 @@ def dispatcher(lease: LeaseObject | None, now: datetime) -> Dispatcher:
     return Dispatcher(state, who.pid, who.since, who.last_decision_at, version, host)
 
 
+def died(holder: Holder) -> bool:
+    """Whether a dispatcher is known to be dead, since it was a process that would be seen from here."""
+    process = holder.process
+    if process is None or process.boot != processes.boot_id() or holder.space != _space():
+        return False
+    try:
+        os.kill(process.pid, 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        return False  # another user's, which may be hidden from us otherwise
+    return not processes.alive(process)
+
+
+def _space() -> str:
+    """The pid namespace: containers of one machine have the same pids for different processes."""
+    try:
+        return os.readlink("/proc/self/ns/pid")
+    except OSError:
+        return socket.gethostname()
+
+
 class KubernetesDispatchLease:
     """Held until `release`, or until it was not renewed for LASTS."""
 
@@ -85,7 +112,8 @@ class KubernetesDispatchLease:
         self._fleet = fleet
         self._name = dispatcher_name(fleet)
         now = datetime.now(UTC)
-        self._me = Holder(os.getpid(), socket.gethostname()[:200], now, version)
+        host, me = socket.gethostname()[:200], processes.identify()
+        self._me = Holder(os.getpid(), host, now, version, process=me, space=_space())
         self._renewed = now
         self._held = True
         until_won(self._take)
@@ -121,7 +149,9 @@ class KubernetesDispatchLease:
             self._create()
             return
         end = expires(lease)
-        if end is not None and datetime.now(UTC) < end:
+        holder = holder_of(lease)
+        dead = holder is not None and died(holder)
+        if end is not None and datetime.now(UTC) < end and not dead:
             raise self._taken(lease)
         self._write(self._spec(now := datetime.now(UTC), acquired=now), lease)
 
