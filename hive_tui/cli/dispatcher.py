@@ -70,6 +70,9 @@ def run_command(session: Session) -> None:
     """Dispatch in this terminal until Ctrl-C; agents at work go on without it."""
     session.require_writable()
     session.fleet.close()
+    session.say(
+        f"Dispatching for fleet {session.fleet_name} until Ctrl-C; `hive events -f` tells what it does."
+    )
     run_in_foreground(session.fleet_name, _config(session))
 
 
