@@ -72,8 +72,9 @@ def test_a_hostile_agent_gets_nothing_and_cannot_fake_success(shop: PodShop) -> 
     assert (lied["phase"], lied["why"]) == ("failed", "the agent changed nothing")
     seized = shop.reached(SEIZER, "failed", "needs-human", "lost", "succeeded", seconds=150)
     print(f"a box that was seized: {seized['phase']}: {seized['why']} ({seized['evidence']})")
-    assert seized["phase"] in ("failed", "lost")
-    assert set(shop.pulls()) <= {f"hive/issue-{HUNTER}-a1"}
+    if seized["phase"] == "succeeded":  # the server in its container took its place back
+        assert shop.show(f"hive/issue-{SEIZER}-a1", "kept.txt") == "mine\n"
+    assert set(shop.pulls()) <= {f"hive/issue-{HUNTER}-a1", f"hive/issue-{SEIZER}-a1"}
     assert_it_found_nothing(shop, found_by(shop, hunted))
     assert_nobody_reads_a_secret(shop)
 
