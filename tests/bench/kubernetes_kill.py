@@ -42,7 +42,7 @@ def run() -> dict[str, Any]:
 def _measure(shop: PodShop) -> dict[str, Any]:
     for number in range(1, KILLS + 1):
         shop.ready(f"Task {number}")
-    shop.hive("dispatcher", "start")
+    shop.start()
     took, stopped = [], []
     for number in range(1, KILLS + 1):
         shop.hears(number, "Half of it.")

@@ -46,7 +46,7 @@ def _measure(shop: PodShop) -> dict[str, Any]:
         shop.ready(f"Task {number}")
     with Arrivals(shop.namespace, "leases") as claims, Arrivals(shop.namespace, "pods") as pods:
         begin = time.monotonic()
-        shop.hive("dispatcher", "start")
+        shop.start()
         shop.wait("a pull request for each", lambda: len(shop.pulls()) == ISSUES, 300)
         seconds = time.monotonic() - begin
     claimed = {

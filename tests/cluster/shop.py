@@ -145,6 +145,14 @@ class PodShop(Workshop):
             found = self.repo.git.show(f"refs/heads/{branch}", path)
         return None if found is None else found.decode()
 
+    def snapshot(self) -> Any:
+        """As everywhere, with the patience that a busy machine asks for."""
+        return self.json("top", "--once", "--timeout", "60")
+
+    def start(self) -> None:
+        """Start the dispatcher, however long the cluster takes to answer."""
+        self.wait("a dispatcher", lambda: self.call("dispatcher", "start").returncode == 0)
+
     def run(self, issue: int, attempt: int = 1) -> Any | None:
         """What hive says of a run."""
         found = (run for run in self.runs() if (run["issue"], run["attempt"]) == (issue, attempt))

@@ -55,7 +55,7 @@ def test_ten_issues_however_often_the_dispatcher_is_killed(shop: PodShop, faults
     begin = time.monotonic()
     for kill in range(1, KILLS + 1):
         before = marks(shop)
-        shop.hive("dispatcher", "start")
+        shop.start()
         pid = shop.pid_of_dispatcher()
         until(lambda before=before: marks(shop) - before, seconds=60, what="something done")  # type: ignore[misc]
         with faults.cut_off() if kill in CUTS else contextlib.nullcontext():
@@ -64,7 +64,7 @@ def test_ten_issues_however_often_the_dispatcher_is_killed(shop: PodShop, faults
             os.kill(pid, signal.SIGKILL)
             if kill == CUTS[1]:
                 time.sleep(15)
-    shop.hive("dispatcher", "start")
+    shop.start()
     shop.wait("ten pull requests", lambda: len(shop.pulls()) == ISSUES, 240)
     shop.wait("the end of all", lambda: all_settled(shop), 90)
     print(f"{ISSUES} issues, {KILLS} kills, {len(CUTS)} cuts: {time.monotonic() - begin:.0f} s")

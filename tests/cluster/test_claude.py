@@ -40,7 +40,7 @@ def test_claude_code_in_a_pod_answers_an_issue_with_a_pull_request(
         )
         try:
             issue = shop.ready("Say hello")
-            shop.hive("dispatcher", "start")
+            shop.start()
             run = shop.reached(issue, "succeeded", "failed", "needs-human", "lost", seconds=200)
             shop.wait("its pull request", lambda: shop.pulls())
             said = shop.said(issue)

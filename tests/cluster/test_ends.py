@@ -58,7 +58,7 @@ def test_whatever_ends_a_run_its_work_is_kept_and_nothing_doubles(shop: PodShop)
     for issue in range(1, DELETED_AT_START + 1):
         assert shop.ready(f"Task {issue}") == issue
     with PodWatch(shop.namespace) as seen:
-        shop.hive("dispatcher", "start")
+        shop.start()
         run = shop.wait("the last run", lambda: shop.run(DELETED_AT_START))
         shop.wait("its pod", lambda: shop.pod_of(run["id"]))
         delete_pod(shop, DELETED_AT_START)

@@ -66,7 +66,7 @@ def shop(github: GitHub, namespace: Namespace, image: str, tmp_path: Path) -> It
 def test_a_hostile_agent_gets_nothing_and_cannot_fake_success(shop: PodShop) -> None:
     for issue in (HUNTER, LIAR, SEIZER):
         assert shop.ready(f"Task {issue}") == issue
-    shop.hive("dispatcher", "start")
+    shop.start()
     hunted = shop.reached(HUNTER, "succeeded", "needs-human")
     lied = shop.reached(LIAR, "failed", "needs-human", "succeeded")
     assert (lied["phase"], lied["why"]) == ("failed", "the agent changed nothing")

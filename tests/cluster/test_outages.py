@@ -63,7 +63,7 @@ def test_an_api_server_that_is_cut_off_for_a_minute(shop: PodShop, faults: Fault
     """One run ends while nobody can hear it, another one outlasts it, a third becomes ready meanwhile."""
     for issue in (1, 2):
         assert shop.ready(f"Task {issue}") == issue
-    shop.hive("dispatcher", "start")
+    shop.start()
     with Onlooker(context(tmp_path / "onlooker", fleet_of(shop))) as onlooker:
         onlooker.fresh()
         for issue in (1, 2):
@@ -96,7 +96,7 @@ def test_an_api_server_that_is_cut_off_for_a_minute(shop: PodShop, faults: Fault
 def test_parts_of_the_cluster_that_are_killed(shop: PodShop, faults: Faults, kube: Kube) -> None:
     for issue in (1, 2):
         assert shop.ready(f"Task {issue}") == issue
-    shop.hive("dispatcher", "start")
+    shop.start()
     for part, tick in (("apiserver", 1), ("kubelet", 12), ("containerd", 22)):
         shop.hears(2, f"tick {tick}", seconds=90)
         faults.crash(part)

@@ -31,7 +31,7 @@ def shop(github: GitHub, namespace: Namespace, image: str, tmp_path: Path) -> It
 def test_ten_issues_become_ten_pull_requests_three_pods_at_a_time(shop: PodShop, github: GitHub) -> None:
     numbers = [shop.ready(f"Task {number}") for number in range(ISSUES)]
     with PodWatch(shop.namespace) as seen:
-        shop.hive("dispatcher", "start")
+        shop.start()
         shop.wait("ten pull requests", lambda: len(shop.pulls()) == ISSUES, 200)
         # Runs end a moment after their pull request could be opened.
         until(lambda: {run["phase"] for run in shop.runs()} == {"succeeded"}, seconds=60)
