@@ -312,8 +312,8 @@ class Cluster(Protocol):
         ...
 
     def gc(self, *, before: datetime, dry_run: bool) -> list[str]:
-        """Remove what settled runs that ended before that moment left behind (clones, not logs).
-        Returns a line for each thing removed."""
+        """Remove what settled runs that ended before that moment left behind: clones, not logs; pods, and
+        their logs with them. Returns a line for each thing removed."""
         ...
 
     def close(self) -> None: ...
