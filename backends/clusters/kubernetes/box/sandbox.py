@@ -45,7 +45,6 @@ START_SECONDS = 60.0
 CLONE_SECONDS = 1_800.0
 """For all of a repository to be handed over and checked out."""
 
-_LOCALE = ("LC_ALL", "LC_CTYPE", "LC_MESSAGES", "LC_NUMERIC", "LC_TIME", "LC_COLLATE")
 END_PATIENCE = 3.0
 """Seconds after which a container that does not answer is taken to be down, and all in it ended."""
 
@@ -55,6 +54,7 @@ END_SECONDS = 30.0
 LATE_SECONDS = 5.0
 """After which a command that should have been ended over there is given up here."""
 
+_LOCALE = ("LC_ALL", "LC_CTYPE", "LC_MESSAGES", "LC_NUMERIC", "LC_TIME", "LC_COLLATE")
 _TAIL = 4_000
 _LAST_SECONDS = 5.0
 _OUT_OF_MEMORY = b"\nhive: ended for lack of memory; `work.memory` of the worker template is what there is\n"
