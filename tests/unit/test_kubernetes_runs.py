@@ -292,6 +292,14 @@ class TestRecovery:
         assert recorded.names("jobs") == []
         assert runs.start(recorded, context, RUN)
 
+    def test_a_runner_that_broke_before_it_began_stays_to_be_looked_at(
+        self, recorded: KubeStore, context: BackendContext
+    ) -> None:
+        runs.start(recorded, context, RUN)
+        add_pod(recorded, phase="Failed", containerStatuses=terminated(1))
+        assert runs.recover(recorded, context, RUN)
+        assert (status(recorded).phase, recorded.names("jobs")) == (Phase.LOST, [RUN])
+
     def test_what_cannot_start_is_a_problem_and_no_attempt(
         self, recorded: KubeStore, context: BackendContext
     ) -> None:

@@ -202,22 +202,24 @@ def recover(api: Api, context: BackendContext, run: RunId) -> bool:
 def _conclude(api: Api, found: Found, stopped: Actor | None, seen: Signs) -> None:
     """Write down how a run ended whose runner cannot say it."""
     cause = evidence.cause(found.run, found.status, seen)
+    again = False
     if stopped is not None:
         end(api, found, Phase.KILLED, f"by {stopped}", evidence=cause.words)
     elif cause.problem:
         # No attempt is spent on it, and the same is not tried again and again.
         end(api, found, Phase.FAILED, cause.words, evidence="its pod cannot start", problem=cause.words)
     elif evidence.startable(found.status) and cause.disrupted:
+        again = True
         if not found.status.parked:
-            again = msgspec.structs.replace(
+            queued = msgspec.structs.replace(
                 run_status.plain(found.status),
                 since=datetime.now(UTC),
                 why=f"it is started again: {cause.words}",
             )
-            write(api, found, again)
+            write(api, found, queued)
     else:
         end(api, found, Phase.LOST, cause.words, evidence=f"it was {found.status.phase.value}")
-    _remove_jobs(api, found, seen)
+    _remove_job(api, found, seen, again=again)
 
 
 def release_slot(api: Api, context: BackendContext, run: RunId) -> None:
@@ -341,17 +343,17 @@ def _kill(api: Api, found: Found, actor: Actor, seen: Signs) -> str:
     version = end(
         api, found, Phase.KILLED, f"by {actor}", evidence=f"stopped while it was {found.status.phase.value}"
     )
-    _remove_jobs(api, found, seen)
+    _remove_job(api, found, seen, again=False)
     return version
 
 
-def _remove_jobs(api: Api, found: Found, seen: Signs) -> None:
-    """Delete the run's current Job, unless its pod is over: that stays for a while, to be looked at. One that
-    is to start again needs the name."""
+def _remove_job(api: Api, found: Found, seen: Signs, *, again: bool) -> None:
+    """Delete the run's current Job; one whose pod is over stays for a while, to be looked at, unless the run
+    is to start again, which needs the name."""
     job = evidence.job_of(found.run, found.status, seen)
     pod = evidence.mine(found.run, found.status, seen)
     over = pod is not None and evidence.over(pod, datetime.now(UTC))
-    if job is None or (over and not evidence.startable(found.status)):
+    if job is None or (over and not again):
         return
     # One that stays finds out from the AgentRun that it is not wanted, and `gc` removes it.
     with suppress(Conflict, Forbidden):
