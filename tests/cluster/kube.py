@@ -24,14 +24,8 @@ OUTAGE = 100.0
 """Seconds for which a cluster may be away: tests of faults, which others share it with, take it down."""
 
 _AWAY = (
-    "refused",
-    "Unable to connect",
-    "timeout",
-    "timed out",
-    "EOF",
-    "reset by peer",
-    "etcdserver",
-    "unavailable",
+    *("refused", "Unable to connect", "timeout", "timed out", "EOF", "reset by peer", "etcdserver"),
+    *("unavailable", "an error on the server", "not yet ready"),
 )
 """What kubectl says of a server that is away, or still starting."""
 
