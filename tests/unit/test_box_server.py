@@ -18,6 +18,7 @@ import pytest
 
 from backends.clusters.kubernetes.box.sandbox import PodSandbox
 from backends.clusters.kubernetes.box.wire import HEADER, WINDOW, Kind, Splitter, frame, frames
+from hive_tui.core.errors import GitError
 from tests.fakes import box
 from tests.fakes.box import Box
 from tests.fakes.run_host import running
@@ -282,6 +283,22 @@ def test_a_runner_is_there_again_for_a_server_that_was_started_again(tmp_path: P
         assert not side.exists()
         os.kill(second.server, signal.SIGTERM)
         assert not side.exists()
+
+
+def test_a_server_that_dies_takes_everything_along_and_is_missed_at_once(
+    there: Box, side: PodSandbox, tmp_path: Path
+) -> None:
+    """As when memory runs out where the kernel ends a whole container."""
+    out = tmp_path / "out"
+    process = side.start(("sh", "-c", "echo begun; sleep 4748"), env={}, stdout=out, stderr=out)
+    until(lambda: out.read_bytes() == b"begun\n")
+    there.close()
+    with pytest.raises(GitError, match="container was lost"):
+        process.wait(10)
+    assert not running("sleep\x004748")
+    side.end_everything(grace=NOW)
+    with contextlib.closing(Box(tmp_path)):
+        assert alive(side)
 
 
 def test_hives_own_python_is_not_the_agents(there: Box, side: PodSandbox) -> None:
