@@ -314,16 +314,32 @@ class Api:
         repeatable: bool = False,
     ) -> Answer:
         """One call with its repetitions: of what changes nothing, or certainly did not get there."""
-        import tenacity  # 40 ms, and the first call opens a connection anyway
-
         end = time.monotonic() + SECONDS
         repeatable = repeatable or method == "GET"
-        backoff = tenacity.wait_random_exponential(multiplier=0.25, max=5.0)
 
         def worth_it(error: BaseException) -> bool:
             if not isinstance(error, errors.Unreachable) or isinstance(error, errors.Untrusted):
                 return False
             return repeatable or not error.reached
+
+        def ask() -> Answer:
+            return self._once(method, path, asked, query=query, body=body, content_type=content_type)
+
+        try:
+            return ask()
+        except errors.Unreachable as error:
+            if not worth_it(error):
+                raise
+            known = [error]
+
+        import tenacity  # 40 ms that a cluster which answers need not cost
+
+        backoff = tenacity.wait_random_exponential(multiplier=0.25, max=5.0)
+
+        def ask_again() -> Answer:
+            if known:
+                raise known.pop()  # what came of the first try
+            return ask()
 
         def wait(state: tenacity.RetryCallState) -> float:
             error = state.outcome.exception() if state.outcome is not None else None
@@ -337,7 +353,7 @@ class Api:
         retrying = tenacity.Retrying(
             retry=tenacity.retry_if_exception(worth_it), wait=wait, stop=stop, sleep=self._sleep, reraise=True
         )
-        return retrying(self._once, method, path, asked, query=query, body=body, content_type=content_type)
+        return retrying(ask_again)
 
     def _once(
         self,
