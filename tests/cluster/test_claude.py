@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from backends.clusters.kubernetes.job import WORK_TREE
 from tests.cluster.kube import Namespace
 from tests.cluster.shop import PodShop
 from tests.fakes.github.server import GitHub
@@ -15,7 +16,7 @@ from tests.fakes.model_server import Figures, ModelServer, Reply, bash, write
 pytestmark = [pytest.mark.cluster, pytest.mark.e2e, pytest.mark.timeout(600)]
 
 SCRIPT = (
-    Reply("I write it.", (write("hello.py", "print('hello')\n"),), Figures(20, 50)),
+    Reply("I write it.", (write(str(WORK_TREE / "hello.py"), "print('hello')\n"),), Figures(20, 50)),
     Reply("I commit it.", (bash("git add hello.py && git commit -qm 'Say hello'"),), Figures(20, 60)),
     Reply("Done.", usage=Figures(20, 10)),
 )
@@ -36,6 +37,7 @@ def test_claude_code_in_a_pod_answers_an_issue_with_a_pull_request(
             full_image,
             test="python3 hello.py",
             agents=[{"name": "claude"}],
+            max_attempts=1,
             worker={"agent_secret": "claude", "work": {"cpu": "100m", "memory": "1Gi"}},
         )
         try:
