@@ -17,10 +17,11 @@ pytestmark = [pytest.mark.cluster, pytest.mark.e2e, pytest.mark.timeout(600)]
 AGENTS = ("robin", "hungry", "tiny", "messy", "imageless", "secretless", "homeless")
 
 # What is in memory as a file belongs to no process; the parent of the shell is the agent, the first to go.
+EAT = "for n in $(seq 64); do kill -0 $PPID && head -c 1000000 /dev/zero >> /dev/shm/much; done"
 OUT_OF_MEMORY: Steps = (
     {"write": {"path": "kept.txt", "text": "finished part\n"}},
     {"commit": "Finish a part"},
-    {"run": "echo 1000 > /proc/$PPID/oom_score_adj; exec head -c 63000000 /dev/zero > /dev/shm/much"},
+    {"run": f"echo 1000 > /proc/$PPID/oom_score_adj; {EAT}; rm /dev/shm/much"},
     {"stall": 60.0},
 )
 OVER_THE_LIMIT: Steps = (
@@ -56,7 +57,7 @@ def test_every_fault_of_a_pod_is_named_and_nothing_doubles(shop: PodShop) -> Non
     shop.start()
     shop.wait("the fleet", lambda: shop.namespace.find("fleet", "github"))
     shop.workers(
-        hungry={"work": {"cpu": "10m", "memory": "96Mi"}},
+        hungry={"work": {"cpu": "10m", "memory": "80Mi"}},
         tiny={"runner": {"cpu": "10m", "memory": "8Mi"}},
         messy={"storage": "30Mi"},
         imageless={"image": "localhost/no-such-image:1", "imagePullPolicy": "Never"},
