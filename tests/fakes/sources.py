@@ -54,6 +54,8 @@ class ScriptedSource:
 
     source = ""
     capabilities: frozenset[Capability] = frozenset()
+    heeds_within = 0.02
+    """Seconds within which the watching thread heeds that it is to end."""
 
     def __init__(self) -> None:
         self._said: queue.Queue[SourceEvent | BaseException] = queue.Queue()
@@ -77,7 +79,7 @@ class ScriptedSource:
     def watch(self, emit: Emit, stop: threading.Event, wake: threading.Event | None = None) -> None:
         while not stop.is_set():
             try:
-                event = self._said.get(timeout=0.02)
+                event = self._said.get(timeout=self.heeds_within)
             except queue.Empty:
                 continue
             if isinstance(event, BaseException):
