@@ -12,7 +12,7 @@ from typing import Any
 
 from tests.bench._cluster import NoCluster, ObjectFleet, namespace, terminal
 
-RUNS, UPDATES, SECONDS, WRITERS = 500, 50, 180.0, 4
+RUNS, UPDATES, SECONDS, WRITERS = 500, 50, 120.0, 4
 
 
 def run() -> dict[str, Any]:

@@ -12,7 +12,7 @@ from typing import Any
 from tests.bench._cluster import NoCluster, ObjectFleet, namespace, terminal
 from tests.cluster.proxy import Proxy
 
-RUNS, SECONDS = 20, 300.0
+RUNS, SECONDS = 20, 180.0
 
 
 def run() -> dict[str, Any]:

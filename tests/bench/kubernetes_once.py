@@ -1,7 +1,7 @@
 """`hive top --once` on a fleet in a cluster, against the import that it needs and the server's own time.
 
-The runs and their pods are objects that a script made. The server's time is that of the same requests, one
-after the other, from a client that has its connection already.
+The runs and their pods are objects that a script made. The server's time is that of the same reads, one after
+the other, from a client that has its connection already.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def _measure(runs: int) -> dict[str, Any]:
             subprocess.run(
                 command, env={**os.environ, "HIVE_HOME": str(seen)}, check=True, stdout=subprocess.DEVNULL
             )
-            asked = [one.target for one in proxy.take()]
+            asked = [one.target for one in proxy.take() if one.method == "GET"]
         server = statistics.median(_server_ms(fleet, asked) for _ in range(11))
         home = fleet.home(Path(folder, "home"), space.kubeconfig)
         found = compare(command, python("import kubernetes.config"), home, rounds=15)
