@@ -4,7 +4,7 @@ BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo top published test lint check bench screenshots docs image constraints clean
+.PHONY: help setup demo top published test outages lint check bench screenshots docs image constraints clean
 
 # The agent image: what it is called, with the vendors' CLIs (full) or without (test), and on which Debian.
 IMAGE ?= hive-agent:latest
@@ -26,9 +26,11 @@ top: setup ## the console on your own fleet
 published: setup ## fetch what GitHub publishes of its API, which tests of the forge need (npm)
 	@$(BIN)/python -m tests.fakes.github.published
 
-test: setup published ## all tests; those that take a cluster down come last and alone
+test: setup published ## all tests but those that take a cluster down
 	$(PYTEST) -n 3 --dist worksteal -m "not disruptive"
-	@if [ -n "$$HIVE_TEST_CLUSTER" ]; then set -x; $(PYTEST) -m disruptive; fi
+
+outages: setup ## tests that cut a test cluster off and kill parts of it (HIVE_TEST_CLUSTER), one by one
+	$(PYTEST) -m disruptive
 
 lint: setup ## format, lint, types, import contracts
 	$(BIN)/ruff format --check
