@@ -1,8 +1,8 @@
 """What tests on a real cluster share; where there is none they are skipped, and say how to get one.
 
 KUBECONFIG           the cluster, by an account that may do everything there (never `~/.kube/config`)
-HIVE_TEST_IMAGE      agent image for tests (default localhost/hive-agent:test)
-HIVE_TEST_FULL_IMAGE the same with the vendors' CLIs (default localhost/hive-agent:full)
+HIVE_TEST_IMAGE      agent image for tests; without one no pods of runs are tried
+HIVE_TEST_FULL_IMAGE the same with the vendors' CLIs
 HIVE_TEST_HOST       address of this machine as pods reach it
 HIVE_TEST_CLUSTER    program with `cut`, `heal` and `crash PART`, for tests that take the cluster down
 """
@@ -108,19 +108,20 @@ def test_host() -> str:
 @pytest.fixture(scope="session")
 def image(kube: Kube, tmp_path_factory: pytest.TempPathFactory) -> str:
     """The agent image for tests."""
-    return _there(kube, tmp_path_factory, os.environ.get("HIVE_TEST_IMAGE") or "localhost/hive-agent:test")
+    return _there(kube, tmp_path_factory, "HIVE_TEST_IMAGE")
 
 
 @pytest.fixture(scope="session")
 def full_image(kube: Kube, tmp_path_factory: pytest.TempPathFactory) -> str:
     """The agent image with the vendors' CLIs."""
-    return _there(
-        kube, tmp_path_factory, os.environ.get("HIVE_TEST_FULL_IMAGE") or "localhost/hive-agent:full"
-    )
+    return _there(kube, tmp_path_factory, "HIVE_TEST_FULL_IMAGE")
 
 
-def _there(kube: Kube, folders: pytest.TempPathFactory, name: str) -> str:
-    """`name`, if pods can be made of it."""
+def _there(kube: Kube, folders: pytest.TempPathFactory, variable: str) -> str:
+    """The image that a variable names, if pods can be made of it."""
+    name = os.environ.get(variable)
+    if not name:
+        pytest.skip(f"{variable} names no agent image; `HIVE_TEST_PODS=1 .ci/run` builds it, or `make image`")
     namespace = Namespace(kube, folders.mktemp("image"))
     try:
         why = _why_not(namespace, name)
