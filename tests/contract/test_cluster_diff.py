@@ -18,7 +18,8 @@ from hive_tui.system import git
 from tests.contract.conftest import job, start
 from tests.fakes.repository import Repository
 
-pytestmark = pytest.mark.timeout(60)
+# Only what has the capability: a run in a pod keeps its tree to itself.
+pytestmark = [pytest.mark.timeout(60), pytest.mark.parametrize("fleet", ["local"], indirect=True)]
 
 LIMIT = 200_000
 
