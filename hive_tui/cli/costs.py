@@ -211,25 +211,27 @@ def _blocks_text(session: Session, blocks: Sequence[Block]) -> str:
     if not blocks:
         session.say("Nothing was used in that time.")
         return ""
-    now = session.now()
     columns = (Column("block", 18), Column("", share=1), Column("calls", 6, right=True), *_AMOUNTS)
-    rows: list[tuple[Cell, ...]] = []
-    for block in blocks:
-        if block.gap:
-            rows.append((text.clock(block.start, now), f"nothing for {text.age(block.end - block.start)}"))
-            rows[-1] = (*rows[-1], *("",) * (len(columns) - 2))
-            continue
-        words = "active" if block.active else ""
-        projected = block.projected(now)
-        if projected is not None:
-            from hive_tui.costs.prices import micros
-
-            left = text.age(max(timedelta(0), block.end - now))
-            words = f"active, {left} left, ~{text.money(micros(projected[1]))} at its end"
-        use = block.use
-        rows.append((text.clock(block.start, now), words, text.count(use.calls), *_amounts(use)))
+    rows = [_block_row(block, session.now()) for block in blocks]
     lines: list[Line] = table(columns, rows, width(), _INDENT)
     return paint(lines, color=session.color) + _footnote(_whole([block.use for block in blocks]))
+
+
+def _block_row(block: Block, now: datetime) -> tuple[Cell, ...]:
+    start = text.clock(block.start, now)
+    if block.gap:
+        return (start, f"nothing for {text.age(block.end - block.start)}", "", *("" for _ in _AMOUNTS))
+    return (start, _block_words(block, now), text.count(block.use.calls), *_amounts(block.use))
+
+
+def _block_words(block: Block, now: datetime) -> str:
+    from hive_tui.costs.prices import micros
+
+    projected = block.projected(now)
+    if projected is None:
+        return "active" if block.active else ""
+    left = text.age(max(timedelta(0), block.end - now))
+    return f"active, {left} left, ~{text.money(micros(projected[1]))} at its end"
 
 
 def _footnote(whole: Use) -> str:

@@ -62,7 +62,7 @@ class WorkerTemplate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     image_pull_secrets: tuple[Name, ...] = ()
     """Secrets with which it is fetched."""
     service_account: Name = "hive-run"
-    """Whose rights a runner has: its own AgentRun, nothing else."""
+    """Whose rights a runner has: AgentRuns of the namespace and their status, nothing else."""
     agent_secret: Name | None = None
     """Secret whose keys are the agent's own environment variables, such as ANTHROPIC_API_KEY."""
     tracker_secret: Name | None = "hive-tracker"

@@ -25,7 +25,7 @@ SYNTHETIC = "<synthetic>"
 
 class _CacheCreation(msgspec.Struct, gc=False):
     ephemeral_1h_input_tokens: int | None = None
-    ephemeral_5m_input_tokens: int | None = None
+    """The rest of what was written lasts five minutes."""
 
 
 class _Tools(msgspec.Struct, gc=False):
@@ -95,7 +95,7 @@ def _next_block(line: _Line, last: _Line) -> bool:
         and message.id is not None
         and message == last.message
         and (line.request_id, line.session_id, line.cwd) == (last.request_id, last.session_id, last.cwd)
-        and line.is_sidechain == last.is_sidechain
+        and (line.type, line.is_sidechain) == (last.type, last.is_sidechain)
         and (line.timestamp or "") >= (last.timestamp or "")
     )
 

@@ -23,7 +23,6 @@ class _Usage(msgspec.Struct, gc=False):
     cached_input_tokens: int | None = None
     cache_write_input_tokens: int | None = None
     output_tokens: int | None = None
-    total_tokens: int | None = None
 
 
 class _Info(msgspec.Struct, gc=False):

@@ -206,7 +206,8 @@ def _rates(prices: Any, prompt: int) -> Rates:
         return tiers[-1].price if tiers else getattr(value, "base", value)
 
     fresh, output = at("input_mtok"), at("output_mtok")
-    assert fresh is not None and output is not None, "both are there at every tier"  # noqa: PT018
+    assert fresh is not None, "a price has both at every tier"
+    assert output is not None, "a price has both at every tier"
     read, short, long = at("cache_read_mtok"), at("cache_write_mtok"), at("cache_write_1h_mtok")
     written = fresh if short is None else short
     search = getattr(prices, "web_searches_kcount", None)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import UTC, datetime
 
 from backends.clusters.kubernetes import runs, signs
 from backends.clusters.kubernetes.api import Api
@@ -26,6 +26,7 @@ MAX_EVENTS = 40
 MAX_WORDS = 400
 
 _WIDTH = 14
+_LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
 def describe(api: Api, fleet: str, run: RunId) -> tuple[Section, ...]:
@@ -119,18 +120,14 @@ def _conditions(conditions: Iterable[KubeCondition]) -> Iterable[tuple[str, str]
 
 
 def _events(found: Iterable[EventObject]) -> str:
-    ordered = sorted(found, key=lambda event: _when(event).timestamp() if _when(event) else 0.0)  # type: ignore[union-attr]
+    ordered = sorted(found, key=lambda event: event.moment or _LONG_AGO)
     lines = []
     for event in ordered[-MAX_EVENTS:]:
         times = f" (x{event.count})" if event.count and event.count > 1 else ""
         about = f"{event.involved_object.kind} {event.involved_object.name}"
         words = f"{event.type} {event.reason}{times}, {about}: {event.message}"
-        lines.append(f"{_moment(_when(event))}  {clean_line(words, limit=MAX_WORDS)}")
+        lines.append(f"{_moment(event.moment)}  {clean_line(words, limit=MAX_WORDS)}")
     return "\n".join(lines) or "none that the cluster remembers"
-
-
-def _when(event: EventObject) -> datetime | None:
-    return event.last_timestamp or event.event_time or event.first_timestamp
 
 
 def _moment(moment: datetime | None) -> str:

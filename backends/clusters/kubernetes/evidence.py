@@ -357,8 +357,7 @@ def _newest(
 
 
 def _at(event: EventObject) -> float:
-    moment = event.last_timestamp or event.event_time or event.first_timestamp
-    return 0.0 if moment is None else moment.timestamp()
+    return 0.0 if event.moment is None else event.moment.timestamp()
 
 
 def _age(pod: PodObject) -> float:

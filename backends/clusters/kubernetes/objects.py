@@ -205,7 +205,6 @@ class PodStatus(msgspec.Struct, frozen=True, rename="camel"):
     phase: str = "Pending"
     reason: str | None = None
     message: str | None = None
-    start_time: datetime | None = None
     conditions: tuple[KubeCondition, ...] = ()
     init_container_statuses: tuple[ContainerStatus, ...] = ()
     container_statuses: tuple[ContainerStatus, ...] = ()
@@ -249,15 +248,14 @@ class EventObject(KubeObject, frozen=True, rename="camel"):
     event_time: datetime | None = None
     count: int | None = None
 
-
-class Taint(msgspec.Struct, frozen=True):
-    key: str = ""
-    effect: str = ""
+    @property
+    def moment(self) -> datetime | None:
+        """When it last happened; who wrote it decides which of the three is set."""
+        return self.last_timestamp or self.event_time or self.first_timestamp
 
 
 class NodeSpec(msgspec.Struct, frozen=True):
     unschedulable: bool = False
-    taints: tuple[Taint, ...] = ()
 
 
 class NodeStatus(msgspec.Struct, frozen=True):

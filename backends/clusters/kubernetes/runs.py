@@ -328,10 +328,6 @@ def gc(api: Api, fleet: str, *, before: datetime, dry_run: bool) -> list[str]:
     return lines
 
 
-def stop_requested(orders: tuple[Control, ...]) -> bool:
-    return _stopped_by(orders) is not None
-
-
 def _old(found: Found, before: datetime) -> bool:
     status = found.status
     ended = status.ended_at or status.since

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
 from backends.clusters.kubernetes import rights
@@ -297,9 +298,9 @@ class Watcher:
                 if version is None:
                     version = api.version()
                     found = _facts(api, version)
-                    self._inbox.put(lambda found=found: self._picture.facts(found))  # type: ignore[misc]
+                    self._inbox.put(partial(self._picture.facts, found))
                 denied = rights.review(api)
-                self._inbox.put(lambda denied=denied: self._take_rights(denied))  # type: ignore[misc]
+                self._inbox.put(partial(self._take_rights, denied))
             except HiveError:
                 self._forbidden.set()  # asked again, and the watches say what is wrong
             over.wait(REVIEW_SECONDS)
