@@ -119,8 +119,8 @@ class Index:
     def sums(
         self, by: Sequence[Dimension], *, since: int | None = None, until: int | None = None
     ) -> list[Sum]:
-        """Sums by these dimensions, ordered by them, of quarters of an hour that begin at `since` or later and
-        before `until` (milliseconds). Raises SourceError."""
+        """Sums by these dimensions, ordered by them, of quarters of an hour that begin at `since` or later
+        and before `until` (milliseconds). Raises SourceError."""
         if not self.path.exists():
             return []
         columns = ", ".join(each.value for each in by)
