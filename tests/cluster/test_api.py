@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import sys
 import threading
@@ -268,8 +269,15 @@ def test_what_happens_is_heard(api: Api) -> None:
 
 def test_what_the_server_has_forgotten(api: Api) -> None:
     query = {"watch": "true", "resourceVersion": "1", "timeoutSeconds": "5"}
-    # A new cluster's pods may all be remembered; its AgentRuns began later than the server did.
-    event = json.loads(next(iter(api.stream(AGENT_RUNS, query=query, idle=20))))
+
+    def told() -> Any | None:
+        # A new cluster's pods may all be remembered; its AgentRuns began later than the server did. A server
+        # that has just learned of them takes a moment until it can be asked.
+        with contextlib.suppress(errors.Unreachable):
+            return next(iter(api.stream(AGENT_RUNS, query=query, idle=20)), None)
+        return None
+
+    event = json.loads(until(told, seconds=60, what="an answer to a watch"))
     assert event["type"] == "ERROR"
     status = errors.status_of(json.dumps(event["object"]).encode())
     assert status is not None
