@@ -18,6 +18,7 @@ from hive_tui.core.events import (
     Limit,
     LogLine,
     Note,
+    Prompt,
     Question,
     Raw,
     Said,
@@ -50,6 +51,7 @@ _KINDS: dict[type[AnyEvent], Cell] = {
     AgentError: Cell("✗ error", Tone.BROKEN),
     End: Cell("■ end", Tone.GOOD),
     Note: Cell("◆ hive", Tone.TITLE),
+    Prompt: Cell("▷ you", Tone.GOOD),
     Raw: Cell("… raw", Tone.QUIET),
 }
 
@@ -122,7 +124,7 @@ class Teller:
             case Session():
                 model = f" on {event.model}" if event.model else ""
                 return _Told(f"session {event.id[:8]}{model}", Tone.QUIET)
-            case Note():
+            case Note() | Prompt():
                 return _Told(event.text.strip())
             case Raw():
                 return _Told(event.text.strip(), Tone.QUIET, folded=True)

@@ -92,6 +92,7 @@ _GLYPHS = {
     "AgentError": "!",
     "End": "■",
     "Note": "·",
+    "Prompt": "▷",
     "Raw": "≈",
 }
 

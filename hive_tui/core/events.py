@@ -97,6 +97,12 @@ class Note(AgentEvent, frozen=True, tag="note", kw_only=True):
     text: str
 
 
+class Prompt(AgentEvent, frozen=True, tag="prompt", kw_only=True):
+    """What a person asked or told the agent, as its transcript has it."""
+
+    text: str
+
+
 class Raw(AgentEvent, frozen=True, tag="raw", kw_only=True):
     """A line that hive does not know; kept, shown on demand, never fatal."""
 
@@ -115,6 +121,7 @@ AnyEvent = (
     | AgentError
     | End
     | Note
+    | Prompt
     | Raw
 )
 
@@ -179,5 +186,5 @@ def one_line(event: AnyEvent) -> str:
             return f"{'retrying: ' if event.retrying else 'error: '}{event.text}"
         case End():
             return f"{'done' if event.ok else 'ended'}: {event.text}" if event.text else "done"
-        case Said() | Thinking() | Note() | Raw():
+        case Said() | Thinking() | Note() | Prompt() | Raw():
             return event.text.strip().partition("\n")[0]

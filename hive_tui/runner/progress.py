@@ -16,6 +16,7 @@ from hive_tui.core.events import (
     End,
     Limit,
     Note,
+    Prompt,
     Question,
     Raw,
     Said,
@@ -75,7 +76,7 @@ def observe(progress: Progress, event: AnyEvent, now: datetime) -> Progress:
             return change(progress, at=now)
         case Question():
             return change(progress, at=now, asking=event.text)
-        case AgentError() | Limit() | Note() | Raw():
+        case AgentError() | Limit() | Note() | Prompt() | Raw():
             return progress
 
 

@@ -16,6 +16,7 @@ from hive_tui.core.events import (
     Limit,
     LogLine,
     Note,
+    Prompt,
     Question,
     Raw,
     Said,
@@ -57,6 +58,7 @@ EVENTS: list[tuple[AnyEvent, str, str, str]] = [
     (End(ok=False), "■ end", "ended", ""),
     (Session(id="c0ffee1234", model="opus"), "○ session", "session c0ffee12 on opus", ""),
     (Note(text="step"), "◆ hive", "step", ""),
+    (Prompt(text=" Fix it\n"), "▷ you", "Fix it", ""),
     (Raw(text="{?}"), "… raw", "{?}", ""),
 ]  # fmt: skip
 

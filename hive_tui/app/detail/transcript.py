@@ -10,6 +10,7 @@ from hive_tui.core.events import (
     Limit,
     LogLine,
     Note,
+    Prompt,
     Question,
     Raw,
     Said,
@@ -55,7 +56,7 @@ def block_of(line: LogLine) -> Block | None:
     if lost > 0:
         written = [*written[:MOST_LINES], f"… {text.plural(lost, 'line')} more in the log"]
     shown = (*apart, first, *(Passage((Cell(inset), Cell(words, tone)), len(inset)) for words in written))
-    turn = isinstance(event, Said | Question | Note | End)
+    turn = isinstance(event, Said | Question | Note | Prompt | End)
     return Block(shown, keep=None if keep is None else keep + len(apart) + 1, key=line.n, part=turn)
 
 
@@ -98,6 +99,8 @@ def _parts(event: AnyEvent) -> tuple[tuple[Cell, ...], str, Tone, int | None]:
                 Tone.PLAIN,
                 None,
             )
+        case Prompt():
+            return (Cell("▷ you", Tone.GOOD),), event.text, Tone.PLAIN, None
         case Raw():
             return (Cell("… raw", Tone.QUIET),), event.text, Tone.QUIET, KEPT_RESULT
         case UsageReport():
