@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -19,7 +19,7 @@ import msgspec
 from backends.clusters.event_log import decode
 from backends.clusters.kubernetes import camel
 from backends.clusters.kubernetes.api import AGENT_RUNS, PODS, Api, Resource, selectors
-from backends.clusters.kubernetes.errors import Invalid, NotFound, Unreachable
+from backends.clusters.kubernetes.errors import Invalid, NotFound, Silent, Unreachable
 from backends.clusters.kubernetes.objects import (
     RUN_LABEL,
     RUNNER,
@@ -38,13 +38,18 @@ from hive_tui.core.text import Redactor, clean
 if TYPE_CHECKING:
     from backends.clusters.kubernetes.stream import Stream
 
-IDLE_SECONDS = 120.0
+IDLE_SECONDS = 240.0
 """Without a line it is asked again; that a connection is dead the system finds out sooner."""
 
-WATCH_SECONDS = 300
+WATCH_SECONDS = 300.0
+"""How long a change is waited for before one looks all the same."""
 
 PAUSES = (0.25, 10.0)
-"""Seconds before a stream that ended is opened again: the least, and the most after several in vain."""
+"""Seconds until a server that does not answer is asked again: first, and at most."""
+
+VAIN = (0.25, 4.0)
+"""Seconds until a pod is looked at again that has nothing to read, and how much longer each time: that it has
+changed is heard, so that looking by itself is for what changes unheard."""
 
 GIVEN_UP = 3
 """Tries to read what an ended run's pod still has, while its node does not answer."""
@@ -112,11 +117,25 @@ def _raw(text: bytes) -> Raw:
     return Raw(text=_redact(clean(text.decode("utf-8", "replace"))))
 
 
+class _Event(msgspec.Struct, frozen=True):
+    """A line of a watch: that something happened is enough."""
+
+    type: str
+
+
+def _refused(line: bytes) -> bool:
+    try:
+        return msgspec.json.decode(line, type=_Event).type == "ERROR"
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return True
+
+
 class _Reader:
     """Reads in a thread of its own, since nothing wakes one that waits for a server."""
 
     def __init__(self, api: Api, run: RunId, after: int, follow: bool) -> None:
         self._api, self._run, self._follow = api, run, follow
+        self._labels = f"{RUN_LABEL}={run}"
         self._last = after
         self._at: datetime | None = None
         """When line `_last` was said; None where it was not read here."""
@@ -133,6 +152,8 @@ class _Reader:
         self._ended = False
         self._failed: BaseException | None = None
         self._over = threading.Event()
+        self._lasted = False
+        """A log was followed for a while, whether it said something or not."""
         self._stream: Stream | None = None
 
     # The side of whoever reads
@@ -173,40 +194,67 @@ class _Reader:
                 self._changed.notify_all()
 
     def _work(self) -> None:
-        failures = 0
-        known = False
+        failures, vain, known = 0, 0, False
         while not self._over.is_set():
             before, final = self._last, False
             try:
-                try:
-                    run = self._api.get(AGENT_RUNS, self._run, AgentRunObject)
-                except NotFound:
-                    if not known:
-                        raise
-                    return
+                # Lists, not single objects: only their versions are such as a watch can surely begin from.
+                runs = self._api.list(AGENT_RUNS, AgentRunObject, fields=f"metadata.name={self._run}")
+                if not runs.items:
+                    if known:
+                        return
+                    raise NotFound(f"There is no AgentRun {self._run}.", "`hive ls` shows what there is.")
                 known = True
-                status = camel.decode(run.status, AgentRunStatus)
+                status = camel.decode(runs.items[0].status, AgentRunStatus)
                 final = status.phase.final
-                running = self._read_pods(_at_work(status))
-                if not self._follow or (final and (not running or failures >= GIVEN_UP)):
+                pods = self._api.list(PODS, PodObject, labels=self._labels)
+                running = self._read_pods(pods.items, _at_work(status))
+                vain = 0 if self._last > before or self._lasted else vain + 1
+                if not self._follow or (final and (not running or vain >= GIVEN_UP)):
                     self._finish(status, running)
                     return
-                if not running and not final:
-                    self._wait_for_change(run.metadata.resource_version)
-                failures = failures + 1 if running and self._last == before else 0
-            except Unreachable:
-                failures = failures + 1 if self._last == before else 1
+                failures = 0
+                if running:
+                    self._await_pod(pods.version, vain)
+                elif not final:
+                    self._await_run(runs.version)
+            except Unreachable as error:
+                quiet = isinstance(error, Silent) or self._last > before
+                failures = 0 if quiet else failures + 1
                 if failures >= GIVEN_UP and (final or not self._follow):
                     raise
-                if self._over.is_set():
-                    return
-            if failures:
-                self._over.wait(min(PAUSES[1], PAUSES[0] * 2 ** min(failures - 1, 10)))
+                if failures:
+                    self._over.wait(min(PAUSES[1], PAUSES[0] * 2 ** min(failures - 1, 10)))
 
-    def _read_pods(self, at_work: bool) -> bool:
+    def _await_run(self, version: str) -> None:
+        """Until something happens to the run: it is registered by a pod, or ends."""
+        self._await_change(AGENT_RUNS, version, selectors("", f"metadata.name={self._run}"), WATCH_SECONDS)
+
+    def _await_pod(self, version: str, vain: int) -> None:
+        """Until something happens to its pods, or a while is over: longer the more often it was in vain."""
+        if vain:
+            seconds = min(WATCH_SECONDS, VAIN[0] * VAIN[1] ** (vain - 1))
+            self._await_change(PODS, version, selectors(self._labels, ""), seconds)
+
+    def _await_change(
+        self, resource: Resource, version: str, narrowed: dict[str, str], seconds: float
+    ) -> None:
+        if seconds < 1.0:  # less than a watch can be told to last
+            self._over.wait(seconds)
+            return
+        query = {"watch": "true", "resourceVersion": version, "timeoutSeconds": f"{seconds:.0f}"}
+        stream = self._open(resource, "", "", query | narrowed, seconds + IDLE_SECONDS)
+        begun = time.monotonic()
+        heard = next(iter(stream), None)
+        stream.close()
+        if _refused(heard) if heard is not None else time.monotonic() - begun < 1.0:
+            # Whoever ends watches at once is not asked at once.
+            self._over.wait(PAUSES[1])
+
+    def _read_pods(self, pods: Iterable[PodObject], at_work: bool) -> bool:
         """Read what pods have to say, the oldest first; True while one of them may say more soon."""
-        running = False
-        for pod in _pods(self._api, self._run):
+        running = self._lasted = False
+        for pod in sorted(pods, key=_age):
             if pod.metadata.uid in self._read_out:
                 continue
             state = _container(pod, RUNNER)
@@ -237,6 +285,7 @@ class _Reader:
             return
         except Invalid:  # it is not started yet, or its container was removed
             return
+        begun = time.monotonic()
         for raw in self._paced(stream):
             line = decode(raw)
             if line is None:
@@ -255,6 +304,7 @@ class _Reader:
             if self._over.is_set():
                 stream.close()
                 return
+        self._lasted |= time.monotonic() - begun >= PAUSES[1]
 
     def _paced(self, stream: Stream) -> Iterator[bytes]:
         """The lines as they come, but in handfuls: to be woken for each one costs more than to read it."""
@@ -269,22 +319,15 @@ class _Reader:
             if waited > _WAITED:
                 self._over.wait(_HANDFUL)
 
-    def _open(self, resource: Resource, name: str, sub: str, query: dict[str, str]) -> Stream:
-        stream = self._api.stream(resource, name, sub=sub, query=query, idle=IDLE_SECONDS)
+    def _open(
+        self, resource: Resource, name: str, sub: str, query: dict[str, str], idle: float = IDLE_SECONDS
+    ) -> Stream:
+        stream = self._api.stream(resource, name, sub=sub, query=query, idle=idle)
         with self._changed:
             self._stream = stream
         if self._over.is_set():
             stream.close()
         return stream
-
-    def _wait_for_change(self, version: str) -> None:
-        """Until something happens to the run: it is registered by a pod, or ends."""
-        query = {"watch": "true", "resourceVersion": version, "timeoutSeconds": str(WATCH_SECONDS)}
-        query |= selectors("", f"metadata.name={self._run}")
-        stream = self._open(AGENT_RUNS, "", "", query)
-        for _ in stream:
-            stream.close()
-            return
 
     def _finish(self, status: AgentRunStatus, running: bool) -> None:
         if not self._heard and not status.lines:
@@ -324,8 +367,11 @@ def _at_work(status: AgentRunStatus) -> bool:
 
 def _pods(api: Api, run: RunId) -> list[PodObject]:
     """Those of a run, the oldest first."""
-    found = api.list(PODS, PodObject, labels=f"{RUN_LABEL}={run}").items
-    return sorted(found, key=lambda pod: (pod.metadata.creation_timestamp or _NEVER, pod.metadata.name))
+    return sorted(api.list(PODS, PodObject, labels=f"{RUN_LABEL}={run}").items, key=_age)
+
+
+def _age(pod: PodObject) -> tuple[datetime, str]:
+    return pod.metadata.creation_timestamp or _NEVER, pod.metadata.name
 
 
 def _container(pod: PodObject, name: str) -> ContainerStatus | None:
