@@ -319,6 +319,21 @@ class Usage(msgspec.Struct, frozen=True):
     """The figure is incomplete or worked out by us; shown with `~`."""
 
 
+class StepUse(msgspec.Struct, frozen=True):
+    """What a run used of one model in one round of a step, in one session of its agent."""
+
+    step: Step
+    round: int
+    usage: Usage = Usage()
+    """Unknown where an agent was started and has not said anything of it."""
+    model: str | None = None
+    session: str | None = None
+
+
+USES_KEPT = 64
+"""Entries of a run's `used`."""
+
+
 class LastEvent(msgspec.Struct, frozen=True):
     at: datetime
     text: str
@@ -388,6 +403,8 @@ class RunStatus(msgspec.Struct, frozen=True):
     session: str | None = None
     model: str | None = None
     usage: Usage = Usage()
+    used: tuple[StepUse, ...] = ()
+    """The same by step, round, model and session, oldest first, at most USES_KEPT."""
     tests: TestResult | None = None
     last_event: LastEvent | None = None
     last_words: str | None = None

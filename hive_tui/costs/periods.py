@@ -42,6 +42,10 @@ class Use(msgspec.Struct, frozen=True):
     first: int | None = None
     """Milliseconds since 1970 of its first call."""
     last: int | None = None
+    unaccounted: int = 0
+    """Runs of a fleet in it whose cost nobody knows, at least in part; what is not known is in no cost."""
+    estimated: bool = False
+    """Something in its cost is an estimate."""
 
     @property
     def tokens(self) -> int:
@@ -61,6 +65,8 @@ def add(use: Use, one: Sum) -> Use:
         use.cost + one.cost,
         one.first if use.first is None else min(use.first, one.first),
         one.last if use.last is None else max(use.last, one.last),
+        use.unaccounted,
+        use.estimated,
     )
 
 

@@ -9,7 +9,8 @@ import msgspec
 
 from hive_tui.core.errors import HiveError
 from hive_tui.core.events import AgentResult, AnyEvent, End, Outcome, Session, UsageReport
-from hive_tui.core.model import Phase
+from hive_tui.core.ledger import add
+from hive_tui.core.model import Phase, Usage
 from hive_tui.core.ports import ProcessHandle, StreamParser
 from hive_tui.core.text import clean, clean_line, money
 from hive_tui.runner import ladder, progress, prompt, session, tail
@@ -66,6 +67,9 @@ def work(ctx: Context, text: str, *, afresh: bool) -> AgentResult:
     except HiveError as error:
         why = error.words
         return AgentResult(Outcome.FAILED, why, session=state.id, unavailable=True)
+    # From now on something may be used: until the agent says what, that is not known.
+    status = ctx.journal.status
+    ctx.journal.update(used=state.used_by(Usage(), status.round, status.model))
     if launch.stdin:
         process.write(launch.stdin)
     if not launch.keep_stdin:
@@ -86,9 +90,12 @@ def work(ctx: Context, text: str, *, afresh: bool) -> AgentResult:
     talk.drain()
     result = parser.finish(code, clean(tail.end_of(err, _STDERR_BYTES)))
     ctx.journal.flush()
-    ended = talk.state.ended(result)
+    status = ctx.journal.status
+    ended = talk.state.ended(result, status.round, status.model)
     session.save(ctx.home, ended)
-    ctx.journal.update(usage=ended.run_used, session=ended.id, model=result.model or ctx.journal.status.model)
+    ctx.journal.update(
+        usage=ended.run_used, used=ended.parts, session=ended.id, model=result.model or status.model
+    )
     ctx.journal.note(f"{ctx.job.agent.name} ended: {result.outcome.value}, {clean_line(result.why)}")
     if stopped is not None:
         raise stopped
@@ -172,8 +179,10 @@ class _Talk:
                 session.save(self._ctx.home, self.state)
                 journal.update(session=event.id, model=event.model or journal.status.model)
             case UsageReport():
-                used = session.add(self.state.run_used, event.usage)
-                journal.update(usage=used, model=event.model or journal.status.model)
+                model = event.model or journal.status.model
+                used = add(self.state.run_used, event.usage)
+                parts = self.state.used_by(event.usage, journal.status.round, model)
+                journal.update(usage=used, used=parts, model=model)
             case End():
                 self._told = False
             case _:

@@ -35,10 +35,11 @@ def catch_up(ctx: Context) -> None:
     result = parser.finish(None, clean(tail.end_of(err, 16_384)))
     reports = [event.usage for event in events if isinstance(event, UsageReport)]
     used = result.usage if result.usage.tokens.total is not None or not reports else reports[-1]
-    ended = state.ended(msgspec.structs.replace(result, usage=used))
+    status = ctx.journal.status
+    ended = state.ended(msgspec.structs.replace(result, usage=used), status.round, status.model)
     ctx.journal.flush()
     session.save(ctx.home, ended)
-    ctx.journal.update(usage=ended.run_used, session=ended.id)
+    ctx.journal.update(usage=ended.run_used, used=ended.parts, session=ended.id)
 
 
 def _logged(ctx: Context, number: int) -> int | None:

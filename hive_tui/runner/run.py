@@ -57,6 +57,7 @@ def context(host: RunHost, job: Job, signals: Signals, load_agent: LoadAgent, cl
     earlier = session.restore(host.home, before)
     status = msgspec.structs.replace(
         before, started_at=started, usage=earlier.run_used if earlier.processes else before.usage,
+        used=earlier.parts if earlier.processes else before.used,
         until=None, agent_problem=None, evidence=None,
     )  # fmt: skip
     try:

@@ -11,7 +11,8 @@ from pathlib import Path
 import msgspec
 
 from hive_tui.core.events import AgentResult, Outcome
-from hive_tui.core.model import RunStatus, Tokens, Usage
+from hive_tui.core.ledger import add, with_use
+from hive_tui.core.model import RunStatus, Step, StepUse, Usage
 
 
 class Session(msgspec.Struct, frozen=True):
@@ -22,6 +23,8 @@ class Session(msgspec.Struct, frozen=True):
     """By the processes of this session."""
     run_used: Usage = Usage()
     """By all processes of the run."""
+    parts: tuple[StepUse, ...] = ()
+    """The same in parts; see `RunStatus.used`."""
     processes: int = 0
     running: bool = False
     """The last process began and its end was not counted yet."""
@@ -36,11 +39,18 @@ class Session(msgspec.Struct, frozen=True):
         one_more = msgspec.structs.replace(self, processes=self.processes + 1, running=True)
         return msgspec.structs.replace(one_more, id=None, used=Usage()) if afresh else one_more
 
-    def ended(self, result: AgentResult) -> Session:
-        """After a process ended."""
+    def used_by(
+        self, usage: Usage, round_: int, model: str | None, session: str | None = None
+    ) -> tuple[StepUse, ...]:
+        """All parts, with what the process now at work used in a round."""
+        return with_use(self.parts, StepUse(Step.IMPLEMENT, round_, usage, model, session or self.id))
+
+    def ended(self, result: AgentResult, round_: int, model: str | None) -> Session:
+        """After a process ended that worked in a round; `model` is for where its result names none."""
         return msgspec.structs.replace(
             self,
             id=result.session or self.id,
+            parts=self.used_by(result.usage, round_, result.model or model, result.session),
             used=add(self.used, result.usage),
             run_used=add(self.run_used, result.usage),
             running=False,
@@ -55,9 +65,13 @@ def restore(home: Path, before: RunStatus) -> Session:
     remembered = load(home)
     if remembered.processes or (before.usage == Usage() and before.session is None):
         return remembered
-    restored = Session(run_used=before.usage, processes=1)
+    restored = Session(run_used=before.usage, parts=before.used or _one_part(before), processes=1)
     save(home, restored)
     return restored
+
+
+def _one_part(before: RunStatus) -> tuple[StepUse, ...]:
+    return (StepUse(Step.IMPLEMENT, before.round, before.usage, before.model, before.session),)
 
 
 def load(home: Path) -> Session:
@@ -72,20 +86,3 @@ def save(home: Path, session: Session) -> None:
     half = home / "session.half"
     half.write_bytes(msgspec.json.encode(session))
     half.replace(home / "session.json")
-
-
-def add(one: Usage, other: Usage) -> Usage:
-    """Both together; a figure that neither has stays unknown."""
-    return Usage(
-        Tokens(*(_sum(getattr(one.tokens, name), getattr(other.tokens, name)) for name in _TOKENS)),
-        _sum(one.cost_micros, other.cost_micros),
-        one.estimated or other.estimated,
-    )
-
-
-_TOKENS = Tokens.__struct_fields__
-
-
-def _sum(one: int | None, other: int | None) -> int | None:
-    known = [number for number in (one, other) if number is not None]
-    return sum(known) if known else None

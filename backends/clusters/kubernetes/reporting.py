@@ -35,7 +35,9 @@ LAST_WORD_SECONDS = 600.0
 
 RETRY_SECONDS = (0.5, 10.0)
 
-_FIGURES = ("usage", "last_event", "last_words", "progress_at", "changed_files", "model", "session")
+_FIGURES = (
+    "usage", "used", "last_event", "last_words", "progress_at", "changed_files", "model", "session",
+)  # fmt: skip
 
 
 class Reporting:

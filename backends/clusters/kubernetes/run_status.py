@@ -10,6 +10,7 @@ import msgspec
 from backends.clusters.kubernetes import camel, schema
 from backends.clusters.kubernetes.objects import API_VERSION, AgentRunStatus, Condition
 from hive_tui.core.ids import RunId
+from hive_tui.core.ledger import condensed
 from hive_tui.core.model import Phase, RunStatus
 from hive_tui.core.text import clean_line
 
@@ -17,6 +18,9 @@ LAST_WORD = 4_096
 """Bytes that the kubelet keeps of what a container leaves in its termination log."""
 
 _SHORT = 300
+
+_FEW = 6
+"""Parts of a run's use that find room in its last word."""
 
 
 def after(before: AgentRunStatus, reported: RunStatus, now: datetime, **changes: Any) -> AgentRunStatus:
@@ -80,6 +84,10 @@ def _brief(status: RunStatus) -> RunStatus:
         evidence=_cut(status.evidence),
         agent_problem=_cut(status.agent_problem),
         tests=tests,
+        used=tuple(
+            msgspec.structs.replace(use, model=_cut(use.model, 64), session=_cut(use.session, 64))
+            for use in condensed(status.used, _FEW)
+        ),
         last_event=None,
         last_words=None,
     )

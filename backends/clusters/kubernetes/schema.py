@@ -31,7 +31,7 @@ from backends.clusters.kubernetes.objects import (
     PodClaim,
 )
 from hive_tui.core.ids import AgentName, RepoName, RunId, WorkerName
-from hive_tui.core.model import Actor, Control, Quota, RunSpec, RunStatus
+from hive_tui.core.model import USES_KEPT, Actor, Control, Quota, RunSpec, RunStatus, StepUse
 from hive_tui.core.ports import AgentJob, Job, RepoJob
 from hive_tui.core.settings import FLEET_NAME
 from hive_tui.core.worker_template import Toleration, WorkerTemplate
@@ -101,6 +101,10 @@ _BOUNDS: dict[tuple[type[msgspec.Struct], str], Schema] = {
     (RunSpec, "attempt"): {"minimum": 1},
     (RunSpec, "issue"): {"minimum": 1},
     (RunStatus, "round"): {"minimum": 1},
+    (RunStatus, "used"): {"maxItems": USES_KEPT},
+    (StepUse, "model"): {"maxLength": 256},
+    (StepUse, "round"): {"minimum": 1},
+    (StepUse, "session"): {"maxLength": 256},
     (Toleration, "operator"): {"enum": ["Equal", "Exists"]},
     (Toleration, "effect"): {"enum": ["NoSchedule", "PreferNoSchedule", "NoExecute"]},
     (WorkerTemplate, "grace_seconds"): {"maximum": MAX_SECONDS},

@@ -3,8 +3,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from hive_tui.core.events import AgentResult, Outcome
-from hive_tui.core.model import Tokens, Usage
-from hive_tui.runner.session import Session, add, load, save
+from hive_tui.core.ledger import add
+from hive_tui.core.model import RunStatus, Step, StepUse, Tokens, Usage
+from hive_tui.runner.session import Session, load, restore, save
 
 
 def result(cost: int, session: str = "s1") -> AgentResult:
@@ -12,23 +13,39 @@ def result(cost: int, session: str = "s1") -> AgentResult:
 
 
 def test_a_session_that_goes_on_knows_what_it_used(tmp_path: Path) -> None:
-    state = load(tmp_path).begun(afresh=True).ended(result(100))
+    state = load(tmp_path).begun(afresh=True).ended(result(100), 1, "opus")
     state = state.begun(afresh=False)
     assert state.before is not None
     assert (state.before.session, state.before.usage.cost_micros) == ("s1", 100)
     assert state.running
-    state = state.ended(result(50))
+    state = state.ended(result(50), 2, "opus")
     assert (state.used.cost_micros, state.run_used.cost_micros, state.processes) == (150, 150, 2)
+    assert [(part.round, part.usage.cost_micros, part.session) for part in state.parts] == [
+        (1, 100, "s1"),
+        (2, 50, "s1"),
+    ]
     assert not state.running
     save(tmp_path, state)
     assert load(tmp_path) == state
 
 
 def test_a_new_session_starts_from_nothing_but_the_run_goes_on() -> None:
-    state = Session().begun(afresh=True).ended(result(100)).begun(afresh=True)
+    state = Session().begun(afresh=True).ended(result(100), 1, "opus").begun(afresh=True)
     assert state.before is None
-    state = state.ended(result(7, "s2"))
+    state = state.ended(result(7, "s2"), 1, "haiku")
     assert (state.id, state.used.cost_micros, state.run_used.cost_micros) == ("s2", 7, 107)
+    assert [(part.model, part.session) for part in state.parts] == [("opus", "s1"), ("haiku", "s2")]
+
+
+def test_what_is_known_of_a_lost_folder_is_one_part_of_an_older_hive_and_all_parts_of_this_one(
+    tmp_path: Path,
+) -> None:
+    before = RunStatus(round=2, usage=Usage(Tokens(output=9), 30), session="s", model="opus")
+    part = StepUse(Step.IMPLEMENT, 2, before.usage, "opus", "s")
+    assert restore(tmp_path, before).parts == (part,)
+    parts = (part, StepUse(Step.IMPLEMENT, 1, Usage(Tokens(output=1), 1)))
+    (tmp_path / "session.json").unlink()
+    assert restore(tmp_path, RunStatus(usage=before.usage, used=parts)).parts == parts
 
 
 def test_what_nobody_knows_stays_unknown() -> None:

@@ -1,0 +1,218 @@
+"""The ledger: what every run used, as rows that outlast the runs; pure.
+
+Rows are written by the dispatcher before it settles a run, all of a run at once and once for all.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+
+import msgspec
+
+from hive_tui.core.ids import AgentName, IssueKey, RepoName, RunId
+from hive_tui.core.model import USES_KEPT, Run, RunStatus, Step, StepUse, Tokens, Usage
+
+
+class Source(enum.Enum):
+    """Where a row's figures are from."""
+
+    REPORTED = "reported"
+    """The agent's own stream said them."""
+    TRANSCRIPT = "transcript"
+    """The agent's transcript has them."""
+    NONE = "none"
+
+
+class Certainty(enum.Enum):
+    """How far a row's cost can be trusted."""
+
+    EXACT = "exact"
+    ESTIMATED = "estimated"
+    """At least this much: something of it was cut off, or was worked out by us."""
+    UNACCOUNTED = "unaccounted"
+    """Nobody knows what it cost."""
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """A row: what one run used of one model in one round of a step, in one session of its agent."""
+
+    run: RunId
+    attempt: int
+    repo: RepoName
+    issue: int
+    agent: AgentName
+    step: Step
+    round: int
+    at: datetime
+    """When the run ended; of one that has not, its last sign of life."""
+    model: str | None = None
+    session: str | None = None
+    tokens: Tokens = Tokens()
+    cost_micros: int | None = None
+    started_at: datetime | None = None
+    """When the run was."""
+    source: Source = Source.NONE
+    certainty: Certainty = Certainty.UNACCOUNTED
+    limit_micros: int | None = None
+    """The run's own budget, which is what an unknown cost counts as."""
+
+    @property
+    def key(self) -> IssueKey:
+        return IssueKey(self.repo, self.issue)
+
+
+def entries(run: Run) -> tuple[Entry, ...]:
+    """The rows of a run as far as it got; none of one that was never started."""
+    spec, status = run.spec, run.status
+    if status.started_at is None:
+        return ()
+    at = status.ended_at or status.progress_at or status.since or status.started_at
+    return tuple(
+        Entry(
+            run=spec.id,
+            attempt=spec.attempt,
+            repo=spec.repo,
+            issue=spec.issue,
+            agent=spec.agent,
+            step=use.step,
+            round=use.round,
+            at=at,
+            model=use.model or status.model or spec.model,
+            session=use.session,
+            tokens=use.usage.tokens,
+            cost_micros=use.usage.cost_micros,
+            started_at=status.started_at,
+            source=Source.NONE if use.usage == Usage() else Source.REPORTED,
+            certainty=_certainty(use.usage),
+            limit_micros=spec.budget_micros,
+        )
+        for use in _uses(status)
+    )
+
+
+def _uses(status: RunStatus) -> tuple[StepUse, ...]:
+    """What was used; of a run whose parts are not known it is one part."""
+    if status.used:
+        return status.used
+    return (StepUse(Step.IMPLEMENT, status.round, status.usage, status.model, status.session),)
+
+
+def _certainty(usage: Usage) -> Certainty:
+    if usage.cost_micros is None:
+        return Certainty.UNACCOUNTED
+    return Certainty.ESTIMATED if usage.estimated else Certainty.EXACT
+
+
+# Sums of what was used
+
+
+def add(one: Usage, other: Usage) -> Usage:
+    """Both together; a figure that neither has stays unknown."""
+    return Usage(
+        Tokens(*(_sum(getattr(one.tokens, name), getattr(other.tokens, name)) for name in _KINDS)),
+        _sum(one.cost_micros, other.cost_micros),
+        one.estimated or other.estimated,
+    )
+
+
+def with_use(used: tuple[StepUse, ...], use: StepUse) -> tuple[StepUse, ...]:
+    """`used` with more of the same, or with one entry more; at most USES_KEPT of them."""
+    for number, known in enumerate(used):
+        if msgspec.structs.replace(known, usage=use.usage) == use:
+            both = msgspec.structs.replace(known, usage=_both(known.usage, use.usage))
+            return (*used[:number], both, *used[number + 1 :])
+    return condensed((*used, use), USES_KEPT)
+
+
+def condensed(used: tuple[StepUse, ...], most: int) -> tuple[StepUse, ...]:
+    """At most so many entries with the same sum: the oldest are put together, and what they do not have in
+    common is left out."""
+    if len(used) <= most:
+        return used
+    first, *others = used[: len(used) - most + 1]
+    for other in others:
+        first = StepUse(
+            other.step,
+            other.round,
+            _both(first.usage, other.usage),
+            first.model if first.model == other.model else None,
+            first.session if first.session == other.session else None,
+        )
+    return (first, *used[len(used) - most + 1 :])
+
+
+def _both(one: Usage, other: Usage) -> Usage:
+    """As `add`; where only one of them has a cost, that is not all that both cost."""
+    both = add(one, other)
+    partly = (one.cost_micros is None) != (other.cost_micros is None)
+    return msgspec.structs.replace(both, estimated=True) if partly else both
+
+
+def _sum(one: int | None, other: int | None) -> int | None:
+    known = [number for number in (one, other) if number is not None]
+    return sum(known) if known else None
+
+
+# What transcripts know better
+
+
+class Heard(msgspec.Struct, frozen=True):
+    """What the transcripts of one session have of one model."""
+
+    model: str
+    tokens: Tokens
+    cost_micros: int | None
+    """None where nobody has a price for it."""
+
+
+def completed(rows: Sequence[Entry], heard: Mapping[str, Sequence[Heard]]) -> tuple[Entry, ...]:
+    """The rows of one run, those without an exact cost replaced by what the transcripts have of their
+    sessions beyond the exact ones; `heard` is by session."""
+    found: list[Entry] = []
+    for session in dict.fromkeys(row.session for row in rows):
+        own = [row for row in rows if row.session == session]
+        known = heard.get(session) if session is not None else None
+        found += _completed(own, known) if known else own
+    return tuple(found)
+
+
+def _completed(rows: Sequence[Entry], heard: Sequence[Heard]) -> list[Entry]:
+    exact = [row for row in rows if row.certainty is Certainty.EXACT]
+    open_ = [row for row in rows if row.certainty is not Certainty.EXACT]
+    if not open_:
+        return exact
+    # Which of the open rounds a call was made in the transcript does not say: the last stands for them.
+    last = open_[-1]
+    told = sum(row.cost_micros or 0 for row in open_)
+    made = [_beyond(last, one, [row for row in exact if row.model == one.model]) for one in heard]
+    made = [row for row in made if row.tokens.total or row.cost_micros]
+    cost = sum(row.cost_micros or 0 for row in made)
+    if not made or cost < told:
+        # What the agent said while it worked is at least true.
+        return [*exact, *open_]
+    return [*exact, *made]
+
+
+def _beyond(row: Entry, heard: Heard, exact: Iterable[Entry]) -> Entry:
+    tokens, cost = heard.tokens, heard.cost_micros
+    for counted in exact:
+        tokens = Tokens(*(_less(getattr(tokens, n), getattr(counted.tokens, n)) for n in _KINDS))
+        cost = None if cost is None else max(0, cost - (counted.cost_micros or 0))
+    return msgspec.structs.replace(
+        row,
+        model=heard.model,
+        tokens=tokens,
+        cost_micros=cost,
+        source=Source.TRANSCRIPT,
+        # A call that was cut off is in no transcript.
+        certainty=Certainty.UNACCOUNTED if cost is None else Certainty.ESTIMATED,
+    )
+
+
+_KINDS = Tokens.__struct_fields__
+
+
+def _less(one: int | None, other: int | None) -> int | None:
+    return None if one is None else max(0, one - (other or 0))

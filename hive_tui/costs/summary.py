@@ -1,0 +1,196 @@
+"""What was used, by every heading: the transcripts of this machine, the fleet's ledger and its runs at work
+together, each call once."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable, Iterable, Sequence, Set
+from datetime import datetime, tzinfo
+
+import msgspec
+
+from hive_tui.core.ledger import Certainty, Entry, entries
+from hive_tui.core.model import Run
+from hive_tui.costs import periods
+from hive_tui.costs.index import Dimension, Index, Sum
+from hive_tui.costs.periods import Use, Weekday
+from hive_tui.costs.prices import PICO_PER_MICRO
+
+
+class By(enum.Enum):
+    """Headings."""
+
+    DAY = "day"
+    WEEK = "week"
+    MONTH = "month"
+    SESSION = "session"
+    PROJECT = "project"
+    """The folder in which the agent worked; of a run elsewhere its repository."""
+    MODEL = "model"
+    AGENT = "agent"
+    """As the fleet calls it; of sessions that are no runs, `claude` or `codex`."""
+    REPO = "repo"
+    ISSUE = "issue"
+    """`owner/name#42`."""
+    RUN = "run"
+
+
+_TIMES = (By.DAY, By.WEEK, By.MONTH)
+
+_OF_RUNS = (By.REPO, By.ISSUE, By.RUN)
+
+
+def totals(
+    by: By,
+    *,
+    index: Index | None = None,
+    ledger: Iterable[Entry] = (),
+    runs: Iterable[Run] = (),
+    since: datetime | None = None,
+    until: datetime | None = None,
+    zone: tzinfo | None = None,
+    week_begins: Weekday = Weekday.MONDAY,
+) -> list[Use]:
+    """What was used from `since` to before `until`, under each heading: days, weeks and months in order,
+    the others the costliest first. What no heading of that kind has (sessions that are no runs, by issue)
+    is under the heading ``""``.
+
+    `index` is of the transcripts, refreshed. `ledger` are the rows of all runs that ended after `since`;
+    `runs` are what the cluster knows, of which those in the ledger count as there. A row whose session is in
+    the transcripts counts as those have it. Times of transcripts are to the quarter of an hour. Raises
+    SourceError when the index cannot be read.
+    """
+    rows = _rows(ledger, runs)
+    begin, end = _milliseconds(since), _milliseconds(until)
+    told = {row.session: row for row in rows if row.session is not None}
+    sums, heard = _transcripts(by, index, begin, end, told.keys())
+    heading = _heading(by, told, zone, week_begins)
+    uses: dict[str, Use] = {}
+    for one in sums:
+        key = heading(one, None)
+        uses[key] = periods.add(uses.get(key) or Use(key), one)
+    unknown: dict[str, set[str]] = {}
+    for row in rows:
+        at = round(row.at.timestamp() * 1_000)
+        if row.session in heard or not (begin or 0) <= at < (end or 1 << 62):
+            continue
+        one = _sum(row, at)
+        key = heading(one, row)
+        use = periods.add(uses.get(key) or Use(key), one)
+        if row.certainty is Certainty.UNACCOUNTED:
+            unknown.setdefault(key, set()).add(row.run)
+        uses[key] = msgspec.structs.replace(
+            use,
+            unaccounted=len(unknown.get(key, ())),
+            estimated=use.estimated or row.certainty is Certainty.ESTIMATED,
+        )
+    if by in _TIMES:
+        return [uses[key] for key in sorted(uses)]
+    return sorted(uses.values(), key=lambda use: (-use.cost, -use.tokens, use.key))
+
+
+def whole(uses: Sequence[Use], key: str = "total") -> Use:
+    """All of them together; a run that is unaccounted under two headings counts twice in `unaccounted`."""
+    firsts = [use.first for use in uses if use.first is not None]
+    lasts = [use.last for use in uses if use.last is not None]
+    sums = {name: sum(getattr(use, name) for use in uses) for name in _NUMBERS}
+    return Use(
+        key,
+        **sums,
+        first=min(firsts, default=None),
+        last=max(lasts, default=None),
+        estimated=any(use.estimated for use in uses),
+    )
+
+
+_NUMBERS = (
+    "calls", "unpriced", "input", "output", "cache_read", "cache_write", "cost", "unaccounted",
+)  # fmt: skip
+
+
+def _rows(ledger: Iterable[Entry], runs: Iterable[Run]) -> list[Entry]:
+    """The ledger's, and those of runs that are not in there yet."""
+    rows = list(ledger)
+    booked = {row.run for row in rows}
+    for run in runs:
+        if run.id not in booked:
+            rows += entries(run)
+    return rows
+
+
+def _transcripts(
+    by: By, index: Index | None, begin: int | None, end: int | None, sessions: Set[str]
+) -> tuple[list[Sum], frozenset[str]]:
+    """Sums that can be told apart by a heading, and which of the sessions are in them."""
+    if index is None:
+        return [], frozenset()
+    dimensions = {
+        By.SESSION: (Dimension.SESSION,),
+        By.PROJECT: (Dimension.PROJECT,),
+        By.MODEL: (Dimension.MODEL,),
+        By.AGENT: (Dimension.SESSION, Dimension.AGENT),
+    }.get(by, (Dimension.SESSION,) if by in _OF_RUNS else (Dimension.QUARTER,))
+    sums = index.sums(dimensions, since=begin, until=end)
+    if not sessions:
+        return sums, frozenset()
+    # Of all times: what a session used before `since` is no reason to count all of it after.
+    known = index.sums((Dimension.SESSION,))
+    return sums, frozenset(one.session for one in known if one.session in sessions)
+
+
+def _heading(
+    by: By, told: dict[str, Entry], zone: tzinfo | None, week_begins: Weekday
+) -> Callable[[Sum, Entry | None], str]:
+    """What a sum is under; a row of the ledger is known with it."""
+
+    def of_run(one: Sum, row: Entry | None) -> str:
+        row = row or told.get(one.session)
+        if row is None:
+            return one.agent if by is By.AGENT else ""
+        match by:
+            case By.AGENT:
+                return row.agent
+            case By.REPO:
+                return row.repo
+            case By.ISSUE:
+                return str(row.key)
+            case _:
+                return row.run
+
+    match by:
+        case By.DAY:
+            named = periods.day(zone)
+        case By.WEEK:
+            named = periods.week(zone, week_begins)
+        case By.MONTH:
+            named = periods.month(zone)
+        case By.SESSION | By.PROJECT | By.MODEL:
+            return lambda one, row: str(getattr(one, by.value))
+        case _:
+            return of_run
+    return lambda one, row: named(one)
+
+
+def _sum(row: Entry, at: int) -> Sum:
+    tokens = row.tokens
+    return Sum(
+        calls=0,
+        unpriced=0,
+        input=tokens.input or 0,
+        output=tokens.output or 0,
+        cache_read=tokens.cache_read or 0,
+        cache_write_5m=tokens.cache_write or 0,
+        cache_write_1h=0,
+        cost=(row.cost_micros or 0) * PICO_PER_MICRO,
+        first=at,
+        last=at,
+        quarter=at,
+        session=row.session or row.run,
+        model=row.model or row.agent,
+        project=row.repo,
+        agent=row.agent,
+    )
+
+
+def _milliseconds(at: datetime | None) -> int | None:
+    return None if at is None else round(at.timestamp() * 1_000)
