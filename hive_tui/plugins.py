@@ -10,7 +10,7 @@ import importlib
 from typing import TYPE_CHECKING, Any, cast
 
 from hive_tui.core.errors import ConfigError, UsageError, unknown
-from hive_tui.core.ports import Agent, BackendContext, Cluster, Forge
+from hive_tui.core.ports import Agent, BackendContext, Cluster, Forge, TranscriptParser
 
 if TYPE_CHECKING:
     from hive_tui.core.setup import ClusterSetup, ForgeSetup
@@ -93,3 +93,10 @@ def cluster_setup(name: str, context: BackendContext) -> ClusterSetup | None:
 def agent(name: str) -> Agent:
     """The agent backend `name`. Raises UsageError for an unknown name."""
     return cast(Agent, _load("hive.agents", name)())
+
+
+def transcript(name: str) -> TranscriptParser | None:
+    """What reads the transcripts of agent `name`; None where its backend cannot. Raises UsageError for an
+    unknown name."""
+    make = getattr(agent(name), "transcript", None)
+    return None if make is None else cast(TranscriptParser, make())

@@ -10,6 +10,7 @@ import msgspec
 
 from backends.agents import executable
 from backends.agents.claude_stream import ClaudeStream
+from backends.agents.claude_transcript import ClaudeTranscript
 from hive_tui.core.events import AgentResult
 from hive_tui.core.ports import AgentJob, AgentProbe, Launch
 
@@ -97,6 +98,9 @@ class ClaudeAgent:
 
     def parser(self, *, before: AgentResult | None = None) -> ClaudeStream:
         return ClaudeStream(before=before, clock=lambda: datetime.now(UTC))
+
+    def transcript(self) -> ClaudeTranscript:
+        return ClaudeTranscript()
 
 
 def _mentions(path: Path, words: bytes) -> bool:

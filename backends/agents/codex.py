@@ -8,6 +8,7 @@ from pathlib import Path
 
 from backends.agents import executable
 from backends.agents.codex_stream import CodexStream
+from backends.agents.codex_transcript import CodexTranscript
 from hive_tui.core.events import AgentResult
 from hive_tui.core.ports import AgentJob, AgentProbe, Launch
 
@@ -62,6 +63,9 @@ class CodexAgent:
 
     def parser(self, *, before: AgentResult | None = None) -> CodexStream:
         return CodexStream(before=before, clock=lambda: datetime.now(UTC))
+
+    def transcript(self) -> CodexTranscript:
+        return CodexTranscript()
 
 
 def _logged_in() -> bool | None:

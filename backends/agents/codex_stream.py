@@ -296,16 +296,20 @@ def _message(error: Fault | str | None) -> str:
     return error or ""
 
 
+def command(line: str) -> str:
+    """A command line without the shell that it was given to."""
+    wrapped = _SHELL.match(line)
+    inner = wrapped[1] if wrapped else line
+    if len(inner) > 1 and inner[0] == inner[-1] and inner[0] in "'\"":
+        inner = inner[1:-1]
+    return inner
+
+
 def _call(item: Item) -> tuple[str, str]:
     """A tool's name and the argument that tells most."""
     match item.type:
         case "command_execution":
-            command = item.command or ""
-            wrapped = _SHELL.match(command)
-            inner = wrapped[1] if wrapped else command
-            if len(inner) > 1 and inner[0] == inner[-1] and inner[0] in "'\"":
-                inner = inner[1:-1]
-            return "shell", inner
+            return "shell", command(item.command or "")
         case "file_change":
             changes = item.changes or []
             return "edit", ", ".join(

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from threading import Event as ThreadEvent
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import msgspec
 
@@ -509,8 +509,22 @@ class StreamParser(Protocol):
         ...
 
 
+class Recorded(NamedTuple):
+    """What a line of an agent's own transcript tells, and when that was; None where it does not say."""
+
+    at: datetime | None
+    event: AnyEvent
+
+
+class TranscriptParser(Protocol):
+    """Turns an agent's own record of a session into events, from any line on. Never raises on a line."""
+
+    def line(self, data: bytes) -> list[Recorded]: ...
+
+
 class Agent(Protocol):
-    """An agent CLI."""
+    """An agent CLI. One whose transcripts can be read has a `transcript()` besides, which makes a
+    `TranscriptParser`."""
 
     name: str
     can_message: bool
