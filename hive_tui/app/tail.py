@@ -20,6 +20,9 @@ LARGEST_BACKLOG = 20_000
 
 RETRY_SECONDS = 2.0
 
+RETRY_MOST = 60.0
+"""Where it is in vain again and again, as where a right is missing, it is tried ever more seldom."""
+
 GOES_WELL_SECONDS = 1.0
 """A log that has been read for so long without an error can be read again, also while nothing is said."""
 
@@ -141,6 +144,7 @@ class _Follower(threading.Thread, Generic[T]):
         self._last = 0
 
     def run(self) -> None:
+        wait, last = RETRY_SECONDS, 0
         while not self.stopped.is_set():
             try:
                 self._reading, self._reading_since = True, time.monotonic()
@@ -153,7 +157,10 @@ class _Follower(threading.Thread, Generic[T]):
                 self._tell(ended=False, error=error.words)
             except Exception as error:  # a thread's edge: shown in the log pane
                 self._tell(ended=False, error=f"{type(error).__name__}: {error}")
-            self.stopped.wait(RETRY_SECONDS)
+            wait = RETRY_SECONDS if self._last > last else wait
+            last = self._last
+            self.stopped.wait(wait)
+            wait = min(2 * wait, max(RETRY_MOST, RETRY_SECONDS))
 
     def take(self) -> TailedOf[T]:
         with self._lock:

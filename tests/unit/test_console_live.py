@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -12,7 +13,7 @@ import pytest
 from hive_tui.app import live
 from hive_tui.app.live import Live, merged
 from hive_tui.app.tail import LARGEST_BACKLOG, Tail, Tailed
-from hive_tui.core.errors import SourceError
+from hive_tui.core.errors import Refused, SourceError
 from hive_tui.core.events import LogLine, Said
 from hive_tui.core.ids import RunId
 from hive_tui.core.model import Phase
@@ -209,6 +210,22 @@ def test_why_a_log_cannot_be_read_is_told() -> None:
     assert reader.last is not None
     assert reader.last.error == "Permission denied. Look at its owner."
     reader.tail.stop()
+
+
+def test_what_is_in_vain_is_tried_ever_more_seldom(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hive_tui.app.tail.RETRY_SECONDS", 0.02)
+    asked: list[float] = []
+
+    def logs(run: RunId, after: int, stop: threading.Event) -> Iterator[LogLine]:
+        asked.append(time.monotonic())
+        raise Refused("You may not get pods/log.")
+
+    reader = Reader(logs)
+    reader.tail.follow(RUN)
+    until(lambda: len(asked) == 5)
+    reader.tail.stop()
+    waited = [later - sooner for sooner, later in itertools.pairwise(asked)]
+    assert all(took >= least for took, least in zip(waited, (0.02, 0.04, 0.08, 0.16), strict=True))
 
 
 def test_nothing_of_a_run_that_was_left_is_shown() -> None:
