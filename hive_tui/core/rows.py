@@ -18,6 +18,9 @@ INDENT = 2
 _NAME = 20
 """Cells of a number with its repository's name."""
 
+_ID = 30
+"""Most cells of a run's id."""
+
 TURN = frozenset({"slots", "paused", "back-off", "review-limit"})
 """Gates that pass by themselves: the issue is ready and waits for its turn."""
 
@@ -87,26 +90,34 @@ def issue_order(issue: IssueDoc) -> tuple[bool, int, bool, str, int]:
 
 
 def run_table(page: Page, runs: Sequence[RunDoc], *, ids: bool = False) -> list[Line]:
-    """Runs with the last line of each; with `ids` the run's id stands first."""
+    """Runs with the last line of each; with `ids` the run's id stands first.
+
+    Names take what the longest of them needs then, and figures come where why a run waits has room beside
+    them.
+    """
     placed = any(run.place is not None for run in runs)
+    names = [page.name(run.repo, f"#{run.issue}") for run in runs]
+    issue = page.names("issue")
+    if ids:
+        issue = issue._replace(cells=min(issue.cells, _longest("issue", names)))
     columns = (
-        *((Column("run", 30),) if ids else ()),
-        Column("worker", 10),
-        page.names("issue"),
+        *((Column("run", min(_ID, _longest("run", [run.id for run in runs]))),) if ids else ()),
+        Column("worker", 10, least=90 if ids else 0),
+        issue,
         Column("phase", 15),
-        Column("step", 9, least=110 if ids else 80),
+        Column("step", 9, least=120 if ids else 80),
         Column("age", 7, right=True),
         Column("tokens", 6, right=True, least=130 if ids else 100),
-        Column("cost", 9, right=True),
+        Column("cost", 9, right=True, least=110 if ids else 0),
         Column("model", 18, least=170 if ids else 130),
         *((Column("node", 18, least=150 if ids else 120),) if placed else ()),
-        Column("last", share=1, least=100 if ids else 0),
+        Column("last", share=1),
     )
     rows: list[Sequence[Cell]] = [
         (
             *((run.id,) if ids else ()),
             run.worker,
-            page.name(run.repo, f"#{run.issue}"),
+            name,
             run_mark(run),
             "" if Phase(run.phase).final else run.step or "",
             text.since(run.since, page.now),
@@ -116,9 +127,13 @@ def run_table(page: Page, runs: Sequence[RunDoc], *, ids: bool = False) -> list[
             *((_node(run),) if placed else ()),
             last_line(run, page.now),
         )
-        for run in runs
+        for run, name in zip(runs, names, strict=True)
     ]
     return page.table(columns, rows)
+
+
+def _longest(title: str, texts: Sequence[str]) -> int:
+    return max(len(title), *map(text.width, texts), 0)
 
 
 def _node(run: RunDoc) -> Cell:

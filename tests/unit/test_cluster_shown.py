@@ -206,6 +206,18 @@ def test_the_list_of_runs_has_a_column_of_nodes_only_where_there_are_some() -> N
     assert "node" not in text_of_table(c.placed(b.run(1)), width=100)
 
 
+@pytest.mark.parametrize("width", [80, 90, 100, 110, 120, 130, 150, 170])
+def test_the_list_of_runs_has_room_for_why_one_waits(width: int) -> None:
+    stuck = c.placed(b.run(1, phase=Phase.QUEUED), condition="0/3 nodes are available: 3 Insufficient cpu")
+    assert "0/3 nodes are ava" in text_of_table(stuck, b.run(2), width=width)
+
+
+def test_the_list_of_runs_of_several_repositories_has_it_too() -> None:
+    stuck = c.placed(b.run(1, phase=Phase.QUEUED), condition="0/3 nodes are available: 3 Insufficient cpu")
+    page = Page(100, b.NOW, several_repos=True)
+    assert "0/3 nodes are ava" in text_of(run_table(page, [document.run_doc(stuck)], ids=True))
+
+
 def test_a_description_tells_where_a_run_is() -> None:
     run = c.placed(b.run(1), condition="OOMKilled")
     snapshot = b.snapshot(b.fleet(run), run, b.issue(1))
