@@ -110,7 +110,7 @@ def costs_command(
     if by == "block":
         quarters = index.sums([Dimension.QUARTER], since=begin, until=end)
         found = periods.blocks(quarters, session.now())
-        blocks = [_block_doc(block, session.now()) for block in found]
+        blocks = [block_doc(block, session.now()) for block in found]
         session.emit({"costs": blocks}, lambda: _blocks_text(session, found))
         return
     dimension, key = _headings(by, timezone, week_start)
@@ -162,7 +162,7 @@ def _use_doc(use: Use) -> UseDoc:
     )
 
 
-def _block_doc(block: Block, now: datetime) -> BlockDoc:
+def block_doc(block: Block, now: datetime) -> BlockDoc:
     from hive_tui.costs.prices import micros
 
     projected = block.projected(now)
