@@ -25,7 +25,12 @@ from hive_tui.system import processes
 LOG = "dispatcher.log"
 """In the fleet's data folder; what the process prints, which is only trouble."""
 
-START_SECONDS = 20.0
+START_SECONDS = 60.0
+"""How long a dispatcher that lives is waited for until it dispatches: a busy machine takes a while."""
+
+READ_SECONDS = 30.0
+"""How long a cluster has to say whether a dispatcher runs."""
+
 STOP_SECONDS = 20.0
 POLL_SECONDS = 0.05
 REMOTE_POLL_SECONDS = 0.5
@@ -37,7 +42,7 @@ _started: list[subprocess.Popen[bytes]] = []
 
 def dispatcher_state(fleet: OpenFleet) -> Dispatcher:
     """What the cluster says about the fleet's dispatcher. Raises SourceError when it cannot be read."""
-    snapshot = fleet.read_cluster()
+    snapshot = fleet.read_cluster(READ_SECONDS)
     source = snapshot.sources[CLUSTER]
     if not source.ok:
         raise SourceError(
@@ -50,6 +55,7 @@ def dispatcher_state(fleet: OpenFleet) -> Dispatcher:
 def ensure_dispatcher(fleet: OpenFleet, config: Path | None = None) -> tuple[Dispatcher, bool]:
     """Start the fleet's dispatcher unless one runs. Returns it, and whether this call started it.
 
+    One that lives but does not dispatch within START_SECONDS is returned as UNKNOWN: it is slow, not wrong.
     `config` is the file given with --config. Raises HiveError with the process's own words when it
     ends instead of dispatching.
     """
@@ -62,20 +68,32 @@ def ensure_dispatcher(fleet: OpenFleet, config: Path | None = None) -> tuple[Dis
     process = _spawn(fleet, config, log)
     pause = _pause(fleet)
     deadline = time.monotonic() + START_SECONDS
-    while time.monotonic() < deadline:
-        ended = process.poll()
-        state = dispatcher_state(fleet)
+    while True:
+        late, ended = time.monotonic() >= deadline, process.poll()
+        try:
+            state = dispatcher_state(fleet)
+        except SourceError:
+            if ended == Refused.exit_code:
+                raise
+            # A cluster that is slow to answer keeps nobody from dispatching.
+            state = Dispatcher(DispatcherState.UNKNOWN)
         if _introduced(state):
             return state, state.pid == process.pid and elsewhere(state) is None
+        if ended is None and late:
+            return Dispatcher(DispatcherState.UNKNOWN, process.pid), True
         if ended is not None and state.state is not DispatcherState.RUNNING:
-            if ended == Refused.exit_code:  # the one that it gave way to has left since
-                process = _spawn(fleet, config, log)
+            if ended != Refused.exit_code:
+                raise HiveError(
+                    f"The dispatcher ended at once (exit {ended}): {_said(log, begin)}", f"Its log is {log}."
+                )
+            if not late:
+                process = _spawn(fleet, config, log)  # the one that it gave way to has left since
                 continue
+        if late:
             raise HiveError(
-                f"The dispatcher ended at once (exit {ended}): {_said(log, begin)}", f"Its log is {log}."
+                f"No dispatcher began within {START_SECONDS:.0f} s.", f"Its log is {log}; try again."
             )
         time.sleep(pause)
-    raise HiveError(f"The dispatcher did not begin within {START_SECONDS:.0f} s.", f"Its log is {log}.")
 
 
 def _introduced(state: Dispatcher) -> bool:

@@ -10,6 +10,7 @@ from hive_tui.cli.common import Group, Session, global_options, output_option, p
 from hive_tui.core.model import Dispatcher, DispatcherState
 from hive_tui.core.text import clean_line, clock, since
 from hive_tui.detached import (
+    LOG,
     dispatcher_state,
     elsewhere,
     ensure_dispatcher,
@@ -36,7 +37,12 @@ def start_command(session: Session) -> None:
     session.require_writable()
     state, started = ensure_dispatcher(session.fleet, _config(session))
     said = "started" if started else f"runs already{_on(state)}"
-    session.emit(_data(session, state), f"The dispatcher {said} (pid {state.pid}).")
+    text = f"The dispatcher {said} (pid {state.pid})."
+    if state.state is DispatcherState.UNKNOWN:
+        text += (
+            f" It takes long to begin: `hive dispatcher status` tells; its log is {session.fleet.home / LOG}."
+        )
+    session.emit(_data(session, state), text)
 
 
 @dispatcher_command.command("stop", epilog="Example: `hive dispatcher stop`.")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+import subprocess
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,11 @@ import pytest
 from hive_tui import config, detached
 from hive_tui.cli import run
 from hive_tui.core.cluster_facts import Right
-from hive_tui.core.errors import Refused, SourceError
+from hive_tui.core.errors import HiveError, Refused, SourceError
 from hive_tui.core.events import LogLine, Said
 from hive_tui.core.model import Dispatcher, DispatcherState
 from hive_tui.core.ports import Section
-from hive_tui.fleet import open_fleet
+from hive_tui.fleet import OpenFleet, open_fleet
 from tests.fakes import cluster_fleet as c
 from tests.fakes import scene
 
@@ -211,6 +212,44 @@ def test_one_that_vanished_here_is_not_waited_for(
     holding(dispatcher=gone)
     monkeypatch.setattr(detached, "STOP_SECONDS", 0.0)
     assert "is not there any more" in hive("dispatcher", "stop", code=1)
+
+
+@pytest.fixture
+def slow_one(monkeypatch: pytest.MonkeyPatch) -> Iterator[subprocess.Popen[bytes]]:
+    """What is started as a dispatcher: it lives, and is in no hurry."""
+    with subprocess.Popen(["sleep", "600"]) as process:
+        monkeypatch.setattr(detached, "_spawn", lambda *_: process)
+        monkeypatch.setattr(detached, "REMOTE_POLL_SECONDS", 0.01)
+        yield process
+        process.kill()
+
+
+def test_a_cluster_that_is_slow_to_answer_keeps_none_from_beginning(
+    hive: Hive, holding: Any, monkeypatch: pytest.MonkeyPatch, slow_one: subprocess.Popen[bytes]
+) -> None:
+    holding(dispatcher=STOPPED)
+    begun = Dispatcher(DispatcherState.RUNNING, slow_one.pid, scene.NOW, None, "1", detached.this_host())
+    answers: list[Dispatcher | HiveError] = [STOPPED, SourceError("no answer within 10 s"), STOPPED, begun]
+
+    def state(fleet: OpenFleet) -> Dispatcher:
+        answer = answers.pop(0)
+        if isinstance(answer, HiveError):
+            raise answer
+        return answer
+
+    monkeypatch.setattr("hive_tui.detached.dispatcher_state", state)
+    assert f"The dispatcher started (pid {slow_one.pid})." in hive("dispatcher", "start")
+
+
+def test_one_that_is_slow_to_begin_is_no_failure(
+    hive: Hive, holding: Any, monkeypatch: pytest.MonkeyPatch, slow_one: subprocess.Popen[bytes]
+) -> None:
+    holding(dispatcher=STOPPED)
+    monkeypatch.setattr(detached, "START_SECONDS", 0.05)
+    said = hive("dispatcher", "start")
+    assert f"The dispatcher started (pid {slow_one.pid}). It takes long to begin" in said
+    assert "dispatcher.log" in said
+    assert hive("dispatcher", "start", "-o", "json")["state"] == "unknown"
 
 
 def test_its_state_is_read_without_the_tracker(
