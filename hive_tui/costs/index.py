@@ -7,20 +7,20 @@ writes at a time, and whatever was cut off is as if it had not begun.
 
 from __future__ import annotations
 
-import enum
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from operator import attrgetter
 from pathlib import Path
 
-import msgspec
-
 from hive_tui.core.errors import SourceError
 from hive_tui.costs import files
 from hive_tui.costs.batch import CALL_COLUMNS, Batch, Names, call_of, sum_up
 from hive_tui.costs.call import Call
 from hive_tui.costs.prices import Prices, Tariffs, cost
+from hive_tui.costs.sums import Dimension, Sum
+
+__all__ = ["Dimension", "Index", "Sum"]
 
 BUSY_SECONDS = 60.0
 """How long to wait for another process that reads the transcripts for the first time."""
@@ -54,44 +54,6 @@ _TOTALS = (
     "sum(calls), sum(unpriced), sum(input), sum(output), sum(cache_read), sum(cache_write_5m),"
     " sum(cache_write_1h), sum(cost), min(first), max(last)"
 )
-
-
-class Dimension(enum.Enum):
-    """By what calls are summed."""
-
-    QUARTER = "quarter"
-    SESSION = "session"
-    MODEL = "model"
-    PROJECT = "project"
-    AGENT = "agent"
-
-
-class Sum(msgspec.Struct, frozen=True):
-    """What was used, by the dimensions that were asked for; the others are empty."""
-
-    calls: int
-    unpriced: int
-    """Calls that nobody has a price for; they are in no cost."""
-    input: int
-    output: int
-    cache_read: int
-    cache_write_5m: int
-    cache_write_1h: int
-    cost: int
-    """Picodollars."""
-    first: int
-    """Milliseconds since 1970 of its first call."""
-    last: int
-    quarter: int = 0
-    """Milliseconds since 1970 at the beginning of its quarter of an hour."""
-    session: str = ""
-    model: str = ""
-    project: str = ""
-    agent: str = ""
-
-    @property
-    def tokens(self) -> int:
-        return self.input + self.output + self.cache_read + self.cache_write_5m + self.cache_write_1h
 
 
 class Index:

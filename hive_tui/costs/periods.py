@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime, timedelta, tzinfo
 import msgspec
 
 from hive_tui.costs.clock import moment
-from hive_tui.costs.index import Sum
+from hive_tui.costs.sums import Sum
 
 BLOCK = timedelta(hours=5)
 """A subscription's limit is counted in spans of this length, which begin with the first call."""
