@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
+from hashlib import blake2b
 
 import msgspec
 
@@ -48,7 +48,7 @@ class Call(msgspec.Struct, frozen=True, gc=False):
 
 def key_of(*parts: str) -> int:
     """The key of what these parts name."""
-    digest = hashlib.blake2b("\0".join(parts).encode("utf-8", "surrogatepass"), digest_size=8).digest()
+    digest = blake2b("\0".join(parts).encode("utf-8", "surrogatepass"), digest_size=8).digest()
     return int.from_bytes(digest, "big") >> 1
 
 
@@ -58,4 +58,4 @@ MOST = 1 << 40
 
 def count(number: int | None) -> int:
     """A count as a record has it; what is negative or absurd counts as none."""
-    return number if number is not None and 0 <= number <= MOST else 0
+    return number if number and 0 < number <= MOST else 0

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from hive_tui.costs.call import Call, count, key_of
+from hive_tui.costs.call import MOST, Call, count, key_of
 from hive_tui.costs.clock import milliseconds
 
 _COMPACT = b'"usage":{'
@@ -65,16 +65,17 @@ _SAMPLE = 4_096
 _decode = msgspec.json.Decoder(_Line).decode
 
 
-def calls(data: bytes, session: str) -> Iterator[Call]:
-    """The calls in whole lines of a transcript, once for each line that records one; what cannot be read is
-    left out. `session`: of the file, where a line does not say."""
+def calls(data: bytes, session: str, end: int | None = None) -> Iterator[Call]:
+    """The calls in the whole lines before `end` of a transcript, once for each line that records one; what
+    cannot be read is left out. `session`: of the file, where a line does not say."""
     view = memoryview(data)
     mark = _ANYHOW if b'": ' in data[:_SAMPLE] else _COMPACT
     position = 0
+    end = len(data) if end is None else end
     last = _Line()
-    while (found := data.find(mark, position)) >= 0:
+    while (found := data.find(mark, position, end)) >= 0:
         begin = data.rfind(b"\n", position, found) + 1 or position
-        position = data.find(b"\n", found) + 1 or len(data)
+        position = data.find(b"\n", found, end) + 1 or end
         try:
             line = _decode(view[begin:position])
         except (msgspec.DecodeError, UnicodeDecodeError):
@@ -108,25 +109,17 @@ def _call(line: _Line, session: str) -> Call | None:
     if at is None or message.model is None or message.model == SYNTHETIC:
         return None
     usage = message.usage
-    written = count(usage.cache_creation_input_tokens)
-    long = count(usage.cache_creation.ephemeral_1h_input_tokens) if usage.cache_creation else 0
+    fresh, output = usage.input_tokens or 0, usage.output_tokens or 0
+    read, written = usage.cache_read_input_tokens or 0, usage.cache_creation_input_tokens or 0
+    if not (0 <= fresh <= MOST and 0 <= output <= MOST and 0 <= read <= MOST and 0 <= written <= MOST):
+        fresh, output, read, written = count(fresh), count(output), count(read), count(written)
+    long = min(written, count(usage.cache_creation.ephemeral_1h_input_tokens)) if usage.cache_creation else 0
+    searches = count(usage.server_tool_use.web_search_requests) if usage.server_tool_use else 0
     session = line.session_id or session
     # Without an id nothing tells a copy of a line from another call but the line's own id.
     key = (message.id, line.request_id or "") if message.id else (session, line.uuid or line.timestamp)
     return Call(
-        key=key_of("claude", *key),
-        at=at,
-        agent="claude",
-        model=message.model,
-        session=session,
-        project=line.cwd or "",
-        input=count(usage.input_tokens),
-        output=count(usage.output_tokens),
-        cache_read=count(usage.cache_read_input_tokens),
-        cache_write_5m=max(0, written - long),
-        cache_write_1h=min(written, long),
-        searches=count(usage.server_tool_use.web_search_requests) if usage.server_tool_use else 0,
-        sidechain=bool(line.is_sidechain),
-        regional=usage.inference_geo == "us",
-        fast=usage.speed == "fast",
-    )
+        key_of("claude", *key), at, "claude", message.model, session, line.cwd or "", fresh, output, read,
+        written - long, long, searches, bool(line.is_sidechain), usage.inference_geo == "us",
+        usage.speed == "fast",
+    )  # fmt: skip

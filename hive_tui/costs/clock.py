@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 EARLIEST = 1_600_000_000_000
 """September 2020: no agent wrote a transcript before, so an earlier clock was wrong."""
 
 LATEST = 4_100_000_000_000
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND = timedelta(milliseconds=1)
 
 
 def milliseconds(stamp: str) -> int | None:
@@ -18,7 +21,7 @@ def milliseconds(stamp: str) -> int | None:
         return None
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
-    found = round(moment.timestamp() * 1_000)
+    found = round((moment - _EPOCH) / _MILLISECOND)
     return found if EARLIEST <= found <= LATEST else None
 
 

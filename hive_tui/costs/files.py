@@ -10,8 +10,8 @@ from typing import NamedTuple
 CHUNK = 8 << 20
 """Bytes that are read at a time."""
 
-LONGEST_LINE = 256 << 20
-"""Bytes of a line that is still read; what is longer is no line of an agent's."""
+LONGEST_LINE = 32 << 20
+"""Bytes of a line that is still read in any case; twice as many are no line of an agent's."""
 
 TAIL = 64
 """Bytes before the place up to which a file was read: another content there is another file."""
@@ -82,36 +82,48 @@ def _walk(agent: str, folder: str, seen: set[tuple[int, int]], depth: int) -> It
 
 
 class Appended(NamedTuple):
-    """Whole lines, and the place in the file after them."""
+    """Whole lines."""
 
     data: bytes
+    end: int
+    """The lines are those before it: what follows in `data` is the beginning of one that is not whole yet."""
     offset: int
+    """Where they end in the file."""
     tail: bytes
+    """The bytes before `offset`."""
 
 
 def appended(path: str, offset: int) -> Iterator[Appended]:
     """The whole lines from `offset` on, a few megabytes at a time; a line that is too long for any agent is
     passed over. Raises OSError."""
     with open(path, "rb", buffering=0) as file:
-        file.seek(offset)
-        parts: list[bytes] = []
-        held, skipping = 0, False
-        while data := file.read(CHUNK):
+        size = CHUNK
+        # A line that was cut by a read is read again from its beginning: that costs less than joining.
+        while data := os.pread(file.fileno(), size, offset):
             end = data.rfind(b"\n") + 1
-            if not end:
-                held += len(data)
-                skipping = skipping or held > LONGEST_LINE
-                parts = [] if skipping else [*parts, data]
-                continue
-            if skipping:
-                first = data.find(b"\n") + 1
-                offset += held + first
-                whole = data[first:end]
+            if end:
+                offset, size = offset + end, CHUNK
+                yield Appended(data, end, offset, data[max(0, end - TAIL) : end])
+            elif len(data) < size:
+                return
+            elif size <= LONGEST_LINE:
+                size *= 2
             else:
-                whole = b"".join((*parts, data[:end])) if parts or end < len(data) else data
-            parts, held, skipping = [data[end:]], len(data) - end, False
-            offset += len(whole)
-            yield Appended(whole, offset, (whole or data[:end])[-TAIL:])
+                after = _next_line(file.fileno(), offset + len(data))
+                if after is None:
+                    return
+                offset, size = after, CHUNK
+                yield Appended(b"", 0, offset, os.pread(file.fileno(), TAIL, offset - TAIL))
+
+
+def _next_line(file: int, offset: int) -> int | None:
+    """Where the first line that begins after `offset` begins; None where there is none yet."""
+    while data := os.pread(file, CHUNK, offset):
+        end = data.find(b"\n") + 1
+        if end:
+            return offset + end
+        offset += len(data)
+    return None
 
 
 def same_before(path: str, offset: int, tail: bytes) -> bool:

@@ -10,12 +10,11 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from operator import attrgetter
 from pathlib import Path
 
 from hive_tui.core.errors import SourceError
 from hive_tui.costs import files
-from hive_tui.costs.batch import CALL_COLUMNS, Batch, Names, call_of, sum_up
+from hive_tui.costs.batch import CALL_COLUMNS, Batch, Places, call_of, sum_up
 from hive_tui.costs.call import Call
 from hive_tui.costs.prices import Prices, Tariffs, cost
 from hive_tui.costs.sums import Dimension, Sum
@@ -28,24 +27,28 @@ BUSY_SECONDS = 60.0
 _AT_ONCE = 64
 """Files after which what was read is kept, whatever happens then."""
 
-VERSION = 1
+_REPRICED = 10_000
+"""Calls that are priced anew at a time."""
+
+VERSION = 2
 """Of the tables; part of the file's name, so that a newer hive has its own."""
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS names (id INTEGER PRIMARY KEY, text TEXT UNIQUE);
+CREATE TABLE IF NOT EXISTS places (
+    id INTEGER PRIMARY KEY, agent TEXT, model TEXT, session TEXT, project TEXT
+);
 CREATE TABLE IF NOT EXISTS files (
     id INTEGER PRIMARY KEY, path TEXT UNIQUE, device INT, inode INT, size INT, modified INT,
     offset INT, tail BLOB, state BLOB, beaten INT
 );
 CREATE TABLE IF NOT EXISTS calls (
-    key INTEGER PRIMARY KEY, file INT, at INT, agent INT, model INT, session INT, project INT, input INT,
-    output INT, cache_read INT, cache_write_5m INT, cache_write_1h INT, searches INT, flags INT, cost INT
+    key INTEGER PRIMARY KEY, place INT, at INT, input INT, output INT, cache_read INT, cache_write_5m INT,
+    cache_write_1h INT, searches INT, flags INT, file INT, cost INT
 );
 CREATE TABLE IF NOT EXISTS sums (
-    quarter INT, session INT, model INT, project INT, agent INT, calls INT, unpriced INT, input INT,
-    output INT, cache_read INT, cache_write_5m INT, cache_write_1h INT, cost INT, first INT, last INT,
-    PRIMARY KEY (quarter, session, model, project)
+    quarter INT, place INT, calls INT, unpriced INT, input INT, output INT, cache_read INT,
+    cache_write_5m INT, cache_write_1h INT, cost INT, first INT, last INT, PRIMARY KEY (quarter, place)
 ) WITHOUT ROWID;
 """
 
@@ -85,26 +88,19 @@ class Index:
         and before `until` (milliseconds). Raises SourceError."""
         if not self.path.exists():
             return []
-        columns = ", ".join(each.value for each in by)
+        names = [each.value for each in by]
+        columns = ", ".join(names)
         try:
             with closing(self._connect()) as connection:
-                names = dict(connection.execute("SELECT id, text FROM names"))
                 rows = connection.execute(
-                    f"SELECT {columns}, {_TOTALS} FROM sums WHERE quarter >= ? AND quarter < ?"
-                    f" GROUP BY {columns}",
+                    f"SELECT {_TOTALS}, {columns} FROM sums JOIN places ON place = id"
+                    f" WHERE quarter >= ? AND quarter < ? GROUP BY {columns} ORDER BY {columns}",
                     (since or 0, until or 1 << 62),
                 ).fetchall()
         except sqlite3.Error as error:
             raise _unusable(self.path, error) from error
-        found = []
-        for row in rows:
-            key = {
-                each.value: value if each is Dimension.QUARTER else names[value]
-                for each, value in zip(by, row, strict=False)
-            }
-            found.append(Sum(*row[len(by) :], **key))
-        # By what they say: the names' numbers tell only what was read first.
-        return sorted(found, key=attrgetter(*(each.value for each in by)))
+        totals = len(Sum.__struct_fields__) - len(Dimension)
+        return [Sum(*row[:totals], **dict(zip(names, row[totals:], strict=True))) for row in rows]
 
     def _refresh(self, roots: Sequence[files.Root]) -> int:
         self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -135,10 +131,14 @@ class Index:
         row = connection.execute("SELECT value FROM facts WHERE name = 'prices'").fetchone()
         if row is not None and row[0] == now:
             return
-        names = Names(connection)
-        calls = connection.execute(f"SELECT key, {CALL_COLUMNS} FROM calls").fetchall()
-        costs = [(self._price(call_of(names, key, row)), key) for key, *row in calls]
-        connection.executemany("UPDATE calls SET cost = ? WHERE key = ?", costs)
+        places = Places(connection)
+        last = -1
+        while rows := connection.execute(
+            f"SELECT {CALL_COLUMNS} FROM calls WHERE key > ? ORDER BY key LIMIT {_REPRICED}", (last,)
+        ).fetchall():
+            costs = [(self._price(call_of(places, row)), row[0]) for row in rows]
+            connection.executemany("UPDATE calls SET cost = ? WHERE key = ?", costs)
+            last = rows[-1][0]
         sum_up(connection)
         connection.execute("INSERT OR REPLACE INTO facts VALUES ('prices', ?)", (now,))
 
