@@ -103,4 +103,16 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         # What was about to be made on a tracker that cannot be asked whether it was.
         "CREATE TABLE intents (name TEXT PRIMARY KEY, doc BLOB NOT NULL) WITHOUT ROWID",
     ),
+    (
+        # What runs used. A run's charge is written with its rows and outlives them: budgets count all time.
+        """CREATE TABLE charges (
+            run TEXT PRIMARY KEY, at INTEGER NOT NULL, doc BLOB NOT NULL) WITHOUT ROWID""",
+        """CREATE TABLE ledger (
+            seq INTEGER PRIMARY KEY, at INTEGER NOT NULL, run TEXT NOT NULL, step TEXT NOT NULL,
+            round INTEGER NOT NULL, model TEXT NOT NULL, session TEXT NOT NULL, doc BLOB NOT NULL,
+            UNIQUE (run, step, round, model, session))""",
+        "CREATE INDEX ledger_by_time ON ledger (at, seq)",
+        """CREATE TRIGGER ledger_is_append_only BEFORE UPDATE ON ledger BEGIN
+            SELECT RAISE (ABORT, 'the ledger is append-only'); END""",
+    ),
 )

@@ -19,9 +19,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from hive_tui import __version__, config, plugins
+from hive_tui.bookkeeping import Bookkeeper, Listen, transcripts
 from hive_tui.core.decisions import Decision, Launch, Recover, Start, about, undone
 from hive_tui.core.dispatch import Plan, Planner
-from hive_tui.core.errors import HiveError, SourceError
+from hive_tui.core.errors import HiveError, SourceError, StoreError
 from hive_tui.core.execution import Executor
 from hive_tui.core.ids import IssueKey
 from hive_tui.core.model import DISPATCHER, Event
@@ -30,7 +31,7 @@ from hive_tui.core.sources import CLUSTER, FORGE, Kind
 from hive_tui.core.store import Diff, Snapshot, Store
 from hive_tui.core.targets import runs_of_issue
 from hive_tui.feed import Feed
-from hive_tui.fleet import OpenFleet, open_fleet
+from hive_tui.fleet import LOCAL, OpenFleet, open_fleet
 from hive_tui.system import processes, streams
 
 TICK = 1.0
@@ -59,9 +60,13 @@ LoadConfiguration = Callable[[], config.Configuration]
 class Dispatcher:
     """One fleet's dispatcher. `run` blocks until `stop` is called."""
 
-    def __init__(self, fleet: OpenFleet, load: LoadConfiguration | None = None) -> None:
-        """`load` reads the configuration anew; with None it is never looked at again."""
+    def __init__(
+        self, fleet: OpenFleet, load: LoadConfiguration | None = None, listen: Listen | None = None
+    ) -> None:
+        """`load` reads the configuration anew; with None it is never looked at again. `listen` is for the
+        ledger where agents leave transcripts on this machine."""
         self._fleet = fleet
+        self._books = Bookkeeper(fleet.ledger, listen)
         self._load = load
         self._complaint: str | None = None
         self.outdated = False
@@ -79,7 +84,12 @@ class Dispatcher:
             credentials=lambda backend: plugins.agent(backend).credentials,
             attempts=lambda key: runs_of_issue(self._store.snapshot, key),
             pull=lambda key: self._store.snapshot.pulls.get(key),
+            account=self._books.enter,
         )
+        self._caught_up = False
+        """The runs that were settled before have their rows, too."""
+        self._unkept: str | None = None
+        """Why the ledger cannot be kept."""
         self._stop = threading.Event()
         self._poll_now = threading.Event()
         self._active = False
@@ -132,6 +142,8 @@ class Dispatcher:
 
     def _decide(self, diff: Diff, now: datetime) -> bool:
         """One round; True if something was done."""
+        if not self._keep_books(now):
+            return False
         snapshot = self._store.snapshot
         self._active = any(run.live for run in snapshot.runs.values())
         self._wake(snapshot)
@@ -142,6 +154,24 @@ class Dispatcher:
         if diff:
             self._log_gates(snapshot, plan, diff, now)
         return bool(done)
+
+    def _keep_books(self, now: datetime) -> bool:
+        """Have budgets know what the ledger has; False while nobody can tell."""
+        try:
+            if not self._caught_up and self._store.snapshot.readable:
+                self._books.catch_up(self._store.snapshot.runs.values())
+                self._caught_up = True
+            self._books.prune(self._fleet.settings.keep_costs_days, now)
+            self._store.book(self._books.booked)
+        except StoreError as error:
+            why = f"the ledger cannot be kept, and nothing is decided: {error.words}"
+            if why != self._unkept:
+                print(f"{now.isoformat(timespec='seconds')} {why}", file=sys.stderr, flush=True)
+                self._record(now, "error", why, None)
+            self._unkept = why
+            return False
+        self._unkept = None
+        return True
 
     def _possible(self, decisions: Sequence[Decision], now: datetime) -> list[Decision]:
         """Leave out what this machine cannot carry out now; each reason is said once."""
@@ -327,8 +357,10 @@ def dispatch(load: LoadConfiguration, name: str) -> int:
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     outdated = True
     while outdated and not ended:
-        fleet = open_fleet(load(), name)
-        current = Dispatcher(fleet, load)
+        configuration = load()
+        fleet = open_fleet(configuration, name)
+        here = fleet.settings.cluster == LOCAL
+        current = Dispatcher(fleet, load, transcripts(configuration.folders.cache) if here else None)
         if ended:  # by a signal that came before there was this one to stop
             current.stop()
         try:

@@ -11,7 +11,8 @@ from pathlib import Path
 from hive_tui import plugins
 from hive_tui.config import Configuration
 from hive_tui.core.errors import HiveError
-from hive_tui.core.ports import BackendContext, Cluster, Forge
+from hive_tui.core.ledger import Booked
+from hive_tui.core.ports import BackendContext, Cluster, Forge, Ledger
 from hive_tui.core.settings import FleetSettings
 from hive_tui.core.sources import CLUSTER, FORGE, SourceEvent, SourceFailed
 from hive_tui.core.store import Snapshot, Store
@@ -51,6 +52,10 @@ class OpenFleet:
         """Raises UsageError when the configured backend is not installed."""
         return plugins.forge(self.settings.forge, self.context)
 
+    @cached_property
+    def ledger(self) -> Ledger:
+        return plugins.ledger(self.context)
+
     def read_snapshot(self, timeout: float = 10.0) -> Snapshot:
         """Everything that the sources say now, within `timeout` seconds. A source that fails or takes
         longer is marked in the snapshot; nothing of that is raised."""
@@ -75,6 +80,12 @@ class OpenFleet:
                 slow.append((name, read))
         if slow:
             store.apply(_collect_together(slow, timeout), datetime.now(UTC))
+        fleet = store.snapshot.fleet
+        if fleet is not None and fleet.budget.kept_by_ledger:
+            try:
+                store.book(Booked(self.ledger.charges()))
+            except HiveError as error:
+                store.apply([SourceFailed(CLUSTER, error.words)], datetime.now(UTC))
         return store.snapshot
 
     def _read_cluster(self) -> Iterator[SourceEvent]:
@@ -85,7 +96,7 @@ class OpenFleet:
 
     def close(self) -> None:
         """Close what was opened."""
-        for name in ("cluster", "forge"):
+        for name in ("cluster", "forge", "ledger"):
             if name in self.__dict__:
                 getattr(self, name).close()
                 del self.__dict__[name]

@@ -10,7 +10,7 @@ import importlib
 from typing import TYPE_CHECKING, Any, cast
 
 from hive_tui.core.errors import ConfigError, UsageError, unknown
-from hive_tui.core.ports import Agent, BackendContext, Cluster, Forge, TranscriptParser
+from hive_tui.core.ports import Agent, BackendContext, Cluster, Forge, Ledger, TranscriptParser
 
 if TYPE_CHECKING:
     from hive_tui.core.setup import ClusterSetup, ForgeSetup
@@ -100,3 +100,8 @@ def transcript(name: str) -> TranscriptParser | None:
     unknown name."""
     make = getattr(agent(name), "transcript", None)
     return None if make is None else cast(TranscriptParser, make())
+
+
+def ledger(context: BackendContext) -> Ledger:
+    """The ledger of a fleet, whatever its backends are."""
+    return cast(Ledger, importlib.import_module("backends.ledger").FleetLedger(context))

@@ -48,7 +48,7 @@ class Plan:
 
     def spending(self, scope: Scope) -> Spending:
         """The money of a scope that has a limit, as its gate counts it."""
-        return self.world.spending.get(scope) or Spending()
+        return self.world.spending.of(scope)
 
 
 _OTHERS_FIRST = Gate("slots", "others are before it: `hive slots +1` adds a slot, `hive fire` puts it first")
@@ -181,7 +181,7 @@ class Planner:
         if start.budget_micros is None:
             return
         for scope in (start.key, start.key.repo, "day", "fleet"):
-            current.spending.setdefault(scope, Spending()).reserved += start.budget_micros
+            current.spending.of(scope).reserved += start.budget_micros
 
 
 def _compare(

@@ -70,8 +70,9 @@ class Executor:
     """The dispatcher's hands.
 
     `holder` names this dispatcher in the claims that it takes; `credentials` tells for an agent backend
-    which variables of the environment its runs may see; `attempts` are all runs known of an issue, and
-    `pull` is a pull request as the tracker last said of it, None if it did not.
+    which variables of the environment its runs may see; `attempts` are all runs known of an issue,
+    `pull` is a pull request as the tracker last said of it, None if it did not, and `account` enters what a
+    run that has ended used in the ledger.
     """
 
     def __init__(
@@ -85,6 +86,7 @@ class Executor:
         credentials: Callable[[str], tuple[str, ...]],
         attempts: Callable[[IssueKey], Sequence[Run]] = lambda _: (),
         pull: Callable[[PullKey], PullRequest | None] = lambda _: None,
+        account: Callable[[Run], None] = lambda _: None,
     ) -> None:
         self._fleet = fleet
         self._cluster = cluster
@@ -94,6 +96,7 @@ class Executor:
         self._credentials = credentials
         self._attempts = attempts
         self._pull = pull
+        self._account = account
         self._rights = Rights(cluster, forge, fleet)
         self._drawn: dict[Hashable, None] = {}
         self._since: datetime | None = None
@@ -373,6 +376,8 @@ class Executor:
         run, key = settle.run, settle.run.key
         # First, since a tracker that does not answer may delay the rest for long.
         self._cluster.release_slot(run.id)
+        # Before anything that lets the next attempt start: budgets are to know of this one.
+        self._account(run)
         claim = self._cluster.get_claim(key)
         if claim is not None and claim.attempt == run.spec.attempt:
             word = self._conclude(settle, claim)

@@ -271,9 +271,7 @@ def budget_gate(key: IssueKey, world: World) -> Gate | None:
         limit = world.limit(name)
         if limit is None:
             continue
-        spent = world.spending.get(scope)
-        if spent is None:
-            continue
+        spent = world.spending.of(scope)
         if spent.unknown:
             detail = f"the cost of {spent.unknown} is unknown, so the {name} budget cannot be kept"
             return Gate("budget", f"{detail}: set a run budget, or lift this one")

@@ -6,8 +6,11 @@ Rows are written by the dispatcher before it settles a run, all of a run at once
 from __future__ import annotations
 
 import enum
+from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from operator import attrgetter
+from types import MappingProxyType
 
 import msgspec
 
@@ -69,7 +72,7 @@ def entries(run: Run) -> tuple[Entry, ...]:
     if status.started_at is None:
         return ()
     at = status.ended_at or status.progress_at or status.since or status.started_at
-    return tuple(
+    return _unique(
         Entry(
             run=spec.id,
             attempt=spec.attempt,
@@ -92,6 +95,28 @@ def entries(run: Run) -> tuple[Entry, ...]:
     )
 
 
+def _unique(rows: Iterable[Entry]) -> tuple[Entry, ...]:
+    """The same with one row for each step, round, model and session."""
+    found: dict[tuple[Step, int, str | None, str | None], Entry] = {}
+    for row in rows:
+        name = (row.step, row.round, row.model, row.session)
+        known = found.get(name)
+        found[name] = row if known is None else _joined(known, row)
+    return tuple(found.values())
+
+
+def _joined(one: Entry, other: Entry) -> Entry:
+    both = _both(Usage(one.tokens, one.cost_micros), Usage(other.tokens, other.cost_micros))
+    worst = max(one.certainty, other.certainty, key=list(Certainty).index)
+    return msgspec.structs.replace(
+        one,
+        tokens=both.tokens,
+        cost_micros=both.cost_micros,
+        source=max(one.source, other.source, key=[Source.NONE, Source.REPORTED, Source.TRANSCRIPT].index),
+        certainty=worst,
+    )
+
+
 def _uses(status: RunStatus) -> tuple[StepUse, ...]:
     """What was used; of a run whose parts are not known it is one part."""
     if status.used:
@@ -103,6 +128,76 @@ def _certainty(usage: Usage) -> Certainty:
     if usage.cost_micros is None:
         return Certainty.UNACCOUNTED
     return Certainty.ESTIMATED if usage.estimated else Certainty.EXACT
+
+
+# What budgets need
+
+
+class Charge(msgspec.Struct, frozen=True):
+    """What all rows of a run come to."""
+
+    run: RunId
+    repo: RepoName
+    issue: int
+    at: datetime
+    micros: int
+    """As far as it is known; of a run with a budget of its own at least that where it is not."""
+    unknown: bool = False
+    """Something of it is not known, and no budget of the run's own stands for that."""
+
+
+def charge(rows: Sequence[Entry]) -> Charge:
+    """The sum of a run's rows, of which there is at least one."""
+    first = rows[0]
+    micros = sum(row.cost_micros or 0 for row in rows)
+    unknown = any(row.certainty is Certainty.UNACCOUNTED for row in rows)
+    if unknown and first.limit_micros is not None:
+        micros, unknown = max(micros, first.limit_micros), False
+    return Charge(first.run, first.repo, first.issue, first.at, micros, unknown)
+
+
+class Spent(msgspec.Struct):
+    """Money of several runs, in micro-dollars."""
+
+    micros: int = 0
+    unknown: RunId | None = None
+    """A run of which nobody knows what it cost."""
+
+    def add(self, one: Charge) -> None:
+        self.micros += one.micros
+        if one.unknown:
+            self.unknown = one.run
+
+
+class Booked:
+    """The charges of all runs in the ledger, summed for budgets. Never changes."""
+
+    def __init__(self, charges: Iterable[Charge] = ()) -> None:
+        self._dated = sorted(charges, key=attrgetter("at"))
+        self.runs: Mapping[RunId, Charge] = MappingProxyType({each.run: each for each in self._dated})
+        self._sums: dict[IssueKey | RepoName, Spent] = {}
+        self.fleet = Spent()
+        """Of all runs ever."""
+        for each in self._dated:
+            self.fleet.add(each)
+            for scope in (each.repo, IssueKey(each.repo, each.issue)):
+                self._sums.setdefault(scope, Spent()).add(each)
+
+    def of(self, scope: IssueKey | RepoName) -> Spent:
+        """Of all runs for an issue or a repository."""
+        return self._sums.get(scope) or Spent()
+
+    def since(self, moment: datetime) -> Spent:
+        """Of the runs that ended at that moment or later."""
+        spent = Spent()
+        for each in self._dated[bisect_left(self._dated, moment, key=attrgetter("at")) :]:
+            spent.add(each)
+        return spent
+
+    def plus(self, charges: Iterable[Charge]) -> Booked:
+        """With more charges; a run that is there already stays as it is."""
+        new = [each for each in charges if each.run not in self.runs]
+        return Booked((*self._dated, *new)) if new else self
 
 
 # Sums of what was used
@@ -175,7 +270,7 @@ def completed(rows: Sequence[Entry], heard: Mapping[str, Sequence[Heard]]) -> tu
         own = [row for row in rows if row.session == session]
         known = heard.get(session) if session is not None else None
         found += _completed(own, known) if known else own
-    return tuple(found)
+    return _unique(found)
 
 
 def _completed(rows: Sequence[Entry], heard: Sequence[Heard]) -> list[Entry]:

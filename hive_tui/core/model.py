@@ -555,6 +555,12 @@ class Budget(msgspec.Struct, frozen=True):
     day_micros: int | None = None
     fleet_micros: int | None = None
 
+    @property
+    def kept_by_ledger(self) -> bool:
+        """Whether a limit is on more than one run, so that what earlier ones cost counts."""
+        limits = (self.issue_micros, self.repo_micros, self.day_micros, self.fleet_micros)
+        return any(limit is not None for limit in limits)
+
 
 class DispatcherState(enum.Enum):
     RUNNING = "running"

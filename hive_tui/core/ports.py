@@ -40,6 +40,7 @@ from hive_tui.core.sources import SourceEvent
 
 if TYPE_CHECKING:
     from hive_tui.core.events import AgentResult, AnyEvent, LogLine
+    from hive_tui.core.ledger import Charge, Entry
 
 Emit = Callable[[SourceEvent], None]
 
@@ -324,6 +325,32 @@ class DispatchLease(Protocol):
 
     def beat(self, *, decided_at: datetime | None = None) -> None: ...
     def release(self) -> None: ...
+
+
+# What runs used
+
+
+class Ledger(Protocol):
+    """The rows of what a fleet's runs used, which outlast the runs, wherever those are. Thread-safe."""
+
+    def write(self, rows: Sequence[Entry]) -> Charge:
+        """Append the rows of one run, all or none; a run that is in the ledger stays as it is. Returns what
+        the ledger has of the run."""
+        ...
+
+    def read(self, *, since: datetime | None = None, until: datetime | None = None) -> Iterator[Entry]:
+        """The rows of runs that ended from `since` to before `until`, oldest first, one at a time."""
+        ...
+
+    def charges(self) -> list[Charge]:
+        """Of all runs that ever were in the ledger."""
+        ...
+
+    def prune(self, before: datetime) -> int:
+        """Remove the rows of runs that ended before, but not their charges; returns how many."""
+        ...
+
+    def close(self) -> None: ...
 
 
 # Where issues and pull requests live

@@ -210,6 +210,8 @@ class FleetSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Open pull requests of hive at which nothing new is started."""
     budget: BudgetSettings = BudgetSettings()
     """When the fleet is first made; later only `hive config set` changes it."""
+    keep_costs_days: Count = 1_100
+    """Days for which the ledger keeps what a run used, by step and model; budgets count its cost for good."""
     backoff: BackoffSettings = BackoffSettings()
     """How long a failed issue rests before the next attempt."""
     stalled_after_minutes: Duration = 10.0

@@ -14,6 +14,7 @@ from typing import Any, cast
 import msgspec
 
 from hive_tui.core.ids import IssueKey, PullKey, RepoName, RunId
+from hive_tui.core.ledger import Booked
 from hive_tui.core.model import ApiUse, Claim, Event, Fleet, Issue, PullRequest, RepoState, Run
 from hive_tui.core.sources import (
     KIND_OF,
@@ -36,6 +37,7 @@ MAX_EVENTS = 2_000
 """Lines of the fleet's log kept in a snapshot, newest last."""
 
 _EMPTY: Mapping[Any, Any] = MappingProxyType({})
+_NOTHING_BOOKED = Booked()
 
 
 class Snapshot(msgspec.Struct, frozen=True, eq=False):
@@ -52,6 +54,8 @@ class Snapshot(msgspec.Struct, frozen=True, eq=False):
     api: Mapping[str, ApiUse] = _EMPTY
     """The budgets of the tracker's API; empty where it has none."""
     events: tuple[Event, ...] = ()
+    booked: Booked = _NOTHING_BOOKED
+    """What the ledger has of money, for budgets; nothing where no budget asks for it."""
     sources: Mapping[str, Freshness] = _EMPTY
 
     @property
@@ -135,6 +139,12 @@ class Store:
         diff = Diff({kind: frozenset(keys) for kind, keys in changed.items() if keys}, health)
         self._publish(diff)
         return diff
+
+    def book(self, booked: Booked) -> None:
+        """From now on this is what the ledger has."""
+        if booked is not self._snapshot.booked:
+            version = self._snapshot.version + 1
+            self._snapshot = msgspec.structs.replace(self._snapshot, version=version, booked=booked)
 
     def refresh(self, now: datetime) -> Diff:
         """Let time pass: a source that was silent for too long becomes stale."""
@@ -222,6 +232,7 @@ class Store:
             repos=table(Kind.REPO, old.repos),
             api=table(Kind.API, old.api),
             events=events,
+            booked=old.booked,
             sources=MappingProxyType(dict(self._sources)),
         )
 

@@ -9,12 +9,15 @@ from datetime import datetime
 import msgspec
 
 from hive_tui.core.ids import AgentName, IssueKey, RepoName, RunId
+from hive_tui.core.ledger import Booked, Spent
 from hive_tui.core.model import AgentState, ApiUse, Claim, Fleet, PullRequest, PullState, RepoState, Run
 from hive_tui.core.sources import Freshness
 from hive_tui.core.store import Snapshot
 
 Scope = IssueKey | RepoName | str
 """Whose money: an issue, a repository, `day` or `fleet`."""
+
+_NOTHING = Booked()
 
 _HIVE_BRANCH = r"hive/issue-(\d+)-a\d+"
 
@@ -29,6 +32,29 @@ class Spending(msgspec.Struct):
     """A run that ended without anybody knowing what it cost."""
 
 
+class Account:
+    """The money of every scope: what the ledger has of it, and what is added to that."""
+
+    def __init__(self, booked: Booked = _NOTHING, midnight: datetime | None = None) -> None:
+        self._booked, self._midnight = booked, midnight
+        self._scopes: dict[Scope, Spending] = {}
+
+    def of(self, scope: Scope) -> Spending:
+        """The money of a scope, to be changed in place."""
+        found = self._scopes.get(scope)
+        if found is None:
+            spent = self._spent(scope)
+            found = self._scopes[scope] = Spending(spent.micros, unknown=spent.unknown)
+        return found
+
+    def _spent(self, scope: Scope) -> Spent:
+        if scope == "fleet":
+            return self._booked.fleet
+        if scope == "day":
+            return Spent() if self._midnight is None else self._booked.since(self._midnight)
+        return self._booked.of(scope if isinstance(scope, IssueKey) else RepoName(scope))
+
+
 class World(msgspec.Struct, frozen=True, eq=False):
     """What gates ask about. Built once per decision."""
 
@@ -37,7 +63,7 @@ class World(msgspec.Struct, frozen=True, eq=False):
     live_runs: Mapping[IssueKey, Run]
     open_pulls: Mapping[IssueKey, PullRequest]
     agents: Mapping[AgentName, AgentState]
-    spending: dict[Scope, Spending]
+    spending: Account
     """Grows while starts are decided: each one reserves its own budget."""
     broken_sources: tuple[Freshness, ...]
     repos: Mapping[RepoName, RepoState]
@@ -93,18 +119,19 @@ def issue_of(pull: PullRequest) -> IssueKey | None:
     return IssueKey(pull.repo, int(match[1])) if match is not None else None
 
 
-def _spending(snapshot: Snapshot, now: datetime) -> dict[Scope, Spending]:
-    """Money by scope, for the scopes that have a limit."""
-    if snapshot.fleet is None:
-        return {}
-    budget = snapshot.fleet.budget
+def _spending(snapshot: Snapshot, now: datetime) -> Account:
+    """Money by scope, for the scopes that have a limit: the ledger's, and that of runs which are not in
+    there yet."""
+    if snapshot.fleet is None or not snapshot.fleet.budget.kept_by_ledger:
+        return Account()
+    budget, booked = snapshot.fleet.budget, snapshot.booked.runs
     by_issue, by_repo = budget.issue_micros is not None, budget.repo_micros is not None
     by_day, by_fleet = budget.day_micros is not None, budget.fleet_micros is not None
-    if not (by_issue or by_repo or by_day or by_fleet):
-        return {}
     midnight = now.astimezone().replace(hour=0, minute=0, second=0, microsecond=0)
-    spending: dict[Scope, Spending] = {}
+    account = Account(snapshot.booked, midnight)
     for run in snapshot.runs.values():
+        if run.id in booked:
+            continue
         status, spec = run.status, run.spec
         scopes: list[Scope] = []
         if by_issue:
@@ -124,11 +151,9 @@ def _spending(snapshot: Snapshot, now: datetime) -> dict[Scope, Spending]:
         if lost and spec.budget_micros is not None:
             cost, lost = spec.budget_micros, False
         for scope in scopes:
-            entry = spending.get(scope)
-            if entry is None:
-                entry = spending[scope] = Spending()
+            entry = account.of(scope)
             entry.micros += cost or 0
             entry.reserved += reserved
             if lost:
                 entry.unknown = run.id
-    return spending
+    return account

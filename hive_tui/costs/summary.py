@@ -9,12 +9,12 @@ from datetime import datetime, tzinfo
 
 import msgspec
 
-from hive_tui.core.ledger import Certainty, Entry, entries
-from hive_tui.core.model import Run
+from hive_tui.core.ledger import Certainty, Entry, Heard, entries
+from hive_tui.core.model import Run, Tokens
 from hive_tui.costs import periods
 from hive_tui.costs.index import Dimension, Index, Sum
 from hive_tui.costs.periods import Use, Weekday
-from hive_tui.costs.prices import PICO_PER_MICRO
+from hive_tui.costs.prices import PICO_PER_MICRO, micros
 
 
 class By(enum.Enum):
@@ -63,7 +63,7 @@ def totals(
     rows = _rows(ledger, runs)
     begin, end = _milliseconds(since), _milliseconds(until)
     told = {row.session: row for row in rows if row.session is not None}
-    sums, heard = _transcripts(by, index, begin, end, told.keys())
+    sums, counted = _transcripts(by, index, begin, end, told.keys())
     heading = _heading(by, told, zone, week_begins)
     uses: dict[str, Use] = {}
     for one in sums:
@@ -72,7 +72,7 @@ def totals(
     unknown: dict[str, set[str]] = {}
     for row in rows:
         at = round(row.at.timestamp() * 1_000)
-        if row.session in heard or not (begin or 0) <= at < (end or 1 << 62):
+        if row.session in counted or not (begin or 0) <= at < (end or 1 << 62):
             continue
         one = _sum(row, at)
         key = heading(one, row)
@@ -101,6 +101,18 @@ def whole(uses: Sequence[Use], key: str = "total") -> Use:
         last=max(lasts, default=None),
         estimated=any(use.estimated for use in uses),
     )
+
+
+def heard(index: Index, sessions: Set[str]) -> dict[str, list[Heard]]:
+    """What the transcripts have of these sessions, by model. Raises SourceError."""
+    found: dict[str, list[Heard]] = {}
+    for one in index.sums((Dimension.SESSION, Dimension.MODEL)):
+        if one.session in sessions:
+            written = one.cache_write_5m + one.cache_write_1h
+            tokens = Tokens(one.input, one.output, one.cache_read, written)
+            cost = None if one.unpriced else micros(one.cost)
+            found.setdefault(one.session, []).append(Heard(one.model, tokens, cost))
+    return found
 
 
 _NUMBERS = (

@@ -18,6 +18,7 @@ from backends.clusters.local.host import LocalHost
 from backends.clusters.local.places import place
 from backends.database import Database
 from backends.forges.local import LocalForge
+from hive_tui.bookkeeping import Bookkeeper
 from hive_tui.core.dispatch import Planner
 from hive_tui.core.errors import RunEnded
 from hive_tui.core.execution import Executor
@@ -105,8 +106,10 @@ class SimulatedCluster(LocalCluster):
 class OneDispatcher:
     """A dispatcher without its loop: one round reads, decides and executes."""
 
-    def __init__(self, cluster: Any, forge: Any, settings: FleetSettings, name: str) -> None:
-        self.cluster, self.forge = cluster, forge
+    def __init__(
+        self, cluster: Any, forge: Any, settings: FleetSettings, name: str, books: Bookkeeper | None = None
+    ) -> None:
+        self.cluster, self.forge, self.books = cluster, forge, books
         self.planner = Planner(settings)
         self.executor = Executor(
             fleet="test",
@@ -116,12 +119,15 @@ class OneDispatcher:
             holder=name,
             credentials=lambda _: (),
             attempts=lambda key: runs_of_issue(self._seen, key),
+            account=books.enter if books is not None else lambda _: None,
         )
         self._seen = Snapshot()
 
     def snapshot(self, now: datetime) -> Snapshot:
         store = Store((CLUSTER, FORGE))
         store.apply([*self.cluster.read(), *self.forge.read()], now)
+        if self.books is not None:
+            store.book(self.books.booked)
         self._seen = store.snapshot
         return store.snapshot
 

@@ -8,10 +8,12 @@ from typing import Any
 import msgspec
 import pytest
 
+from hive_tui.core import gates, world
 from hive_tui.core.decisions import Launch
 from hive_tui.core.dispatch import decide
 from hive_tui.core.gates import Gate, has_definition_of_done, has_plan, text_gate
 from hive_tui.core.ids import RepoName, RunId
+from hive_tui.core.ledger import Booked, Charge
 from hive_tui.core.model import (
     DISPATCHER,
     AgentState,
@@ -33,7 +35,7 @@ from hive_tui.core.model import (
 from hive_tui.core.settings import PlanRule, Preset, RepoSettings
 from hive_tui.core.sources import CLUSTER, Item, SourceFailed
 from tests import builders as b
-from tests.builders import BODY, CLAUDE, CODEX, NOW, ago
+from tests.builders import BODY, CLAUDE, CODEX, NOW, REPO, ago
 
 ME = DISPATCHER
 
@@ -363,6 +365,47 @@ def test_a_cost_that_nobody_knows_counts_as_the_run_s_budget_or_holds() -> None:
     assert name_of(b.issue(), capped, b.fleet(budget=Budget(day_micros=600_000))) is None
 
 
+def test_nothing_is_started_on_a_budget_of_nothing() -> None:
+    gate = gate_of(b.issue(), b.fleet(budget=Budget(fleet_micros=0)))
+    assert gate is not None
+    assert gate.detail.startswith("$0.00 of the fleet budget $0.00 is used")
+
+
+@pytest.mark.parametrize(
+    ("scope", "dollars"), [("issue_micros", 4), ("repo_micros", 7), ("day_micros", 7), ("fleet_micros", 15)]
+)
+def test_the_ledger_counts_runs_that_are_gone_and_each_run_once(scope: str, dollars: int) -> None:
+    million = 1_000_000
+    there = b.run(phase=Phase.KILLED, settled=True, ended_at=NOW, usage=Usage(cost_micros=million))
+    other = b.run(2, phase=Phase.FAILED, ended_at=NOW, usage=Usage(cost_micros=3 * million))
+    booked = Booked(
+        [
+            # Known better than by its status.
+            Charge(there.id, REPO, 1, NOW, 4 * million),
+            Charge(RunId("gone-other"), RepoName("me/other"), 1, NOW - timedelta(days=400), 8 * million),
+        ]
+    )
+
+    def gate(limit: int) -> Gate | None:
+        held = b.snapshot(b.issue(), there, other, b.fleet(budget=Budget(**{scope: limit})))
+        current = world.build(msgspec.structs.replace(held, booked=booked), NOW)
+        return gates.budget_gate(b.issue().key, current)
+
+    found = gate(dollars * million)
+    assert found is not None
+    assert found.detail.startswith(f"${dollars}.00 of the ")
+    assert gate(dollars * million + 1) is None
+
+
+def test_a_run_that_is_gone_and_unaccounted_holds_too() -> None:
+    charge = Charge(RunId("lost-run"), REPO, 9, NOW, 0, unknown=True)
+    snapshot = b.snapshot(b.issue(), b.fleet(budget=Budget(repo_micros=5)))
+    current = world.build(msgspec.structs.replace(snapshot, booked=Booked([charge])), NOW)
+    gate = gates.budget_gate(b.issue().key, current)
+    assert gate is not None
+    assert "the cost of lost-run is unknown" in gate.detail
+
+
 def test_what_runs_at_work_may_still_spend_is_reserved() -> None:
     other = b.run(2, budget_micros=900_000)
     held = gate_of(b.issue(), other, b.fleet(other, budget=Budget(fleet_micros=900_000)))
@@ -437,7 +480,7 @@ def test_the_order_is_that_of_the_product() -> None:
         del wrong[fixed]
     assert seen == ["closed", "state", "author", "edited", "definition-of-done"]
     assert text_gate(b.issue(), settings) is None
-    held = b.fleet(run, slots=1, paused=Paused(ME, NOW), agents=(), budget=Budget(issue_micros=0))
+    held = b.fleet(run, slots=1, paused=Paused(ME, NOW), agents=(), budget=Budget(issue_micros=1))
     spent = b.run(1, phase=Phase.FAILED, settled=True, usage=Usage(cost_micros=1))
     live = b.run(1, 2)
     claim = b.claim(attempt=3)

@@ -1,0 +1,84 @@
+"""Brings what runs used into the fleet's ledger, with the help of this machine's transcripts."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from hive_tui.core.errors import SourceError
+from hive_tui.core.ledger import Booked, Certainty, Heard, completed, entries
+from hive_tui.core.model import Run
+from hive_tui.core.ports import Ledger
+
+Listen = Callable[[frozenset[str]], Mapping[str, Sequence[Heard]]]
+"""What the transcripts have of these sessions of agents. Raises SourceError."""
+
+PRUNE_EVERY = timedelta(days=1)
+
+
+class Bookkeeper:
+    """The dispatcher's part of the ledger; `listen` is None where its runs leave no transcripts here."""
+
+    def __init__(self, ledger: Ledger, listen: Listen | None = None) -> None:
+        self._ledger = ledger
+        self._listen = listen
+        self._booked: Booked | None = None
+        self._pruned_at: datetime | None = None
+
+    @property
+    def booked(self) -> Booked:
+        """What the ledger has of money; it is read once. Raises StoreError."""
+        if self._booked is None:
+            self._booked = Booked(self._ledger.charges())
+        return self._booked
+
+    def enter(self, *runs: Run) -> None:
+        """Write what runs that have ended used; again is no change. Raises StoreError."""
+        new = [rows for run in runs if run.id not in self.booked.runs and (rows := entries(run))]
+        if not new:
+            return
+        sessions = frozenset(
+            row.session
+            for rows in new
+            for row in rows
+            if row.session is not None and row.certainty is not Certainty.EXACT
+        )
+        heard = self._heard(sessions)
+        self._booked = self.booked.plus([self._ledger.write(completed(rows, heard)) for rows in new])
+
+    def catch_up(self, runs: Iterable[Run]) -> None:
+        """Enter what was settled without it: by an older hive, or before the ledger was lost."""
+        self.enter(*(run for run in runs if run.settled and run.status.phase.final))
+
+    def _heard(self, sessions: frozenset[str]) -> Mapping[str, Sequence[Heard]]:
+        if not sessions or self._listen is None:
+            return {}
+        try:
+            return self._listen(sessions)
+        except SourceError as error:
+            print(f"the transcripts cannot be read: {error.words}", file=sys.stderr, flush=True)
+            return {}
+
+    def prune(self, days: int, now: datetime) -> None:
+        """Once a day remove rows that are older than so many days. Raises StoreError."""
+        if self._pruned_at is None or not timedelta(0) <= now - self._pruned_at < PRUNE_EVERY:
+            self._ledger.prune(now - timedelta(days=days))
+            self._pruned_at = now
+
+
+def transcripts(cache: Path) -> Listen:
+    """Those of this machine's user; what was read of them is remembered in the folder `cache`."""
+
+    def listen(sessions: frozenset[str]) -> Mapping[str, Sequence[Heard]]:
+        # Most runs end well and tell themselves what they used.
+        from hive_tui.costs import files, summary
+        from hive_tui.costs.index import Index
+
+        index = Index(cache)
+        index.refresh(files.roots(os.environ, Path.home()))
+        return summary.heard(index, sessions)
+
+    return listen
