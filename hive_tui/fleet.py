@@ -5,14 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 from hive_tui import plugins
 from hive_tui.config import Configuration
 from hive_tui.core.errors import HiveError
 from hive_tui.core.ledger import Booked
-from hive_tui.core.ports import BackendContext, Cluster, Forge, Ledger
+from hive_tui.core.ports import READ_SECONDS, BackendContext, Cluster, Forge, Ledger
 from hive_tui.core.settings import FleetSettings
 from hive_tui.core.sources import CLUSTER, FORGE, SourceEvent, SourceFailed
 from hive_tui.core.store import Snapshot, Store
@@ -56,12 +56,12 @@ class OpenFleet:
     def ledger(self) -> Ledger:
         return plugins.ledger(self.context)
 
-    def read_snapshot(self, timeout: float = 10.0) -> Snapshot:
+    def read_snapshot(self, timeout: float = READ_SECONDS) -> Snapshot:
         """Everything that the sources say now, within `timeout` seconds. A source that fails or takes
         longer is marked in the snapshot; nothing of that is raised."""
         return self._read((CLUSTER, FORGE), timeout)
 
-    def read_cluster(self, timeout: float = 10.0) -> Snapshot:
+    def read_cluster(self, timeout: float = READ_SECONDS) -> Snapshot:
         """The same of the cluster alone, for whoever asks nothing of the tracker."""
         return self._read((CLUSTER,), timeout)
 
@@ -69,8 +69,8 @@ class OpenFleet:
         store = Store(names)
         slow: list[tuple[str, _Read]] = []
         for name, backend, read in (
-            (CLUSTER, self.settings.cluster, self._read_cluster),
-            (FORGE, self.settings.forge, self._read_forge),
+            (CLUSTER, self.settings.cluster, partial(self._read_cluster, timeout)),
+            (FORGE, self.settings.forge, partial(self._read_forge, timeout)),
         ):
             if name not in names:
                 continue
@@ -88,11 +88,11 @@ class OpenFleet:
                 store.apply([SourceFailed(CLUSTER, error.words)], datetime.now(UTC))
         return store.snapshot
 
-    def _read_cluster(self) -> Iterator[SourceEvent]:
-        return self.cluster.read()
+    def _read_cluster(self, seconds: float) -> Iterator[SourceEvent]:
+        return self.cluster.read(seconds=seconds)
 
-    def _read_forge(self) -> Iterator[SourceEvent]:
-        return self.forge.read()
+    def _read_forge(self, seconds: float) -> Iterator[SourceEvent]:
+        return self.forge.read(seconds=seconds)
 
     def close(self) -> None:
         """Close what was opened."""

@@ -29,7 +29,7 @@ from hive_tui.core.model import (
     Verdict,
     body_sha,
 )
-from hive_tui.core.ports import BackendContext, Capability, Emit, NewPull, Remote
+from hive_tui.core.ports import READ_SECONDS, BackendContext, Capability, Emit, NewPull, Remote
 from hive_tui.core.sources import FORGE, Item, Key, Kind, SourceEvent
 from hive_tui.core.text import clean, clean_line
 from hive_tui.system import flock
@@ -69,7 +69,7 @@ class LocalForge:
         self._database = Database(context.home / "fleet.db")
         self._source = local_feed.Source(FORGE, (Kind.ISSUE, Kind.PULL), self._items, self._changed)
 
-    def read(self) -> Iterator[SourceEvent]:
+    def read(self, *, seconds: float = READ_SECONDS) -> Iterator[SourceEvent]:
         yield local_feed.read(self._database, self._source)
 
     def watch(self, emit: Emit, stop: ThreadEvent, wake: ThreadEvent) -> None:

@@ -42,6 +42,9 @@ if TYPE_CHECKING:
     from hive_tui.core.events import AgentResult, AnyEvent, LogLine
     from hive_tui.core.ledger import Charge, Entry
 
+READ_SECONDS = 10.0
+"""How long a one-shot look waits for slow sources, unless it is told otherwise."""
+
 Emit = Callable[[SourceEvent], None]
 
 
@@ -175,8 +178,9 @@ class Cluster(Protocol):
     capabilities: frozenset[Capability]
 
     # Reading
-    def read(self) -> Iterator[SourceEvent]:
-        """The full state once (Fleet, Run, Claim, Event), for `--once` and one-shot commands."""
+    def read(self, *, seconds: float = READ_SECONDS) -> Iterator[SourceEvent]:
+        """The full state once (Fleet, Run, Claim, Event), for `--once` and one-shot commands. `seconds` is
+        how long whoever asks waits: a server that is slow, or away, is given that time."""
         ...
 
     def watch(self, emit: Emit, stop: ThreadEvent) -> None:
@@ -401,8 +405,8 @@ class Forge(Protocol):
     """What tells equal repository names of two trackers apart: `local`, `github.com`."""
     capabilities: frozenset[Capability]
 
-    def read(self) -> Iterator[SourceEvent]:
-        """The full state once (Issue, PullRequest)."""
+    def read(self, *, seconds: float = READ_SECONDS) -> Iterator[SourceEvent]:
+        """The full state once (Issue, PullRequest); `seconds` as `Cluster.read` has them."""
         ...
 
     def watch(self, emit: Emit, stop: ThreadEvent, wake: ThreadEvent) -> None:

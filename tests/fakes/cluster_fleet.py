@@ -12,7 +12,7 @@ from hive_tui import plugins
 from hive_tui.core.cluster_facts import ClusterFacts, Denied, Node, Place, Right
 from hive_tui.core.errors import HiveError
 from hive_tui.core.model import Dispatcher, DispatcherState, Fleet, Run
-from hive_tui.core.ports import BackendContext, Capability
+from hive_tui.core.ports import READ_SECONDS, BackendContext, Capability
 from hive_tui.core.settings import FleetSettings
 from hive_tui.core.sources import CLUSTER, Item, Kind, Listed, SourceEvent
 from tests.fakes import scene
@@ -82,10 +82,10 @@ class Pods(ScriptedCluster):
         self.say(Listed(CLUSTER, (Kind.FLEET, Kind.RUN), self.items))
         type(self).last = self
 
-    def read(self) -> Iterator[SourceEvent]:
+    def read(self, *, seconds: float = READ_SECONDS) -> Iterator[SourceEvent]:
         if self.failed is not None:
             raise self.failed
-        return super().read()
+        return super().read(seconds=seconds)
 
     def close(self) -> None:
         pass

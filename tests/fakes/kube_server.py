@@ -61,7 +61,14 @@ class Drop(NamedTuple):
     """The connection is closed instead of an answer."""
 
 
-Answer = Reply | Lines | Hang | Drop
+class Late(NamedTuple):
+    """An answer that takes so many seconds to begin."""
+
+    seconds: float
+    reply: Reply
+
+
+Answer = Reply | Lines | Hang | Drop | Late
 
 
 def ok(body: Any, *, compressed: bool = False) -> Reply:
@@ -208,6 +215,9 @@ class _Handler(BaseHTTPRequestHandler):
                 self.close_connection = True
             case Drop():
                 self._cut()
+            case Late(seconds, reply):
+                self.kube.over.wait(seconds)
+                self._whole(reply)
             case Reply() as reply:
                 self._whole(reply)
             case Lines() as lines:

@@ -32,7 +32,17 @@ from hive_tui.core.model import (
     Run,
     body_sha,
 )
-from hive_tui.core.ports import Capability, Cluster, DiffOf, Emit, Forge, Remote, RunDiff, Section
+from hive_tui.core.ports import (
+    READ_SECONDS,
+    Capability,
+    Cluster,
+    DiffOf,
+    Emit,
+    Forge,
+    Remote,
+    RunDiff,
+    Section,
+)
 from hive_tui.core.settings import FleetSettings
 from hive_tui.core.sources import CLUSTER, FORGE, KIND_OF, Changed, Item, Key, Kind, Listed, SourceEvent
 from hive_tui.core.store import key_of
@@ -86,7 +96,7 @@ class ScriptedSource:
                 raise event
             emit(event)
 
-    def read(self) -> Iterator[SourceEvent]:
+    def read(self, *, seconds: float = READ_SECONDS) -> Iterator[SourceEvent]:
         items = tuple(self.known.values())
         yield Listed(self.source, tuple({KIND_OF[type(item)] for item in items}), items)
 

@@ -257,7 +257,7 @@ def test_its_state_is_read_without_the_tracker(
 ) -> None:
     holding()
     fleet = open_fleet(config.load(), "work")
-    monkeypatch.setattr(type(fleet), "_read_forge", lambda _: pytest.fail("the tracker was asked"))
+    monkeypatch.setattr(type(fleet), "_read_forge", lambda *_: pytest.fail("the tracker was asked"))
     assert detached.dispatcher_state(fleet).host == "ci-7"
     assert msgspec.structs.asdict(STOPPED)["host"] is None
 
@@ -286,3 +286,20 @@ def test_pods_of_a_fleet_that_is_there_are_not_changed_by_the_file(hive: Hive, h
     holding()
     said = hive("config", "set", "fleets.work.kubernetes.worker.image", "hive-agent:2")
     assert "`kubectl edit fleet work`" in said
+
+
+def test_the_patience_that_is_asked_for_is_the_cluster_s(
+    hive: Hive, holding: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    holding()
+    asked: list[float] = []
+    read = c.Pods.read
+
+    def look(self: c.Pods, *, seconds: float) -> Any:
+        asked.append(seconds)
+        return read(self, seconds=seconds)
+
+    monkeypatch.setattr(c.Pods, "read", look)
+    hive("top", "--once", "--timeout", "60")
+    hive("top", "--once")
+    assert asked == [60.0, 10.0]

@@ -24,6 +24,7 @@ from tests.fakes.kube_server import (
     Drop,
     Hang,
     KubeServer,
+    Late,
     Lines,
     Reply,
     kube_server,
@@ -220,6 +221,34 @@ def test_a_read_is_given_up(server: KubeServer, api: Api) -> None:
     with pytest.raises(errors.Unreachable, match="starting"):
         api.get(PODS, "p", PodObject)
     assert len(server.asked(POD)) == api_module.ATTEMPTS
+
+
+def test_who_waits_longer_has_it_asked_for_longer(
+    server: KubeServer, api: Api, waited: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session, "READ_SECONDS", 0.2)
+    starting = status(503, "ServiceUnavailable", "starting")
+    server.on(POD, *[starting] * (2 * api_module.ATTEMPTS), ok(thing("p")))
+    patient = api.within(4 * api_module.SECONDS)
+    assert patient.get(PODS, "p", PodObject).metadata.name == "p"
+    assert len(waited) == 2 * api_module.ATTEMPTS
+
+
+def test_a_slow_answer_has_the_time_of_whoever_waits(
+    server: KubeServer, api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session, "READ_SECONDS", 0.05)
+    server.on(POD, Late(0.5, ok(thing("p"))))
+    assert api.within(30.0).get(PODS, "p", PodObject).metadata.name == "p"
+    assert len(server.asked(POD)) == 1
+
+
+def test_who_is_in_haste_hears_soon_why(server: KubeServer, api: Api) -> None:
+    server.on(POD, always=Hang())
+    begun = time.monotonic()
+    with pytest.raises(errors.Unreachable, match="stopped answering"):
+        api.within(0.5).get(PODS, "p", PodObject)
+    assert time.monotonic() - begun < 5.0
 
 
 @pytest.mark.parametrize("trouble", [status(504, "Timeout", "etcd"), Drop()])

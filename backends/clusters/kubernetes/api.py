@@ -6,7 +6,7 @@ take half a second to import and a hundred times as long to decode.
 
 from __future__ import annotations
 
-import threading
+import copy
 import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
@@ -17,6 +17,7 @@ import msgspec
 from backends import typed
 from backends.clusters.kubernetes import errors
 from backends.clusters.kubernetes.errors import Asked
+from backends.clusters.kubernetes.login import Login
 from backends.clusters.kubernetes.objects import GROUP, VERSION, KubeObject
 from backends.clusters.kubernetes.pace import Pace
 from backends.clusters.kubernetes.stream import Stream
@@ -36,9 +37,6 @@ ATTEMPTS = 5
 
 FIRST_SECONDS = 15.0
 """Until a watch begins."""
-
-RENEW_SECONDS = 5.0
-"""Between two attempts to get credentials that are accepted."""
 
 PAGE = 500
 """Objects in one answer to a list."""
@@ -112,15 +110,18 @@ class Api:
         self.context = access.context
         self.namespace = access.namespace
         self.server = access.server
-        self._access = access
         self._sleep = sleep
         self._pace = Pace(sleep=sleep)
-        self._lock = threading.Lock()
-        self._session: Session | None = None
-        self._failed: HiveError | None = None
-        """Why there were no credentials, the last time."""
-        self._renew_after = 0.0
+        self._login = Login(access)
         self._namespace_seen = False
+        self._within: float | None = None
+
+    def within(self, seconds: float) -> Api:
+        """The same, for somebody who waits so long for each answer: a slow server has that time, and one that
+        is away is asked again until then."""
+        other = copy.copy(self)
+        other._within = seconds
+        return other
 
     # Objects
 
@@ -266,10 +267,7 @@ class Api:
 
     def close(self) -> None:
         """End the connections that are not in use; streams end by their own `close`."""
-        with self._lock:
-            session, self._session = self._session, None
-        if session is not None:
-            session.close()
+        self._login.close()
 
     # One call
 
@@ -314,7 +312,8 @@ class Api:
         repeatable: bool = False,
     ) -> Answer:
         """One call with its repetitions: of what changes nothing, or certainly did not get there."""
-        end = time.monotonic() + SECONDS
+        seconds = SECONDS if self._within is None else self._within
+        end, attempts = time.monotonic() + seconds, ATTEMPTS * max(1.0, seconds / SECONDS)
         repeatable = repeatable or method == "GET"
 
         def worth_it(error: BaseException) -> bool:
@@ -323,7 +322,10 @@ class Api:
             return repeatable or not error.reached
 
         def ask() -> Answer:
-            return self._once(method, path, asked, query=query, body=body, content_type=content_type)
+            most = None if self._within is None else max(1.0, end - time.monotonic())
+            return self._once(
+                method, path, asked, query=query, body=body, content_type=content_type, most=most
+            )
 
         try:
             return ask()
@@ -348,7 +350,7 @@ class Api:
 
         def stop(state: tenacity.RetryCallState) -> bool:
             late = time.monotonic() + state.upcoming_sleep >= end
-            return late or state.attempt_number >= ATTEMPTS
+            return late or state.attempt_number >= attempts
 
         retrying = tenacity.Retrying(
             retry=tenacity.retry_if_exception(worth_it), wait=wait, stop=stop, sleep=self._sleep, reraise=True
@@ -366,16 +368,23 @@ class Api:
         content_type: str = JSON,
         idle: float | None = None,
         first: float | None = None,
+        most: float | None = None,
     ) -> Answer:
         self._pace.wait()
         url = path + (f"?{urlencode(query)}" if query else "")
-        session = self._open()
-        answer = session.send(method, url, body=body, content_type=content_type, idle=idle, first=first)
-        if answer.code == 401 and (renewed := self._open(instead_of=session)) is not session:
+
+        def send() -> Answer:
+            return session.send(
+                method, url, body=body, content_type=content_type, idle=idle, first=first, most=most
+            )
+
+        session = self._login.open()
+        answer = send()
+        if answer.code == 401 and (renewed := self._login.open(instead_of=session)) is not session:
             # A token may have been rotated, or a login renewed: once with what is there now.
             answer.close()
             session = renewed
-            answer = session.send(method, url, body=body, content_type=content_type, idle=idle, first=first)
+            answer = send()
         if answer.code < 300:
             return answer
         failed = errors.problem(answer.code, answer.headers, answer.body, asked)
@@ -384,28 +393,6 @@ class Api:
         elif isinstance(failed, errors.NotFound) and asked.verb == "create":
             self._look_at_namespace(Resource("", "", ""))
         raise failed
-
-    def _open(self, instead_of: Session | None = None) -> Session:
-        """Credentials that are good, or seem to be; those that were refused are renewed, but not without end:
-        that may run a program that asks a person."""
-        with self._lock:
-            session, now = self._session, time.monotonic()
-            refused = session is not None and session is instead_of
-            if session is not None and not session.expired() and (not refused or now < self._renew_after):
-                return session
-            if self._failed is not None and now < self._renew_after:
-                raise self._failed.with_traceback(None)
-            try:
-                self._session, self._failed = self._access.open(), None
-            except HiveError as error:
-                self._session, self._failed = None, error
-                self._renew_after = time.monotonic() + RENEW_SECONDS
-                raise
-            if refused:
-                self._renew_after = time.monotonic() + RENEW_SECONDS
-            if session is not None:
-                session.close()
-            return self._session
 
     def _decode(self, answer: Answer, kind: type[T], asked: Asked) -> T:
         try:

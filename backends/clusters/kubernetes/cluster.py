@@ -13,6 +13,7 @@ from hive_tui.core.errors import Refused
 from hive_tui.core.ids import AgentName, IssueKey, RunId, WorkerName
 from hive_tui.core.model import Actor, Budget, Claim, ControlKind, Event, Paused, Quota
 from hive_tui.core.ports import (
+    READ_SECONDS,
     BackendContext,
     Capability,
     DispatchLease,
@@ -83,10 +84,11 @@ class KubernetesCluster:
             self._forbidden.set()
             raise
 
-    def read(self) -> Iterator[SourceEvent]:
+    def read(self, *, seconds: float = READ_SECONDS) -> Iterator[SourceEvent]:
         from backends.clusters.kubernetes import watching
 
-        yield watching.read(self._api(), self._context)
+        # A moment less than whoever asks waits: they are to hear why nothing came.
+        yield watching.read(self._api().within(0.9 * seconds), self._context)
 
     def watch(self, emit: Emit, stop: threading.Event) -> None:
         from backends.clusters.kubernetes.watching import Watcher

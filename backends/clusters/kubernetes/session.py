@@ -147,9 +147,11 @@ class Session:
         content_type: str = "application/json",
         idle: float | None = None,
         first: float | None = None,
+        most: float | None = None,
     ) -> Answer:
         """One request, never repeated. With `idle`, the body is still to come, and that many seconds of
-        silence end it; `first` is how long it may take to begin. Raises HiveError."""
+        silence end it; `first` is how long it may take to begin, `most` the patience of whoever asks.
+        Raises HiveError."""
         headers = urllib3.HTTPHeaderDict()
         for name, value in self._headers:
             headers.add(name, value)  # some of them more than once
@@ -163,14 +165,16 @@ class Session:
             authorization = self._authorization()
         if authorization:
             headers["Authorization"] = authorization.strip()
-        silence = READ_SECONDS if idle is None else idle
+        silence, connect = READ_SECONDS if idle is None else idle, CONNECT_SECONDS
+        if most is not None:
+            silence, connect = most, min(connect, most)
         try:
             response = self._pool.request(
                 method,
                 self.server + path,
                 body=body,
                 headers=headers,
-                timeout=urllib3.Timeout(connect=CONNECT_SECONDS, read=first or silence),
+                timeout=urllib3.Timeout(connect=connect, read=first or silence),
                 retries=False,
                 redirect=False,
                 preload_content=False,

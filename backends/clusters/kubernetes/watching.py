@@ -105,7 +105,7 @@ def _parts(context: BackendContext, picture: Picture) -> tuple[_Part, ...]:
 
 
 def read(api: Api, context: BackendContext) -> Listed:
-    """The full state, each resource listed beside the others. Raises HiveError."""
+    """The full state, each resource listed beside the others, within the Api's time. Raises HiveError."""
     picture = Picture(context)
     parts = _parts(context, picture)
     with ThreadPoolExecutor(_READERS, thread_name_prefix="read") as pool:

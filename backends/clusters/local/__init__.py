@@ -31,6 +31,7 @@ from hive_tui.core.model import (
     RunStatus,
 )
 from hive_tui.core.ports import (
+    READ_SECONDS,
     BackendContext,
     Capability,
     DispatchLease,
@@ -66,7 +67,7 @@ class LocalCluster:
         self._home = context.home
         self._database = Database(context.home / "fleet.db")
 
-    def read(self) -> Iterator[SourceEvent]:
+    def read(self, *, seconds: float = READ_SECONDS) -> Iterator[SourceEvent]:
         yield local_feed.read(self._database, Observer(CLUSTER, self._context).source)
 
     def watch(self, emit: Emit, stop: ThreadEvent) -> None:

@@ -18,7 +18,7 @@ from backends.forges.github.site import site
 from backends.forges.github.writing import Writing
 from hive_tui.core.errors import unknown
 from hive_tui.core.ids import RepoName
-from hive_tui.core.ports import BackendContext, Capability, Emit, Remote
+from hive_tui.core.ports import READ_SECONDS, BackendContext, Capability, Emit, Remote
 from hive_tui.core.sources import SourceEvent
 
 if TYPE_CHECKING:
@@ -60,8 +60,8 @@ class GitHubForge(Writing):
 
         return GitHubSetup(context)
 
-    def read(self) -> Iterator[SourceEvent]:
-        return self._feed.read()
+    def read(self, *, seconds: float = READ_SECONDS) -> Iterator[SourceEvent]:
+        return self._feed.read(seconds)
 
     def watch(self, emit: Emit, stop: threading.Event, wake: threading.Event) -> None:
         self._feed.watch(emit, stop, wake)

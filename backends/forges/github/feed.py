@@ -39,7 +39,7 @@ LOOK_SECONDS = 1.0
 """Between looks of a watch whether anybody polls."""
 
 READ_SECONDS = 60.0
-"""How long a read waits at most for somebody else's poll."""
+"""How long a read waits at least for somebody else's poll."""
 
 ANSWERED_SECONDS = 8.0
 """A dispatcher takes up a wish to poll within this."""
@@ -55,17 +55,18 @@ class Feed:
         self._mirror = mirror
         self._poll = poll
 
-    def read(self) -> Iterator[SourceEvent]:
+    def read(self, seconds: float = READ_SECONDS) -> Iterator[SourceEvent]:
         """The mirror as it is; if nobody keeps it up to date, then once more after a poll of one's own.
 
-        What is known is said before the poll, so that a caller who cannot wait has it.
+        What is known is said before the poll, so that a caller who cannot wait has it; `seconds` is how long
+        they wait.
         """
         health = self._health_now()
         if self._due():
             if self._tracker().tried_at is not None:
                 yield self._listed()
                 yield health or _late(self._tracker(), datetime.now(UTC))
-            self._poll_until_fresh()
+            self._poll_until_fresh(seconds)
             health = self._health_now()
         if self._tracker().polled_at is not None:
             yield self._listed()
@@ -73,11 +74,11 @@ class Feed:
         elif health is not None:
             yield health
 
-    def _poll_until_fresh(self) -> None:
+    def _poll_until_fresh(self, seconds: float) -> None:
         """Poll, or wait for whoever is polling; the caller has a limit of its own."""
-        until = monotonic() + READ_SECONDS
+        until = monotonic() + max(READ_SECONDS, seconds)
         while self._due() and monotonic() < until:
-            pause = self._poll(False, HASTE)
+            pause = self._poll(False, max(HASTE, 0.9 * seconds))
             if self._due():
                 sleep(min(pause, local_feed.POLL_SECONDS))
 
