@@ -13,7 +13,7 @@ from hive_tui import plugins
 from hive_tui.core.errors import HiveError
 from hive_tui.core.model import Phase, RunStatus, Step
 from hive_tui.core.ports import Agent, Job, RunHost
-from hive_tui.core.text import Redactor, clean_line, secret_values
+from hive_tui.core.text import Redactor, clean, clean_line, secret_values
 from hive_tui.runner import ladder, saving, session, steps, workspace
 from hive_tui.runner.context import Context
 from hive_tui.runner.flow import Over, Position, StepResult, advance
@@ -27,6 +27,9 @@ _STEPS: dict[Step, Callable[[Context, Position], StepResult]] = {
     Step.TEST: steps.test,
     Step.PUBLISH: steps.publish,
 }
+
+_TRACE = 10_000
+"""Characters of where hive itself went wrong."""
 
 LoadAgent = Callable[[str], Agent]
 
@@ -83,9 +86,12 @@ def _attempt(ctx: Context) -> Over:
             Phase.FAILED, f"{error.strerror or error}{where}", "`hive doctor` looks at disk and permissions"
         )
     except Exception as error:
-        # The edge of the process: the record says that hive is at fault, the trace is in runner.log.
+        # The edge of the process: the record says that hive is at fault. The trace goes where everybody can
+        # read it: what a pod prints beside its log is shown nowhere, and goes with the pod.
         traceback.print_exc()
-        return Over(Phase.FAILED, f"hive's runner failed: {type(error).__name__}: {error}", "see runner.log")
+        ctx.journal.note(clean(traceback.format_exc()[-_TRACE:], limit=_TRACE), show=False)
+        what = clean_line(f"hive's runner failed: {type(error).__name__}: {error}", limit=500)
+        return Over(Phase.FAILED, what, f"`hive logs {ctx.job.spec.id}` says where")
 
 
 def _walk(ctx: Context) -> Over:

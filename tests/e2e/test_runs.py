@@ -15,7 +15,7 @@ import pytest
 
 from hive_tui import plugins
 from hive_tui.core.errors import GitError, RunEnded
-from hive_tui.core.events import Said
+from hive_tui.core.events import Note, Said
 from hive_tui.core.ids import branch_name, wip_branch_name
 from hive_tui.core.model import ControlKind, Phase, Step
 from hive_tui.runner import agent, recover, session
@@ -70,6 +70,24 @@ def test_the_phases_are_reported_in_order(stage: Make) -> None:
     phases = list(dict.fromkeys(report.phase for report in run.host.reports))
     assert phases == [Phase.STARTING, Phase.WORKING, Phase.FINISHING, Phase.SUCCEEDED]
     assert [line.n for line in run.host.lines] == list(range(1, len(run.host.lines) + 1))
+
+
+def test_a_mistake_of_hive_s_own_is_told_where_everybody_can_read_it(
+    stage: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise RuntimeError("no such\x1b[31m thing\n")
+
+    run = stage()
+    monkeypatch.setitem(runner._STEPS, Step.IMPLEMENT, broken)
+    over = run.play("done()")
+    assert (over.phase, over.why) == (Phase.FAILED, "hive's runner failed: RuntimeError: no such thing")
+    assert over.evidence == f"`hive logs {run.host.job.spec.id}` says where"
+    notes = [line.event.text for line in run.host.lines if isinstance(line.event, Note)]
+    (trace,) = (said for said in notes if "Traceback" in said)
+    assert "in broken" in trace
+    assert run.host.status.last_event is not None
+    assert "Traceback" not in run.host.status.last_event.text
 
 
 def test_forgotten_changes_become_a_commit(stage: Make) -> None:
