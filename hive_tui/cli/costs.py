@@ -1,9 +1,9 @@
-"""`hive costs`: what Claude Code and Codex used on this machine, from their own transcripts."""
+"""`hive costs`: what agents used, from the transcripts of this machine and the fleet's ledger."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,16 +12,23 @@ import click
 import msgspec
 
 from hive_tui.cli import when
-from hive_tui.cli.common import Session, global_options, output_option, pass_session
+from hive_tui.cli.common import Group, Session, global_options, output_option, pass_session
+from hive_tui.cli.costs_export import export_command
 from hive_tui.cli.paint import paint, width
 from hive_tui.core import text
 from hive_tui.core.columns import Cell, Column, Line, table
+from hive_tui.core.errors import StoreError, UsageError
+from hive_tui.core.sources import CLUSTER
 
 if TYPE_CHECKING:
-    from hive_tui.costs.index import Dimension, Sum
+    from hive_tui.core.ledger import Entry
+    from hive_tui.core.model import Run
     from hive_tui.costs.periods import Block, Use
 
-BY = ("day", "week", "month", "session", "project", "model", "agent", "block")
+BY = ("day", "week", "month", "issue", "repo", "run", "session", "project", "model", "agent", "block")
+
+CLUSTER_SECONDS = 5.0
+"""How long the cluster is asked for runs that are not in the ledger yet."""
 
 _INDENT = 2
 
@@ -38,12 +45,18 @@ class UseDoc(msgspec.Struct, frozen=True):
 
     key: str
     calls: int
+    """Of models, as transcripts have them; those of runs without one are not counted."""
     tokens: TokensDoc
-    cost_micros: int
+    cost_micros: int | None
+    """None where nothing of it is known."""
     unpriced_calls: int
     """Calls of models that nobody has a price for; they are in no cost."""
     first: datetime | None
     last: datetime | None
+    unaccounted_runs: int
+    """Runs whose cost is not known, at least in part; what is not known is in no cost."""
+    estimated: bool
+    """Something in the cost is an estimate."""
 
 
 class BlockDoc(UseDoc, frozen=True):
@@ -70,8 +83,11 @@ def _zone(ctx: click.Context, param: click.Parameter, value: str | None) -> tzin
         ) from None
 
 
-@click.command(
-    "costs", epilog="Example: `hive costs --by model --since 7d`, or `hive costs --by block -o json`."
+@click.group(
+    "costs",
+    cls=Group,
+    invoke_without_command=True,
+    epilog="Example: `hive costs --by issue --since 7d`, or `hive costs --by block -o json`.",
 )
 @click.option("--by", type=click.Choice(BY), default="day", show_default=True, help="What is summed.")
 @click.option("--since", callback=when.since, help="Only what was used after: 7d, 2h, or an ISO time.")
@@ -95,56 +111,59 @@ def costs_command(
     timezone: tzinfo | None,
     week_start: str,
 ) -> None:
-    """What agents used on this machine, and what that costs at list prices.
+    """What agents used, and what that costs at list prices.
 
-    Every Claude Code and Codex session counts, hive's own runs and yours alike, from the transcripts in
-    ~/.claude and ~/.codex (CLAUDE_CONFIG_DIR, CODEX_HOME). Times are to the quarter of an hour.
+    Every Claude Code and Codex session of this machine counts, hive's own runs and yours alike, from the
+    transcripts in ~/.claude and ~/.codex (CLAUDE_CONFIG_DIR, CODEX_HOME); then the runs of the fleet that
+    worked elsewhere, from its ledger, and those at work. Times of transcripts are to the quarter of an
+    hour; a run without one counts when it ended.
     """
-    from hive_tui.costs import files, periods
+    if click.get_current_context().invoked_subcommand is not None:
+        if since is not None or until is not None:
+            raise UsageError("Options stand behind the command.", "`hive costs export --since 7d`.")
+        return
+    from hive_tui.costs import files, periods, summary
     from hive_tui.costs.index import Dimension, Index
 
     index = Index(session.configuration.folders.cache)
-    roots = files.roots(os.environ, Path.home())
-    index.refresh(roots)
-    begin, end = _milliseconds(since), _milliseconds(until)
+    index.refresh(files.roots(os.environ, Path.home()))
     if by == "block":
+        begin, end = _milliseconds(since), _milliseconds(until)
         quarters = index.sums([Dimension.QUARTER], since=begin, until=end)
         found = periods.blocks(quarters, session.now())
         blocks = [block_doc(block, session.now()) for block in found]
         session.emit({"costs": blocks}, lambda: _blocks_text(session, found))
         return
-    dimension, key = _headings(by, timezone, week_start)
-    uses = periods.grouped(index.sums([dimension], since=begin, until=end), key)
-    if by in ("session", "project", "model", "agent"):
-        uses.sort(key=lambda use: (-use.cost, -use.tokens, use.key))
-    whole = _whole(uses)
+    uses = summary.totals(
+        summary.By(by),
+        index=index,
+        ledger=_ledger(session, since),
+        runs=_runs(session),
+        since=since,
+        until=until,
+        zone=timezone,
+        week_begins=periods.Weekday[week_start.upper()],
+    )
+    whole = summary.whole(uses)
     docs = {"costs": [_use_doc(use) for use in uses], "total": _use_doc(whole)}
-    session.emit(docs, lambda: _uses_text(session, by, uses, whole, roots))
+    session.emit(docs, lambda: _uses_text(session, by, uses, whole))
 
 
-def _headings(by: str, zone: tzinfo | None, week_start: str) -> tuple[Dimension, Callable[[Sum], str]]:
-    from hive_tui.costs import periods
-    from hive_tui.costs.index import Dimension
-
-    match by:
-        case "day":
-            return Dimension.QUARTER, periods.day(zone)
-        case "week":
-            return Dimension.QUARTER, periods.week(zone, periods.Weekday[week_start.upper()])
-        case "month":
-            return Dimension.QUARTER, periods.month(zone)
-        case _:
-            return Dimension(by), lambda one: str(getattr(one, by))
+def _ledger(session: Session, since: datetime | None) -> list[Entry]:
+    """The rows that count; without them the rest is shown all the same."""
+    try:
+        return list(session.fleet.ledger.read(since=since))
+    except StoreError as error:
+        session.say(f"Without the fleet's ledger: {error.words}")
+        return []
 
 
-def _whole(uses: Sequence[Use]) -> Use:
-    from hive_tui.costs.periods import Use
-
-    firsts = [use.first for use in uses if use.first is not None]
-    lasts = [use.last for use in uses if use.last is not None]
-    numbers = ("calls", "unpriced", "input", "output", "cache_read", "cache_write", "cost")
-    sums = {name: sum(getattr(use, name) for use in uses) for name in numbers}
-    return Use("total", **sums, first=min(firsts, default=None), last=max(lasts, default=None))
+def _runs(session: Session) -> list[Run]:
+    snapshot = session.fleet.read_cluster(CLUSTER_SECONDS)
+    source = snapshot.sources[CLUSTER]
+    if not source.ok:
+        session.say(f"Without the runs at work: {source.why}")
+    return list(snapshot.runs.values())
 
 
 def _use_doc(use: Use) -> UseDoc:
@@ -155,10 +174,12 @@ def _use_doc(use: Use) -> UseDoc:
         use.key,
         use.calls,
         TokensDoc(use.input, use.output, use.cache_read, use.cache_write),
-        micros(use.cost),
+        micros(use.cost) if use.known else None,
         use.unpriced,
         None if use.first is None else moment(use.first),
         None if use.last is None else moment(use.last),
+        use.unaccounted,
+        use.estimated,
     )
 
 
@@ -190,19 +211,30 @@ _AMOUNTS = (
 def _amounts(use: Use) -> tuple[Cell, ...]:
     from hive_tui.costs.prices import micros
 
-    cost = text.UNKNOWN if use.calls and use.unpriced == use.calls else text.money(micros(use.cost))
+    cost = text.money(micros(use.cost) if use.known else None, estimated=use.estimated)
     return (
         *map(text.count, (use.input, use.output, use.cache_write, use.cache_read)),
-        f"{cost}*" if 0 < use.unpriced < use.calls else cost,
+        f"{cost}*" if use.known and (use.unpriced or use.unaccounted) else cost,
     )
 
 
-def _uses_text(session: Session, by: str, uses: Sequence[Use], whole: Use, roots: Sequence[object]) -> str:
+_OTHERS = "other sessions"
+"""Those that are no runs of the fleet."""
+
+_TIMES = ("day", "week", "month")
+
+_ROOMY = 100
+"""Cells from which a long heading leaves room for all amounts."""
+
+
+def _uses_text(session: Session, by: str, uses: Sequence[Use], whole: Use) -> str:
     if not uses:
-        session.say("Nothing was used in that time: no transcript of Claude Code or Codex has a call in it.")
+        session.say("Nothing was used in that time: it is in no transcript, and no run of the fleet says so.")
         return ""
-    columns = (Column(by, share=1), Column("calls", 6, right=True), *_AMOUNTS)
-    rows = [(use.key or text.UNKNOWN, text.count(use.calls), *_amounts(use)) for use in (*uses, whole)]
+    least = 0 if by in _TIMES else _ROOMY
+    amounts = [each._replace(least=least) if "cache" in each.title else each for each in _AMOUNTS]
+    columns = (Column(by, share=1), Column("calls", 6, right=True), *amounts)
+    rows = [(use.key or _OTHERS, text.count(use.calls or None), *_amounts(use)) for use in (*uses, whole)]
     shown = paint(table(columns, rows, width(), _INDENT), color=session.color)
     return shown + _footnote(whole)
 
@@ -211,10 +243,12 @@ def _blocks_text(session: Session, blocks: Sequence[Block]) -> str:
     if not blocks:
         session.say("Nothing was used in that time.")
         return ""
+    from hive_tui.costs.summary import whole
+
     columns = (Column("block", 18), Column("", share=1), Column("calls", 6, right=True), *_AMOUNTS)
     rows = [_block_row(block, session.now()) for block in blocks]
     lines: list[Line] = table(columns, rows, width(), _INDENT)
-    return paint(lines, color=session.color) + _footnote(_whole([block.use for block in blocks]))
+    return paint(lines, color=session.color) + _footnote(whole([block.use for block in blocks]))
 
 
 def _block_row(block: Block, now: datetime) -> tuple[Cell, ...]:
@@ -235,11 +269,16 @@ def _block_words(block: Block, now: datetime) -> str:
 
 
 def _footnote(whole: Use) -> str:
-    if not whole.unpriced:
-        return ""
-    calls = text.plural(whole.unpriced, "call")
-    return f"\n  * without {calls} of models that nobody has a price for"
+    lacking = []
+    if whole.unpriced:
+        lacking.append(f"{text.plural(whole.unpriced, 'call')} of models that nobody has a price for")
+    if whole.unaccounted:
+        lacking.append(f"{text.plural(whole.unaccounted, 'run')} of which nobody knows all that they cost")
+    return f"\n  * without {', and '.join(lacking)}" if lacking else ""
 
 
 def _milliseconds(at: datetime | None) -> int | None:
     return None if at is None else round(at.timestamp() * 1_000)
+
+
+costs_command.add_command(export_command)

@@ -51,6 +51,11 @@ class Use(msgspec.Struct, frozen=True):
     def tokens(self) -> int:
         return self.input + self.output + self.cache_read + self.cache_write
 
+    @property
+    def known(self) -> bool:
+        """Something of its cost is known; else `cost` says nothing."""
+        return bool(self.cost) or (self.unpriced < self.calls if self.calls else not self.unaccounted)
+
 
 def add(use: Use, one: Sum) -> Use:
     """`use` with one more sum in it."""

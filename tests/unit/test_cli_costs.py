@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import csv
 import shutil
+from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
 import pytest
 from click.testing import CliRunner
 
+from backends.ledger import FleetLedger
 from hive_tui.cli import root
+from hive_tui.core.errors import UsageError
+from hive_tui.core.ids import AgentName, RepoName, RunId
+from hive_tui.core.ledger import Certainty, Entry, Source
+from hive_tui.core.model import Step, Tokens
+from hive_tui.core.ports import BackendContext
+from hive_tui.core.settings import FleetSettings
 from tests.corpus import HERE
 
 
@@ -52,3 +61,83 @@ def test_a_time_in_which_nothing_was_used_says_so() -> None:
 
 def test_an_unknown_time_zone_is_named() -> None:
     assert "no time zone 'Mars/Olympus'" in hive("--timezone", "Mars/Olympus", code=2)
+
+
+class TestLedger:
+    @pytest.fixture(autouse=True)
+    def rows(self, hive_home: Path) -> None:
+        ledger = FleetLedger(BackendContext("local", hive_home / "data" / "fleets" / "local", SETTINGS, "me"))
+        for number, cost in ((7, 1_000_000), (8, None), (9, 250_000)):
+            ledger.write([entry(number, cost, round=1), entry(number, 500_000, round=2)])
+        ledger.close()
+
+    def test_issues_the_costliest_first_and_sessions_of_none_last(self) -> None:
+        found = msgspec.json.decode(hive("--by", "issue", "-o", "json"))
+        assert {each["key"]: each["cost_micros"] for each in found["costs"]} == {
+            "me/app#7": 1_500_000,
+            "me/app#9": 750_000,
+            "me/app#8": 500_000,
+            "": sum(each["cost_micros"] for each in found["costs"]) - 2_750_000,
+        }
+        assert found["total"]["cost_micros"] == sum(each["cost_micros"] for each in found["costs"])
+        assert [each["unaccounted_runs"] for each in found["costs"]] == [0, 0, 1, 0]
+        rows = msgspec.json.decode(hive("export", "--format", "json"))["rows"]
+        assert sum(row["cost_micros"] or 0 for row in rows) == 2_750_000
+
+    def test_what_is_not_known_is_marked_and_explained(self) -> None:
+        shown = hive("--by", "run")
+        assert "$0.50*" in shown
+        assert "other sessions" in shown
+        assert "* without 1 run of which nobody knows all that they cost" in shown
+
+    def test_the_table_has_a_line_for_each_row(self) -> None:
+        table = list(csv.DictReader(hive("export").splitlines()))
+        assert len(table) == 6
+        first = table[0]
+        assert (first["run"], first["issue"], first["step"], first["cost_micros"]) == (
+            "run-7", "7", "implement", "1000000",
+        )  # fmt: skip
+        unknown = next(row for row in table if row["run"] == "run-8" and row["round"] == "1")
+        assert (unknown["cost_micros"], unknown["certainty"]) == ("", "unaccounted")
+
+    def test_no_cell_is_a_formula_of_a_spreadsheet(self) -> None:
+        assert {row["model"] for row in csv.DictReader(hive("export").splitlines())} == {"'=1+1"}
+
+    def test_a_time_can_be_chosen(self) -> None:
+        assert msgspec.json.decode(hive("export", "--format", "json", "--since", "2027-01-01"))["rows"] == []
+        assert len(hive("export", "--since", "2026-11-21T00:00Z").splitlines()) == 7
+
+    def test_options_before_the_command_are_not_lost_silently(self) -> None:
+        with pytest.raises(UsageError, match="stand behind the command"):
+            CliRunner().invoke(root, ["costs", "--since", "7d", "export"], catch_exceptions=False)
+
+    def test_a_damaged_ledger_does_not_hide_the_transcripts(self, hive_home: Path) -> None:
+        folder = hive_home / "data" / "fleets" / "local"
+        for left in folder.glob("fleet.db*"):
+            left.unlink()
+        (folder / "fleet.db").write_bytes(b"rubbish" * 1_000)
+        shown = hive("--by", "model")
+        assert "Without the fleet's ledger" in shown
+        assert "claude-opus-5-5" in shown
+
+
+SETTINGS = FleetSettings()
+
+
+def entry(issue: int, cost: int | None, *, round: int) -> Entry:  # noqa: A002
+    return Entry(
+        run=RunId(f"run-{issue}"),
+        attempt=1,
+        repo=RepoName("me/app"),
+        issue=issue,
+        agent=AgentName("claude"),
+        step=Step.IMPLEMENT,
+        round=round,
+        at=datetime(2026, 11, 21, 12, 0, tzinfo=UTC),
+        model="=1+1",
+        session=f"s{issue}",
+        tokens=Tokens(1, 2, 3, 4) if cost is not None else Tokens(),
+        cost_micros=cost,
+        source=Source.REPORTED if cost is not None else Source.NONE,
+        certainty=Certainty.EXACT if cost is not None else Certainty.UNACCOUNTED,
+    )
