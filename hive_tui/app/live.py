@@ -17,9 +17,12 @@ from typing import NamedTuple, Protocol
 import msgspec
 
 from hive_tui.app.view import Deriver, View
-from hive_tui.core.ports import Cluster, Emit, Forge
+from hive_tui.core.errors import StoreError
+from hive_tui.core.ids import RunId
+from hive_tui.core.ledger import Booked
+from hive_tui.core.ports import Cluster, Emit, Forge, Ledger
 from hive_tui.core.settings import FleetSettings
-from hive_tui.core.sources import CLUSTER, FORGE, Freshness, Health
+from hive_tui.core.sources import CLUSTER, FORGE, Freshness, Health, Kind
 from hive_tui.core.store import Diff, Store
 from hive_tui.feed import Feed
 
@@ -41,6 +44,8 @@ class Fleet(Protocol):
     def cluster(self) -> Cluster: ...
     @property
     def forge(self) -> Forge: ...
+    @property
+    def ledger(self) -> Ledger: ...
 
 
 class Update(NamedTuple):
@@ -57,6 +62,9 @@ class Live:
     def __init__(self, fleet: Fleet, *, notify: Callable[[], object], now: Callable[[], datetime]) -> None:
         self._notify = notify
         self._now = now
+        self._fleet = fleet
+        self._looked_up: set[RunId] | None = None
+        """Settled runs that were looked for in the ledger; None before it was read."""
         self._feed = Feed(_ClusterWatch(fleet), _ForgeWatch(fleet))
         self._store = Store((CLUSTER, FORGE))
         self._deriver = Deriver(fleet.name, fleet.settings, now())
@@ -97,11 +105,27 @@ class Live:
             now = self._now()
             try:
                 untold = merged(untold, self._store.apply(batch, now))
+                self._book(untold)
                 view = self._deriver.derive(self._store.snapshot, untold, now)
                 diff, untold = untold, Diff({})
             except Exception as error:  # a thread's edge: every source is marked with it
                 diff, view = _broken(self._latest, f"{type(error).__name__}: {error}")
             self._deliver(view, diff)
+
+    def _book(self, diff: Diff) -> None:
+        """Have budgets count what the ledger has, once there is something new in it."""
+        snapshot = self._store.snapshot
+        if snapshot.fleet is None or not snapshot.fleet.budget.kept_by_ledger:
+            return
+        runs = (snapshot.runs.get(name) for name in snapshot.runs.keys() & diff.keys(Kind.RUN))
+        settled = {run.id for run in runs if run is not None and run.settled} - snapshot.booked.runs.keys()
+        if self._looked_up is not None and settled <= self._looked_up:
+            return
+        try:
+            self._store.book(Booked(self._fleet.ledger.charges()))
+        except StoreError:
+            return  # what was known stays; the cluster's own source says what is wrong with the file
+        self._looked_up = (self._looked_up or set()) | settled
 
     def _deliver(self, view: View, diff: Diff) -> None:
         with self._lock:

@@ -13,6 +13,7 @@ import msgspec
 from hive_tui.core.errors import HiveError, RunEnded, SourceError
 from hive_tui.core.events import LogLine
 from hive_tui.core.ids import AgentName, IssueKey, PullKey, RepoName, RunId, WorkerName
+from hive_tui.core.ledger import Charge
 from hive_tui.core.model import (
     Actor,
     ApiUse,
@@ -39,6 +40,7 @@ from hive_tui.core.ports import (
     DiffOf,
     Emit,
     Forge,
+    Ledger,
     Remote,
     RunDiff,
     Section,
@@ -317,6 +319,16 @@ class ScriptedTracker(ScriptedSource):
         return changed
 
 
+class ScriptedLedger:
+    """A ledger of which only the charges are asked for."""
+
+    def __init__(self, charges: list[Charge]) -> None:
+        self._charges = charges
+
+    def charges(self) -> list[Charge]:
+        return list(self._charges)
+
+
 class ScriptedFleet:
     """What the console needs of a fleet."""
 
@@ -325,6 +337,12 @@ class ScriptedFleet:
         self.settings = settings or FleetSettings(allowed_authors=("ann",))
         self.agents_side = ScriptedCluster()
         self.tracker = ScriptedTracker()
+        self.charges: list[Charge] = []
+        """What its ledger has."""
+
+    @property
+    def ledger(self) -> Ledger:
+        return cast(Ledger, ScriptedLedger(self.charges))
 
     @property
     def cluster(self) -> Cluster:

@@ -16,9 +16,11 @@ from hive_tui.app.tail import LARGEST_BACKLOG, Tail, Tailed
 from hive_tui.core.errors import Refused, SourceError
 from hive_tui.core.events import LogLine, Said
 from hive_tui.core.ids import RunId
-from hive_tui.core.model import Phase
+from hive_tui.core.ledger import Charge
+from hive_tui.core.model import Budget, Phase
 from hive_tui.core.sources import CLUSTER, FORGE, Health, Kind
 from hive_tui.core.store import Diff
+from tests import builders
 from tests.fakes import scene
 from tests.fakes.sources import ScriptedFleet
 
@@ -76,6 +78,20 @@ def test_one_word_for_many_changes_and_none_of_them_is_lost(watched: Watched) ->
     assert len(update.diff.keys(Kind.ISSUE)) == 199
     watched.fleet.change(scene.issue(200, "One more"))
     until(lambda: watched.told == 2)
+
+
+def test_budgets_count_what_the_ledger_has_of_runs_that_are_gone(watched: Watched) -> None:
+    gone, ended = builders.run(8), builders.run(9, phase=Phase.FAILED, settled=True)
+    watched.fleet.charges.append(Charge(gone.id, gone.spec.repo, 8, builders.NOW, 5))
+    watched.fleet.list_all(builders.fleet(budget=Budget(fleet_micros=100)))
+
+    def spent() -> int:
+        return watched.live.latest.plan.spending("fleet").micros
+
+    until(lambda: spent() == 5)
+    watched.fleet.charges.append(Charge(ended.id, ended.spec.repo, 9, builders.NOW, 7))
+    watched.fleet.change(ended)
+    until(lambda: spent() == 12)
 
 
 def test_a_backend_that_cannot_be_opened_is_a_failed_source() -> None:
