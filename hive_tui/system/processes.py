@@ -79,6 +79,26 @@ def send(process: ProcessId | None, number: signal.Signals) -> bool:
     return True
 
 
+def named(prefix: str) -> list[int]:
+    """The numbers of all processes whose name begins like this."""
+    if sys.platform != "linux":
+        import psutil
+
+        found = ((process.pid, process.info["name"]) for process in psutil.process_iter(["name"]))
+        return [pid for pid, name in found if name is not None and name.startswith(prefix)]
+    pids = []
+    for name in os.listdir("/proc"):
+        if name.isdigit():
+            try:
+                with open(f"/proc/{name}/comm", "rb", buffering=0) as file:
+                    own = file.read(64)
+            except OSError:
+                continue
+            if own.startswith(prefix.encode()):
+                pids.append(int(name))
+    return pids
+
+
 def carrying(variable: str, value: str, *, but: tuple[str, str] | None = None) -> list[ProcessId]:
     """Processes of this user, but this one, whose environment has `variable=value`.
 
