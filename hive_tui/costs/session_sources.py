@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 
+from hive_tui.core.errors import SourceError
 from hive_tui.core.ports import TranscriptParser
 from hive_tui.costs import files, live, periods
 from hive_tui.costs.files import Found, Root
@@ -76,7 +77,7 @@ class Sources:
             if timedelta(0) <= now - at < KEPT:
                 return known
         if found != self._found:
-            self._index.refresh(self.roots)
+            self._refresh()
             self._sums = self._index.sums(
                 [Dimension.SESSION, Dimension.PROJECT, Dimension.MODEL, Dimension.AGENT]
             )
@@ -103,6 +104,15 @@ class Sources:
             (transcripts[key] for key in shown if key in used),
             lambda: until is None or time.monotonic() < until,
         )
+
+    def _refresh(self) -> None:
+        try:
+            self._index.refresh(self.roots)
+        except OSError as error:
+            raise SourceError(
+                f"{self._index.path}: {error.strerror or error}.",
+                "Look at the folder's rights and free space.",
+            ) from error
 
     def _recent(self, now: datetime) -> list[Sum]:
         """Sums by quarter of an hour, from where a block certainly begins."""
