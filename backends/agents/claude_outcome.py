@@ -78,6 +78,7 @@ class Ending(msgspec.Struct, frozen=True):
     """All that is known when the output ends."""
 
     usage: Usage
+    models: dict[str, Usage]
     session: str | None
     model: str | None
     exit_code: int | None
@@ -155,6 +156,7 @@ class Ending(msgspec.Struct, frozen=True):
             outcome=outcome,
             why=why,
             usage=self.usage,
+            models=self.models,
             session=self.session,
             model=self.model,
             until=until,

@@ -94,6 +94,7 @@ class ClaudeStream:
                 pass
         return Ending(
             usage=self._usage.usage,
+            models={said.name(name): usage for name, usage in self._usage.models.items()},
             session=self._session,
             model=self._model,
             exit_code=exit_code,

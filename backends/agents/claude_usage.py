@@ -75,6 +75,10 @@ class UsageCounter:
         self._result: Usage | None = None
         self._baseline: Usage | None = None
         """What the totals of this process's results carry from earlier ones."""
+        self._models: dict[str, Usage] = {}
+        """What the last result has of each model."""
+        self._carried_models: dict[str, Usage] | None = {}
+        """What of that is from before this process; None where nobody can tell."""
 
     def message(self, id_: str, usage: MessageUsage, *, final: bool) -> bool:
         """Count a message's usage; `final` means that its output is no placeholder. True for a change."""
@@ -110,7 +114,9 @@ class UsageCounter:
             total = Usage(_sum(models), cost)
             if self._baseline is None:
                 self._baseline = self._carried(total, since)
+                self._carried_models = self._models_carried(models, since)
             self._result = _less(total, self._baseline)
+            self._models = _by_model(models)
         elif self._result is None and turn is not None and self._own.messages == 0:
             # Nothing was asked of a model; the zeros of `usage` are the truth.
             self._result = Usage(
@@ -142,6 +148,34 @@ class UsageCounter:
         fits = all(whole - carried >= least for whole, carried, least in counts)
         return self._before if fits else _NONE
 
+    def _models_carried(
+        self, models: Mapping[str, ModelUsage], since: Mapping[str, ModelUsage] | None
+    ) -> dict[str, Usage] | None:
+        if self._baseline in (_NONE, None):
+            return {}
+        if since is None:
+            return None
+        fresh = _by_model(since)
+        return {name: _less(usage, fresh.get(name, _NONE)) for name, usage in _by_model(models).items()}
+
+    @property
+    def models(self) -> dict[str, Usage]:
+        """`usage` by model; empty where the CLI does not say, or something was used since it did."""
+        carried, result = self._carried_models, self._result
+        if carried is None or result is None or self._since_result.messages:
+            return {}
+        used = {name: _less(usage, carried.get(name, _NONE)) for name, usage in self._models.items()}
+        used = {name: usage for name, usage in used.items() if usage != _NONE}
+        costs = {name: usage.cost_micros for name, usage in used.items() if usage.cost_micros is not None}
+        if not used or result.cost_micros is None or len(costs) < len(used):
+            return {}
+        # Each was rounded by itself: the costliest takes what the sum differs by.
+        dearest = max(costs, key=lambda name: costs[name])
+        rest = result.cost_micros - sum(costs.values())
+        exact = max(0, costs[dearest] + rest)
+        used[dearest] = Usage(used[dearest].tokens, exact)
+        return used
+
     @property
     def usage(self) -> Usage:
         """Of this process so far. After a result it is the CLI's own figure; with messages since then,
@@ -164,6 +198,13 @@ class UsageCounter:
 
 
 _NONE = Usage(Tokens(0, 0, 0, 0), 0)
+
+
+def _by_model(models: Mapping[str, ModelUsage]) -> dict[str, Usage]:
+    return {
+        name: Usage(Tokens(used.input, used.output, used.cache_read, used.cache_write), micros(used.dollars))
+        for name, used in models.items()
+    }
 
 
 def _sum(models: Mapping[str, ModelUsage]) -> Tokens:

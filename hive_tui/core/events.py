@@ -161,6 +161,8 @@ class AgentResult(msgspec.Struct, frozen=True):
     """The agent itself cannot work (not installed, not logged in): no fault of this issue."""
     text: str = ""
     """The agent's last words."""
+    models: dict[str, Usage] = {}
+    """`usage` by model; empty where the agent does not say."""
 
 
 def one_line(event: AnyEvent) -> str:

@@ -256,7 +256,7 @@ def _sum(one: int | None, other: int | None) -> int | None:
 class Heard(msgspec.Struct, frozen=True):
     """What the transcripts of one session have of one model."""
 
-    model: str
+    model: str | None
     tokens: Tokens
     cost_micros: int | None
     """None where nobody has a price for it."""
@@ -281,13 +281,30 @@ def _completed(rows: Sequence[Entry], heard: Sequence[Heard]) -> list[Entry]:
     # Which of the open rounds a call was made in the transcript does not say: the last stands for them.
     last = open_[-1]
     told = sum(row.cost_micros or 0 for row in open_)
-    made = [_beyond(last, one, [row for row in exact if row.model == one.model]) for one in heard]
+    names = {_plain(one.model) for one in heard}
+    if all(_plain(row.model) in names for row in exact):
+        of = {name: [row for row in exact if _plain(row.model) == name] for name in names}
+        made = [_beyond(last, one, of[_plain(one.model)]) for one in heard]
+    else:
+        # Which of them was counted is not known: only the sum can be told.
+        made = [_beyond(last, _together(heard, last.model), exact)]
     made = [row for row in made if row.tokens.total or row.cost_micros]
     cost = sum(row.cost_micros or 0 for row in made)
     if not made or cost < told:
         # What the agent said while it worked is at least true.
         return [*exact, *open_]
     return [*exact, *made]
+
+
+def _together(heard: Sequence[Heard], model: str | None) -> Heard:
+    costs = [one.cost_micros for one in heard if one.cost_micros is not None]
+    tokens = Tokens(*(sum(getattr(one.tokens, name) or 0 for one in heard) for name in _KINDS))
+    return Heard(model, tokens, sum(costs) if len(costs) == len(heard) else None)
+
+
+def _plain(model: str | None) -> str:
+    """A model's name without what is put behind it, such as `[1m]` for a long context."""
+    return (model or "").partition("[")[0]
 
 
 def _beyond(row: Entry, heard: Heard, exact: Iterable[Entry]) -> Entry:

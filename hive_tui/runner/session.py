@@ -39,18 +39,20 @@ class Session(msgspec.Struct, frozen=True):
         one_more = msgspec.structs.replace(self, processes=self.processes + 1, running=True)
         return msgspec.structs.replace(one_more, id=None, used=Usage()) if afresh else one_more
 
-    def used_by(
-        self, usage: Usage, round_: int, model: str | None, session: str | None = None
-    ) -> tuple[StepUse, ...]:
+    def used_by(self, usage: Usage, round_: int, model: str | None) -> tuple[StepUse, ...]:
         """All parts, with what the process now at work used in a round."""
-        return with_use(self.parts, StepUse(Step.IMPLEMENT, round_, usage, model, session or self.id))
+        return with_use(self.parts, StepUse(Step.IMPLEMENT, round_, usage, model, self.id))
 
     def ended(self, result: AgentResult, round_: int, model: str | None) -> Session:
         """After a process ended that worked in a round; `model` is for where its result names none."""
+        name = result.session or self.id
+        parts = self.parts
+        for which, usage in (result.models or {result.model or model: result.usage}).items():
+            parts = with_use(parts, StepUse(Step.IMPLEMENT, round_, usage, which, name))
         return msgspec.structs.replace(
             self,
-            id=result.session or self.id,
-            parts=self.used_by(result.usage, round_, result.model or model, result.session),
+            id=name,
+            parts=parts,
             used=add(self.used, result.usage),
             run_used=add(self.run_used, result.usage),
             running=False,

@@ -294,6 +294,35 @@ def test_a_silent_cumulative_total_is_differenced() -> None:
     assert play(silent, before=before)[1].usage == play(stdout, before=before)[1].usage
 
 
+def test_models_are_told_apart_and_only_what_is_new_counts() -> None:
+    before = play(corpus.variant("claude", "resume_2").stdout)[1]
+    assert before.models == {"claude-opus-5-5": before.usage}
+    _, result = play(corpus.variant("claude", "resume_3_othermodel").stdout, before=before)
+    # The session's opus was used before; by this process there was only haiku.
+    assert result.models == {"claude-haiku-4-5-20251001": Usage(Tokens(40, 38, 13197, 13299), 18173)}
+    assert result.usage.cost_micros == 18173
+
+
+def test_models_together_cost_what_the_process_did_whatever_was_rounded() -> None:
+    models = {f"m{number}": {"outputTokens": 1, "costUSD": 0.0000004} for number in range(5)}
+    line = {
+        "type": "result", "subtype": "success", "is_error": False, "total_cost_usd": 0.000002,
+        "modelUsage": models, "terminal_reason": "completed", "session_id": "s",
+    }  # fmt: skip
+    _, result = play(json.dumps(line).encode() + b"\n")
+    assert result.usage.cost_micros == 2
+    assert sum(used.cost_micros or 0 for used in result.models.values()) == 2
+    assert sum(used.tokens.output or 0 for used in result.models.values()) == 5
+
+
+def test_what_nobody_can_tell_apart_is_not_told_apart() -> None:
+    """2.1.197 carries nothing over, or all of it, and does not say of which model."""
+    before = play(corpus.variant("claude", "resume_1").stdout)[1]
+    stdout = corpus.variant("claude", "resume_2").stdout
+    silent = stdout.replace(b'"model_usage_since_last_result"', b'"something_else"')
+    assert play(silent, before=before)[1].models == {}
+
+
 def test_several_results_of_a_resumed_process() -> None:
     before = AgentResult(Outcome.SUCCEEDED, "completed", Usage(Tokens(1, 1, 1, 1), 1), "s")
     stdout = corpus.variant("claude", "steer").stdout

@@ -119,6 +119,34 @@ class TestCompleted:
         ]
         assert [row.source for row in found][1:] == [Source.TRANSCRIPT] * 2
 
+    def test_what_is_exact_is_found_again_under_another_name_of_its_model(self) -> None:
+        rows = entries(
+            run(
+                phase=Phase.KILLED,
+                started_at=BEGUN,
+                used=(use(100, model="opus[1m]"), use(None, 2, "opus[1m]")),
+            )
+        )
+        found = completed(rows, {"s": [Heard("opus", Tokens(output=25), 340)]})
+        assert [(row.model, row.cost_micros) for row in found] == [("opus[1m]", 100), ("opus", 240)]
+
+    def test_where_it_is_found_under_none_of_them_only_the_sum_is_told(self) -> None:
+        part = msgspec.structs.replace(use(None, 2), model=None)
+        rows = entries(run(phase=Phase.KILLED, started_at=BEGUN, used=(use(100, model="alias"), part)))
+        heard = [Heard("opus", Tokens(output=25), 340), Heard("haiku", Tokens(output=4), 3)]
+        found = completed(rows, {"s": heard})
+        assert [(row.round, row.model, row.cost_micros, row.tokens.output) for row in found] == [
+            (1, "alias", 100, 10),
+            (2, None, 243, 19),
+        ]
+
+    def test_rows_of_one_name_are_one_row(self) -> None:
+        part = msgspec.structs.replace(use(None), model=None)
+        rows = entries(run(phase=Phase.KILLED, started_at=BEGUN, used=(use(100), part)))
+        (row,) = completed(rows, {"s": [Heard("opus", Tokens(output=25), 340)]})
+        assert (row.round, row.model, row.cost_micros, row.tokens.output) == (1, "opus", 340, 25)
+        assert (row.source, row.certainty) == (Source.TRANSCRIPT, Certainty.ESTIMATED)
+
     def test_a_model_without_a_price_stays_unaccounted(self) -> None:
         rows = entries(run(phase=Phase.KILLED, started_at=BEGUN, used=(use(None),)))
         (row,) = completed(rows, {"s": [Heard("new", Tokens(output=4), None)]})

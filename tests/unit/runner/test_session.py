@@ -37,6 +37,16 @@ def test_a_new_session_starts_from_nothing_but_the_run_goes_on() -> None:
     assert [(part.model, part.session) for part in state.parts] == [("opus", "s1"), ("haiku", "s2")]
 
 
+def test_a_result_that_tells_models_apart_is_a_part_for_each() -> None:
+    models = {"opus": Usage(Tokens(output=3), 70), "haiku": Usage(Tokens(output=2), 5)}
+    told = AgentResult(
+        Outcome.SUCCEEDED, "completed", Usage(Tokens(output=5), 75), "s1", "opus", models=models
+    )
+    state = Session().begun(afresh=True).ended(told, 1, None)
+    assert {part.model: part.usage for part in state.parts} == models
+    assert state.run_used.cost_micros == 75
+
+
 def test_what_is_known_of_a_lost_folder_is_one_part_of_an_older_hive_and_all_parts_of_this_one(
     tmp_path: Path,
 ) -> None:
