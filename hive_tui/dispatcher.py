@@ -19,7 +19,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from hive_tui import __version__, config, plugins
-from hive_tui.bookkeeping import Bookkeeper, Listen, transcripts
+from hive_tui.bookkeeping import Bookkeeper, Listen, price, transcripts
 from hive_tui.core.decisions import Decision, Launch, Recover, Start, about, undone
 from hive_tui.core.dispatch import Plan, Planner
 from hive_tui.core.errors import HiveError, SourceError, StoreError
@@ -66,7 +66,7 @@ class Dispatcher:
         """`load` reads the configuration anew; with None it is never looked at again. `listen` is for the
         ledger where agents leave transcripts on this machine."""
         self._fleet = fleet
-        self._books = Bookkeeper(fleet.ledger, listen)
+        self._books = Bookkeeper(fleet.ledger, listen, price)
         self._load = load
         self._complaint: str | None = None
         self.outdated = False
@@ -247,7 +247,7 @@ class Dispatcher:
         event = Event(0, now, DISPATCHER, kind, words, key.repo if key else None, key.number if key else None)
         try:
             self._fleet.cluster.record(event)
-        except SourceError as error:
+        except HiveError as error:  # a right that was withdrawn, too: what cannot be said can still be done
             print(f"cannot write the event log: {error.message}", file=sys.stderr, flush=True)
 
     def _wake(self, snapshot: Snapshot) -> None:

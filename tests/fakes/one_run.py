@@ -16,6 +16,7 @@ from backends.clusters.kubernetes import camel
 from backends.clusters.kubernetes.api import Api, Listing
 from backends.clusters.kubernetes.errors import Conflict, NotFound, Unreachable
 from backends.clusters.kubernetes.objects import AgentRunStatus
+from hive_tui.core.errors import HiveError
 from hive_tui.core.model import Actor, ActorKind, Control, ControlKind
 from hive_tui.core.ports import Job
 
@@ -35,6 +36,8 @@ class OneRun:
         """When, and what."""
         self.down = threading.Event()
         """Nothing gets through while it is set."""
+        self.refusing: HiveError | None = None
+        """What every call is refused with."""
         self.losing = 0
         """So many writes take place, and their answers are lost."""
 
@@ -108,6 +111,8 @@ class OneRun:
     def _reach(self) -> None:
         if self.down.is_set():
             raise Unreachable("fake does not answer.")
+        if self.refusing is not None:
+            raise self.refusing
 
     def _object(self) -> bytes:
         meta = {"name": self._spec["work"]["spec"]["id"], "resourceVersion": str(self._version)}

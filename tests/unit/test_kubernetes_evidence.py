@@ -12,11 +12,14 @@ import pytest
 from backends.clusters.kubernetes import evidence
 from backends.clusters.kubernetes.evidence import Finding, Signs
 from backends.clusters.kubernetes.objects import (
+    NOT_REGISTERED,
     AgentRunStatus,
+    ContainerState,
     EventObject,
     JobObject,
     PodClaim,
     PodObject,
+    Terminated,
 )
 from hive_tui.core.ids import RunId
 from hive_tui.core.model import Phase, Process
@@ -57,6 +60,16 @@ def queued(case: str, now: datetime = SOON) -> Finding:
 def working(case: str, now: datetime = SOON) -> Finding:
     run, found = signs(case)
     return evidence.look(run, begun(found), found, now)
+
+
+def ending(found: Signs, code: int, said: str) -> Signs:
+    """The same, but that the runner ended so, after it printed this."""
+    (pod,) = found.pods
+    (runner,) = pod.status.container_statuses
+    end = Terminated(exit_code=code, reason="Error", message=said)
+    runner = msgspec.structs.replace(runner, state=ContainerState(terminated=end))
+    status = msgspec.structs.replace(pod.status, container_statuses=(runner,))
+    return msgspec.structs.replace(found, pods=(msgspec.structs.replace(pod, status=status),))
 
 
 class TestWhatIsToStart:
@@ -123,6 +136,23 @@ class TestWhatIsToStart:
         cause = evidence.cause(run, QUEUED, all_signs)
         assert cause.problem
         assert cause.words.startswith("runner: StartError: failed to create containerd task")
+
+    @pytest.mark.parametrize(
+        ("code", "words", "problem"),
+        [
+            (NOT_REGISTERED, "The cluster forbids to get agentruns.hive.dev.", False),
+            (1, "its runner ended with exit status 1 before it began: The cluster forbids", True),
+            (137, "its runner ended with exit status 137", None),
+        ],
+    )
+    def test_a_runner_that_never_was_its_run_spends_no_attempt(
+        self, code: int, words: str, problem: bool | None
+    ) -> None:
+        run, found = signs("exit 1")
+        said = "not registered yet\nThe cluster forbids to get agentruns.hive.dev.\n"
+        cause = evidence.cause(run, QUEUED, ending(found, code, said))
+        assert cause.words.startswith(words)
+        assert (cause.problem, cause.disrupted) == (problem is True, problem is False)
 
     def test_a_pod_deleted_before_it_registered_was_the_clusters_doing(self) -> None:
         assert queued("pod deleted by hand").process is Process.GONE

@@ -13,10 +13,11 @@ import pytest
 from backends.clusters.event_log import LogReader
 from backends.clusters.kubernetes import host as hosts
 from backends.clusters.kubernetes import reporting, run_status
+from backends.clusters.kubernetes.errors import Forbidden
 from backends.clusters.kubernetes.host import KubernetesHost
-from backends.clusters.kubernetes.objects import AgentRunStatus, PodClaim
+from backends.clusters.kubernetes.objects import NOT_REGISTERED, AgentRunStatus, PodClaim
 from backends.clusters.kubernetes.reporting import Reporting
-from hive_tui.core.errors import GitError, Refused, RunEnded
+from hive_tui.core.errors import GitError, Refused, RunEnded, SourceError
 from hive_tui.core.events import LogLine, Note
 from hive_tui.core.model import ControlKind, Phase, RunStatus, Step, Tokens, Usage
 from hive_tui.core.ports import BackendContext
@@ -27,6 +28,7 @@ from tests.fakes.one_run import OneRun
 from tests.fakes.run_host import meanwhile
 from tests.waiting import until
 
+FORBIDDEN = Forbidden("The cluster forbids to get agentruns.hive.dev.", verb="get", resource="agentruns")
 WORK = run_host.job(Path("/nowhere"))
 RUN = WORK.spec.id
 
@@ -93,6 +95,27 @@ class TestRegistration:
         store.down.set()
         threading.Timer(0.3, store.down.clear).start()
         assert host(store, tmp_path).register() == WORK
+
+    def test_a_right_that_is_missing_is_named_once_and_waited_for(
+        self, store: OneRun, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        store.refusing = FORBIDDEN
+
+        def grant() -> None:
+            store.refusing = None
+
+        threading.Timer(0.8, grant).start()
+        assert host(store, tmp_path).register() == WORK
+        assert capsys.readouterr().err.count("not registered yet: The cluster forbids to get agentruns") == 1
+
+    def test_one_that_is_not_let_in_says_so_and_leaves(
+        self, store: OneRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(hosts, "REGISTER_SECONDS", 0.2)
+        store.refusing = FORBIDDEN
+        with pytest.raises(SourceError, match="forbids to get agentruns") as caught:
+            host(store, tmp_path).register()
+        assert caught.value.exit_code == NOT_REGISTERED
 
     def test_a_run_that_waited_goes_on_with_its_numbers(self, store: OneRun, tmp_path: Path) -> None:
         first = host(store, tmp_path)

@@ -12,6 +12,7 @@ import pytest
 
 from backends.clusters.kubernetes import claims, dispatch_lease, fleet_object, run_status, runs
 from backends.clusters.kubernetes.dispatch_lease import KubernetesDispatchLease
+from backends.clusters.kubernetes.errors import Forbidden
 from backends.clusters.kubernetes.objects import (
     FLEET_LABEL,
     RUN_LABEL,
@@ -455,6 +456,22 @@ class TestDispatchLease:
         for _ in range(10):
             lease.beat()
         assert len(store.asked) == before
+
+    def test_a_right_that_is_missing_loses_no_lease(self, store: KubeStore) -> None:
+        lease = KubernetesDispatchLease(store, "test", "1.0")
+
+        def refuse() -> None:
+            raise Forbidden("The cluster forbids to update leases.", verb="update", resource="leases")
+
+        store.before("update", "leases", refuse)
+        with pytest.raises(SourceError, match="forbids to update leases"):
+            lease.beat(decided_at=datetime.now(UTC))
+        lease.beat(decided_at=datetime.now(UTC))
+        store.before("update", "leases", refuse)
+        lease.release()
+        left = store.find("leases", dispatcher_name("test"))
+        assert left is not None
+        assert left["spec"]["holderIdentity"], "it expires by itself"
 
     def test_one_that_somebody_deleted_is_made_again(self, store: KubeStore) -> None:
         lease = KubernetesDispatchLease(store, "test", "1.0")

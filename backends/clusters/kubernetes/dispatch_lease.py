@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 from datetime import UTC, datetime, timedelta
@@ -12,14 +13,14 @@ import msgspec
 from backends import typed
 from backends.clusters.kubernetes.api import LEASES, Api
 from backends.clusters.kubernetes.claims import micro_time, write_lease
-from backends.clusters.kubernetes.errors import AlreadyExists, Conflict, NotFound
+from backends.clusters.kubernetes.errors import AlreadyExists, Conflict, Forbidden, NotFound
 from backends.clusters.kubernetes.objects import (
     DISPATCHER_ANNOTATION,
     LeaseObject,
     dispatcher_name,
 )
 from backends.clusters.kubernetes.swap import until_won
-from hive_tui.core.errors import Refused
+from hive_tui.core.errors import Refused, SourceError
 from hive_tui.core.model import Dispatcher, DispatcherState
 from hive_tui.core.text import clean_line, clock
 from hive_tui.system import processes
@@ -119,7 +120,8 @@ class KubernetesDispatchLease:
         until_won(self._take)
 
     def beat(self, *, decided_at: datetime | None = None) -> None:
-        """Say that decisions are made. Raises Refused when the Lease is another's by now."""
+        """Say that decisions are made. Raises Refused when the Lease is another's by now, SourceError while
+        that cannot be found out."""
         if not self._held:
             raise self._lost(None)
         news = decided_at is not None and decided_at != self._me.last_decision_at
@@ -128,10 +130,14 @@ class KubernetesDispatchLease:
             return
         if news:
             self._me = msgspec.structs.replace(self._me, last_decision_at=decided_at)
-        until_won(self._renew)
+        try:
+            until_won(self._renew)
+        except Forbidden as error:
+            # Somebody took the right away and may give it back; who has none can start nothing either.
+            raise SourceError(error.message, error.hint) from error
 
     def release(self) -> None:
-        """Leave and say so."""
+        """Leave and say so; what cannot be said now is seen when the Lease expires."""
         if not self._held:
             return
         self._held = False
@@ -141,7 +147,8 @@ class KubernetesDispatchLease:
             if lease is not None and self._is_mine(lease):
                 self._write({}, lease)
 
-        until_won(leave)
+        with contextlib.suppress(SourceError, Forbidden):
+            until_won(leave)
 
     def _take(self) -> None:
         lease = self._read()

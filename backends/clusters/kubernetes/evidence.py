@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 import msgspec
 
 from backends.clusters.kubernetes.objects import (
+    NOT_REGISTERED,
     RUNNER,
     AgentRunStatus,
     ContainerStatus,
@@ -160,7 +161,7 @@ def cause(run: RunId, status: AgentRunStatus, signs: Signs) -> Cause:
     if pod is not None:
         found = _cause_in_pod(pod)
         if found is not None:
-            return found
+            return _before_it_began(pod, found) if startable(status) else found
     if startable(status):
         obstacle = _obstacle(job, pod, signs.events)
         if obstacle is not None:
@@ -171,6 +172,20 @@ def cause(run: RunId, status: AgentRunStatus, signs: Signs) -> Cause:
     if job is None:
         return Cause("its Job was deleted", disrupted=True)
     return Cause("its pod was deleted", disrupted=True)
+
+
+def _before_it_began(pod: PodObject, found: Cause) -> Cause:
+    """The same for a runner that never was its run: no attempt is spent on what is not the issue's fault."""
+    ended = _ended(pod)
+    end = None if ended is None else ended.state.terminated
+    if found.problem or found.disrupted or end is None or end.reason != "Error" or end.exit_code > 128:
+        return found
+    # Without a last word the kubelet keeps the end of what it printed.
+    said = [line for line in (end.message or "").splitlines() if line.strip()]
+    if end.exit_code == NOT_REGISTERED and said:
+        return Cause(_words(said[-1]), disrupted=True)
+    words = _words(": ".join([f"{found.words} before it began", *said[-1:]]))
+    return Cause(words, problem=True)
 
 
 def last_word(pod: PodObject) -> str | None:

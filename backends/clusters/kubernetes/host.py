@@ -19,13 +19,19 @@ from backends.clusters.event_log import LogWriter
 from backends.clusters.kubernetes import camel, run_status
 from backends.clusters.kubernetes.api import AGENT_RUNS, Api
 from backends.clusters.kubernetes.box.sandbox import PodSandbox
-from backends.clusters.kubernetes.errors import Conflict, NotFound
+from backends.clusters.kubernetes.errors import Conflict, Forbidden, NotFound
 from backends.clusters.kubernetes.job import WORK_SOCKET, WORK_TREE
-from backends.clusters.kubernetes.objects import AgentRunObject, AgentRunSpec, AgentRunStatus, PodClaim
+from backends.clusters.kubernetes.objects import (
+    NOT_REGISTERED,
+    AgentRunObject,
+    AgentRunSpec,
+    AgentRunStatus,
+    PodClaim,
+)
 from backends.clusters.kubernetes.reflector import Added, Changed, Deleted, News, Reflector, Synced
 from backends.clusters.kubernetes.reporting import Reporting
 from backends.clusters.registration import refuse_unless_startable, starting
-from hive_tui.core.errors import GitError, Refused, RunEnded, SourceError, StoreError
+from hive_tui.core.errors import GitError, HiveError, Refused, RunEnded, SourceError, StoreError
 from hive_tui.core.events import LogLine, Note
 from hive_tui.core.ids import RunId
 from hive_tui.core.model import Control, Phase
@@ -33,15 +39,24 @@ from hive_tui.core.ports import BackendContext, Job, RepoJob, Sandbox
 from hive_tui.system import git
 
 if TYPE_CHECKING:
+    import tenacity
+
     from hive_tui.core.model import RunSpec, RunStatus
 
 TERMINATION_LOG = Path("/dev/termination-log")
 
 REGISTER_SECONDS = 300.0
-"""How long a pod asks an API server that is away to be registered: nothing is lost by waiting."""
+"""How long a pod asks an API server that is away, or forbids it, to be registered: nothing is lost by
+waiting."""
 
 PUSH_PAUSES = (1.0, 3.0, 8.0, 15.0)
 """Longer than on a laptop, where unfinished work stays on the disk; all in all less than a pod's grace."""
+
+
+class NotRegistered(SourceError):
+    """This pod could not become its run, for no fault of either."""
+
+    exit_code = NOT_REGISTERED
 
 
 class KubernetesHost:
@@ -76,13 +91,17 @@ class KubernetesHost:
         import tenacity
 
         retrying = tenacity.Retrying(
-            retry=tenacity.retry_if_exception_type((SourceError, Conflict)),
+            retry=tenacity.retry_if_exception_type((SourceError, Conflict, Forbidden)),
             wait=tenacity.wait_random_exponential(multiplier=0.2, max=5.0),
             stop=tenacity.stop_after_delay(REGISTER_SECONDS),
+            before_sleep=_complain,
             reraise=True,
         )
         before: list[AgentRunStatus] = []
-        job = retrying(self._register, before)
+        try:
+            job = retrying(self._register, before)
+        except (SourceError, Conflict, Forbidden) as error:
+            raise NotRegistered(error.message, error.hint) from error
         self._spec = job.spec
         self._watch()
         waited = before[0].phase is not Phase.QUEUED
@@ -206,6 +225,13 @@ class KubernetesHost:
             raise GitError(f"This process is not run {self._run}.")
         pushed = git_remote.refspec(self._spec, sha, branch)
         git_remote.push(_reached(repo), bare, pushed, pauses=PUSH_PAUSES)
+
+
+def _complain(state: tenacity.RetryCallState) -> None:
+    """Say what is in the way the first time that it is."""
+    error = state.outcome.exception() if state.outcome is not None else None
+    if isinstance(error, HiveError) and state.attempt_number == 1 and not isinstance(error, Conflict):
+        print(f"{datetime.now(UTC):%FT%TZ} not registered yet: {error.words}", file=sys.stderr, flush=True)
 
 
 def _reached(repo: RepoJob) -> RepoJob:

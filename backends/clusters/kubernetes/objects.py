@@ -34,6 +34,9 @@ EVENT_ANNOTATION = "hive.dev/event"
 RUNNER, WORK, JUDGE = "runner", "work", "judge"
 """The containers of a run's pod."""
 
+NOT_REGISTERED = 75
+"""Exit status of a runner that an API server did not let become its run (EX_TEMPFAIL of sysexits.h)."""
+
 
 # hive's own
 
