@@ -129,9 +129,10 @@ class Batch:
     def keep(self) -> None:
         """Write what is held."""
         replaced = self._compare()
-        rows = sorted(self._rows())  # by key, as the table is
         marks = ", ".join("?" * 12)
-        self._connection.executemany(f"INSERT OR REPLACE INTO calls ({CALL_COLUMNS}) VALUES ({marks})", rows)
+        self._connection.executemany(
+            f"INSERT OR REPLACE INTO calls ({CALL_COLUMNS}) VALUES ({marks})", self._rows()
+        )
         if replaced:
             # A sum that loses a call does not know which one is its first then.
             sum_up(
@@ -187,13 +188,15 @@ class Batch:
         return quarters
 
     def _rows(self) -> Iterator[tuple[int | None, ...]]:
-        number, price = self._places.number, self._price
-        for call, file in self._best.values():
+        """By key, as the table is."""
+        best, number, price = self._best, self._places.number, self._price
+        for key in sorted(best):
+            call, file = best[key]
+            place = number((call.agent, call.model, call.session, call.project))
             flags = _SIDECHAIN * call.sidechain | _REGIONAL * call.regional | _FAST * call.fast
             yield (
-                call.key, number((call.agent, call.model, call.session, call.project)), call.at, call.input,
-                call.output, call.cache_read, call.cache_write_5m, call.cache_write_1h, call.searches, flags,
-                file, price(call),
+                key, place, call.at, call.input, call.output, call.cache_read, call.cache_write_5m,
+                call.cache_write_1h, call.searches, flags, file, price(call),
             )  # fmt: skip
 
     def _forget(self, file: int) -> None:

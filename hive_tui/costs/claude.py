@@ -1,7 +1,8 @@
 """Claude Code's transcripts: one JSON line for each content block, each with its whole message's usage.
 
 Only lines with a usage are looked at; they are found by their bytes, since nine tenths of a transcript are
-prompts and files. `"usage"` cannot stand within a JSON string, where its quotes would be escaped.
+prompts and files. `"usage"` cannot stand within a JSON string, where its quotes would be escaped. Finding it
+is half the work, so a library does it that looks at 32 bytes at once.
 """
 
 from __future__ import annotations
@@ -9,15 +10,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import msgspec
+from stringzilla import find  # type: ignore[import-not-found]  # it has no stubs
 
 from hive_tui.costs.call import MOST, Call, count, key_of
 from hive_tui.costs.clock import milliseconds
 
-_COMPACT = b'"usage":{'
-"""As Claude Code writes it: the longer the bytes, the quicker they are found."""
-
-_ANYHOW = b'"usage"'
-"""As somebody else may have written it again, with blanks."""
+_MARK = b'"usage"'
 
 SYNTHETIC = "<synthetic>"
 """The model of what the CLI itself put in, such as an error; no server was asked."""
@@ -60,24 +58,20 @@ class _Line(msgspec.Struct, gc=False, rename="camel"):
     is_sidechain: bool | None = None
 
 
-_SAMPLE = 4_096
-
 _decode = msgspec.json.Decoder(_Line).decode
 
 
 def calls(data: bytes, session: str, end: int | None = None) -> Iterator[Call]:
     """The calls in the whole lines before `end` of a transcript, once for each line that records one; what
     cannot be read is left out. `session`: of the file, where a line does not say."""
-    view = memoryview(data)
-    mark = _ANYHOW if b'": ' in data[:_SAMPLE] else _COMPACT
     position = 0
     end = len(data) if end is None else end
     last = _Line()
-    while (found := data.find(mark, position, end)) >= 0:
+    while (found := find(data, _MARK, position, end)) >= 0:
         begin = data.rfind(b"\n", position, found) + 1 or position
         position = data.find(b"\n", found, end) + 1 or end
         try:
-            line = _decode(view[begin:position])
+            line = _decode(data[begin:position])
         except (msgspec.DecodeError, UnicodeDecodeError):
             continue
         if _next_block(line, last):
@@ -92,10 +86,11 @@ def _next_block(line: _Line, last: _Line) -> bool:
     """Whether a line records the same call once more, as most do: it would not count in any case."""
     message = line.message
     return (
-        message is not None
+        line.request_id == last.request_id
+        and message is not None
         and message.id is not None
         and message == last.message
-        and (line.request_id, line.session_id, line.cwd) == (last.request_id, last.session_id, last.cwd)
+        and (line.session_id, line.cwd) == (last.session_id, last.cwd)
         and (line.type, line.is_sidechain) == (last.type, last.is_sidechain)
         and (line.timestamp or "") >= (last.timestamp or "")
     )

@@ -12,6 +12,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+import msgspec
+
 from hive_tui.core.errors import SourceError
 from hive_tui.costs import files
 from hive_tui.costs.batch import CALL_COLUMNS, Batch, Places, call_of, sum_up
@@ -59,13 +61,16 @@ _TOTALS = (
 )
 
 
+_Tariffs = dict[str, Tariffs | None]
+
+
 class Index:
     """The remembered transcripts, in one file that any number of processes may use."""
 
     def __init__(self, folder: Path, prices: Prices | None = None) -> None:
         self.path = folder / f"usage-{VERSION}.db"
         self._prices = prices or Prices()
-        self._tariffs: dict[str, Tariffs | None] = {}
+        self._tariffs: _Tariffs = {}
 
     def refresh(self, roots: Iterable[files.Root]) -> int:
         """Read what is new in the transcripts; returns how many bytes that were. Raises SourceError."""
@@ -113,10 +118,13 @@ class Index:
             # Looked at before anything is locked: mostly nothing is new.
             while changed := _changed(connection, found)[:_AT_ONCE]:
                 with _writing(connection):
+                    known = len(self._tariffs)
                     batch = Batch(connection, self._price)
                     for each in _changed(connection, changed):
                         read += batch.read(each)
                     batch.keep()
+                    if len(self._tariffs) != known:
+                        self._remember_tariffs(connection)
         return read
 
     def _price(self, call: Call) -> int | None:
@@ -128,9 +136,12 @@ class Index:
     def _reprice(self, connection: sqlite3.Connection) -> None:
         """Work all costs out anew if a price may have changed."""
         now = self._prices.fingerprint
-        row = connection.execute("SELECT value FROM facts WHERE name = 'prices'").fetchone()
-        if row is not None and row[0] == now:
+        if _fact(connection, "prices") == now:
+            # Looking prices up again would take longer than reading what is new.
+            known = _fact(connection, "tariffs")
+            self._tariffs = msgspec.json.decode(known, type=_Tariffs) if known is not None else {}
             return
+        self._tariffs = {}
         places = Places(connection)
         last = -1
         while rows := connection.execute(
@@ -140,17 +151,31 @@ class Index:
             connection.executemany("UPDATE calls SET cost = ? WHERE key = ?", costs)
             last = rows[-1][0]
         sum_up(connection)
-        connection.execute("INSERT OR REPLACE INTO facts VALUES ('prices', ?)", (now,))
+        _remember(connection, "prices", now)
+        self._remember_tariffs(connection)
+
+    def _remember_tariffs(self, connection: sqlite3.Connection) -> None:
+        _remember(connection, "tariffs", msgspec.json.encode(self._tariffs).decode())
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self.path, timeout=BUSY_SECONDS, isolation_level=None)
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute("PRAGMA cache_size = -16000")  # kilobytes: calls are written all over their table
         return connection
 
     def _remove(self) -> None:
         for suffix in ("", "-wal", "-shm"):
             Path(f"{self.path}{suffix}").unlink(missing_ok=True)
+
+
+def _fact(connection: sqlite3.Connection, name: str) -> str | None:
+    row = connection.execute("SELECT value FROM facts WHERE name = ?", (name,)).fetchone()
+    return row[0] if row is not None else None
+
+
+def _remember(connection: sqlite3.Connection, name: str, value: str) -> None:
+    connection.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", (name, value))
 
 
 def _changed(connection: sqlite3.Connection, found: Iterable[files.Found]) -> list[files.Found]:

@@ -20,6 +20,9 @@ import msgspec
 from hive_tui import core
 from tests.corpus import HERE
 
+VERSION = 1
+"""Of what is made: other bytes need another folder."""
+
 BEGIN = datetime(2026, 3, 2, 7, tzinfo=UTC)
 
 _PLACES = re.compile(
@@ -48,20 +51,22 @@ def make(home: Path, scale: Scale) -> int:
     dice = random.Random(scale.files)
     lines = _lines(dice)
     written = 0
-    earlier = b""
+    session, earlier = "", b""
     for number in range(scale.files):
-        session = str(uuid.UUID(int=dice.getrandbits(128), version=4))
-        project = f"/home/me/project-{number % 12}"
+        sidechain = number % 9 == 8
+        if not sidechain:
+            session = str(uuid.UUID(int=dice.getrandbits(128), version=4))
+            project = f"/home/me/project-{number % 12}"
         folder = home / "projects" / project.replace("/", "-")
         path = folder / f"{session}.jsonl"
-        if number % 9 == 8:
+        if sidechain:
             path = folder / session / "subagents" / f"agent-{dice.getrandbits(68):017x}.jsonl"
         path.parent.mkdir(parents=True, exist_ok=True)
         size = round(scale.size / scale.files * dice.choice((0.25, 0.5, 1.0, 2.25)))
         at = BEGIN + timedelta(minutes=dice.randrange(180 * 24 * 60))
-        copied = earlier if number % 10 == 9 else b""
+        copied = earlier if number % 10 == 9 and not sidechain else b""
         with path.open("wb") as file:
-            told = _Session(dice, lines, session, project, at, sidechain="subagents" in path.parts)
+            told = _Session(dice, lines, session, project, at, sidechain=sidechain)
             earlier = told.write(file, size - len(copied), copied)
             written += file.tell()
     return written
