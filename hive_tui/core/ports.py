@@ -625,10 +625,11 @@ class Sandbox(Protocol):
         """Whether the work tree is there. Raises GitError when that side does not answer."""
         ...
 
-    def clone(self, bare: Path, sha: str, branch: str) -> None:
+    def clone(self, bare: Path, sha: str, branch: str, *, stop: Callable[[], bool] | None = None) -> None:
         """Make the work tree, on `branch` at commit `sha`, from the runner's bare directory (on a
         laptop a clone that shares its objects, in a pod a pack through standard input). It is there
-        wholly or not at all; one that is there already is kept as it is."""
+        wholly or not at all; one that is there already is kept as it is. When `stop` says so, which is
+        asked now and then, it ends: GitError."""
         ...
 
     def populate(self, bare: Path, sha: str, source: str) -> list[str]:

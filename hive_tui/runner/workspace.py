@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -41,7 +43,8 @@ def prepare(ctx: Context) -> StepResult:
         ctx.project = msgspec.structs.replace(ctx.project, test=ctx.job.repo.test)
     ctx.identity = identity(ctx.job.repo.source)
     ctx.orders.look()
-    ctx.sandbox.clone(ctx.bare, start, ctx.job.spec.branch)
+    with _told(ctx):
+        ctx.sandbox.clone(ctx.bare, start, ctx.job.spec.branch, stop=ctx.orders.ending)
     for missing in ctx.sandbox.populate(ctx.bare, start, ctx.job.repo.source):
         ctx.journal.note(clean_line(missing))
     for key, value in (("user.name", ctx.identity.name), ("user.email", ctx.identity.email)):
@@ -77,10 +80,17 @@ def _has(bare: Path, sha: str) -> bool:
 
 
 def _fetch(ctx: Context, saved: str | None = None) -> str:
-    try:
+    with _told(ctx):
         return ctx.host.fetch(ctx.bare, ctx.job.repo, saved=saved, stop=ctx.orders.ending)
+
+
+@contextlib.contextmanager
+def _told(ctx: Context) -> Iterator[None]:
+    """What fails in here may have failed because the run was told to stop."""
+    try:
+        yield
     except GitError:
-        ctx.orders.look()  # it may have failed because the run was told to stop
+        ctx.orders.look()
         raise
 
 

@@ -279,6 +279,15 @@ def test_a_clone_is_there_wholly_or_not_at_all(make: Make, bare: Path) -> None:
     assert git.text("status", "--porcelain", cwd=work) == "M a.txt"
 
 
+def test_a_clone_ends_when_it_is_told_to(make: Make, bare: Path) -> None:
+    side, sha = make(), git.text("rev-parse", "main", cwd=bare)
+    with pytest.raises(GitError, match="stopped"):
+        side.clone(bare, sha, "hive/issue-1-a1", stop=lambda: True)
+    assert not side.exists()
+    side.clone(bare, sha, "hive/issue-1-a1", stop=lambda: False)
+    assert git.text("status", "--porcelain", cwd=side.workdir) == ""
+
+
 def test_old_versions_that_were_left_on_the_server_are_not_needed(
     make: Make, bare: Path, tmp_path: Path
 ) -> None:

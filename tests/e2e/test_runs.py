@@ -13,6 +13,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from backends.clusters.local.sandbox import LocalSandbox
 from hive_tui import plugins
 from hive_tui.core.errors import GitError, RunEnded
 from hive_tui.core.events import Note, Said
@@ -70,6 +71,19 @@ def test_the_phases_are_reported_in_order(stage: Make) -> None:
     phases = list(dict.fromkeys(report.phase for report in run.host.reports))
     assert phases == [Phase.STARTING, Phase.WORKING, Phase.FINISHING, Phase.SUCCEEDED]
     assert [line.n for line in run.host.lines] == list(range(1, len(run.host.lines) + 1))
+
+
+def test_a_run_is_stopped_while_its_work_tree_is_made(stage: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = stage()
+
+    def large(_: object, bare: Path, sha: str, branch: str, *, stop: Callable[[], bool]) -> None:
+        run.host.order(ControlKind.STOP, "not needed")
+        until(stop)
+        raise GitError("git checkout was stopped.")
+
+    monkeypatch.setattr(LocalSandbox, "clone", large)
+    assert run.play("done()").phase is Phase.KILLED
+    assert run.host.status.evidence == "not needed"
 
 
 def test_a_mistake_of_hive_s_own_is_told_where_everybody_can_read_it(

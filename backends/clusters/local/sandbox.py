@@ -11,7 +11,7 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 
@@ -25,11 +25,16 @@ from backends.clusters.agent_side import (
     submodules,
 )
 from hive_tui.core.errors import GitError, HiveError
-from hive_tui.core.text import Redactor, clean
+from hive_tui.core.text import Redactor, clean, clean_line
 from hive_tui.system import bounded, git, processes
 
 RUN_HOME = "HIVE_RUN_HOME"
 """The run's folder: two fleets that serve a repository of the same name give their runs the same names."""
+
+CHECKOUT_SECONDS = 600.0
+
+_SAYS = 1 << 20
+"""Bytes that a git without anything to say may say."""
 
 _redact = Redactor()
 
@@ -159,7 +164,7 @@ class LocalSandbox:
     def exists(self) -> bool:
         return self.workdir.is_dir()
 
-    def clone(self, bare: Path, sha: str, branch: str) -> None:
+    def clone(self, bare: Path, sha: str, branch: str, *, stop: Callable[[], bool] | None = None) -> None:
         if self.workdir.exists():
             return
         half = self.workdir.with_name(f"{self.workdir.name}.half")
@@ -171,7 +176,19 @@ class LocalSandbox:
         info = half / ".git" / "info"
         info.mkdir(exist_ok=True)
         (info / "exclude").write_text("".join(f"{name}\n" for name in BY_PRODUCTS), encoding="utf-8")
-        git.run("checkout", "--quiet", "--no-track", "-B", branch, sha, cwd=half, timeout=600.0)
+        if stop is not None and stop():
+            raise GitError("git checkout was stopped.")
+        done = bounded.run(
+            git.command("checkout", "--quiet", "--no-track", "-B", branch, sha),
+            cwd=half,
+            env=git.environment(),
+            limit=_SAYS,
+            timeout=CHECKOUT_SECONDS,
+            stop=stop,
+        )
+        if done.code:
+            words = clean_line(done.stderr.decode("utf-8", "replace"), limit=500)
+            raise GitError(f"git checkout failed: {words}")
         half.rename(self.workdir)
 
     def populate(self, bare: Path, sha: str, source: str) -> list[str]:

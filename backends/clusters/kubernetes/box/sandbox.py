@@ -12,7 +12,7 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import IO
@@ -50,6 +50,9 @@ END_PATIENCE = 3.0
 
 END_SECONDS = 30.0
 """For everything to be ended, which takes as long as thousands of processes on a busy machine need."""
+
+LOOK_SECONDS = 0.5
+"""Between two questions whether to stop."""
 
 LATE_SECONDS = 5.0
 """After which a command that should have been ended over there is given up here."""
@@ -234,7 +237,7 @@ class PodSandbox:
     def exists(self) -> bool:
         return self._there(min(self._patience, SHORT_PATIENCE))
 
-    def clone(self, bare: Path, sha: str, branch: str) -> None:
+    def clone(self, bare: Path, sha: str, branch: str, *, stop: Callable[[], bool] | None = None) -> None:
         if self._there(self._patience):
             return
         kind = "sha256" if len(sha) == 64 else "sha1"
@@ -246,7 +249,7 @@ class PodSandbox:
         run = self._asked(script, {}, (), stdin=True, seconds=CLONE_SECONDS, cwd=str(self.workdir.parent))
         code, err = 0, b""
         with _pack(bare, sha) as pack:
-            code, _, err = self._talk(run, pack, 1_000, CLONE_SECONDS, self._patience)
+            code, _, err = self._talk(run, pack, 1_000, CLONE_SECONDS, self._patience, stop)
         if code:
             raise GitError(f"The work tree could not be made (exit {code}): {_words(err)}")
 
@@ -294,15 +297,21 @@ class PodSandbox:
         return Call(client.connect(self._socket, patience), client.run_request(run))
 
     def _talk(
-        self, run: Run, given: bytes | IO[bytes], limit: int, timeout: float, patience: float
+        self,
+        run: Run,
+        given: bytes | IO[bytes],
+        limit: int,
+        timeout: float,
+        patience: float,
+        stop: Callable[[], bool] | None = None,
     ) -> tuple[int, bytes, bytes]:
         """Exit status, output and the end of standard error of a short command.
 
-        Raises WorkRejected when it says more than `limit`, GitError when it takes too long.
+        Raises WorkRejected when it says more than `limit`, GitError when it takes too long or `stop` says so.
         """
         call = self._call(run, patience)
         deadline = time.monotonic() + timeout + LATE_SECONDS
-        out, err = bytearray(), b""
+        looked, out, err = 0.0, bytearray(), b""
         source = None if isinstance(given, bytes) else given.fileno()
         if isinstance(given, bytes):
             call.give(given)
@@ -310,7 +319,11 @@ class PodSandbox:
         try:
             while (left := deadline - time.monotonic()) > 0:
                 also = source if source is not None and call.hungry else None
-                said = call.turn(min(left, client.SILENCE), also)
+                if stop is not None and time.monotonic() >= looked + LOOK_SECONDS:
+                    looked = time.monotonic()
+                    if stop():
+                        raise GitError(f"{run.argv[0]} was stopped.")
+                said = call.turn(min(left, client.SILENCE if stop is None else LOOK_SECONDS), also)
                 if said is None:
                     raise lost("it hung up")
                 if also is not None and (data := _read_now(also)) is not None:
