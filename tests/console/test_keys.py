@@ -74,6 +74,15 @@ async def test_a_narrow_terminal_shows_one_pane_at_a_time(console: Open) -> None
         assert focused(c) == 3
 
 
+async def test_a_key_is_not_undone_by_what_a_new_arrangement_focuses(console: Open) -> None:
+    async with console(said=True, size=(80, 24)) as c:
+        c.app.main.set_focus(None)
+        c.app.main.on_deck_rearranged()
+        c.app.main.action_pane(2)
+        await c.until(c.shows("2 Issues", "Remove the old flag"))
+        assert focused(c) == 2
+
+
 @pytest.mark.parametrize("digit", [1, 2, 3, 4, 5])
 async def test_the_one_pane_fills_a_narrow_terminal(console: Open, digit: int) -> None:
     async with console(said=True, size=(80, 24)) as c:

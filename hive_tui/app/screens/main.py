@@ -214,7 +214,8 @@ class MainScreen(GuardedPump, Screen[None]):
     def on_deck_rearranged(self) -> None:
         """What had the focus may have gone out of sight, and with that lost it."""
         if self.focused is None or self.focused not in self.current.walk_children():
-            self.call_after_refresh(self.current.body.focus)
+            # At once: after the next picture a key may have gone to another pane.
+            self.current.body.focus()
 
     def on_pane_tabs_chosen(self, message: PaneTabs.Chosen) -> None:
         self.action_pane(message.digit)
