@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Collection
 from datetime import UTC, datetime
 from functools import cached_property
@@ -38,6 +39,9 @@ if TYPE_CHECKING:
 
 SETTLE_SECONDS = 0.08
 """How long a selection has to rest before its log is opened."""
+
+RECENT_SECONDS = 0.7
+"""What was shown so lately is not shown again for the sake of the clock alone."""
 
 
 class HiveApp(Acting):
@@ -84,6 +88,7 @@ class HiveApp(Acting):
         )
         self.view = self.orders.mark(self._live.latest)
         """What is shown now."""
+        self._shown_at = 0.0
         self.fleet = fleet
         self.logs = following(fleet)
         self.looking = Looking(self)
@@ -112,7 +117,7 @@ class HiveApp(Acting):
         await self.main.fill()
         self.begin()
         self._tick()
-        self.set_interval(1.0, self._tick)
+        self.set_interval(1.0, self._pass_time)
         self._live.start()
         self._learn()
         if self._prepare is not None:
@@ -126,6 +131,9 @@ class HiveApp(Acting):
     # What is shown
 
     @on(Changed)
+    def _changed(self) -> None:
+        self.unhurried(self._take)
+
     def _take(self) -> None:
         update = self._live.take()
         if update is not None:
@@ -134,6 +142,10 @@ class HiveApp(Acting):
             self._show(update.diff)
             if any(update.diff.keys(kind) for kind in (Kind.FLEET, Kind.RUN, Kind.ISSUE, Kind.PULL)):
                 self.refresh_bindings()
+
+    def _pass_time(self) -> None:
+        if time.monotonic() - self._shown_at >= RECENT_SECONDS:
+            self.unhurried(self._tick)
 
     def _tick(self) -> None:
         self.view = self._live.latest.at(self._clock())
@@ -158,6 +170,7 @@ class HiveApp(Acting):
             if screen is not self.main and isinstance(screen, ViewScreen):
                 screen.show(self.view, diff)
         self.heed(self.view)
+        self._shown_at = time.monotonic()
 
     @on(Table.Selected)
     def _selected(self, message: Table.Selected) -> None:

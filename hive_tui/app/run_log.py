@@ -147,7 +147,7 @@ class RunLog(Vertical):
     def _grew(self) -> None:
         if not self._due:
             self._due = True
-            self.set_timer(self._pause, self._take)
+            self.set_timer(self._pause, self._show_batch)
 
     @property
     def _pause(self) -> float:
@@ -156,6 +156,12 @@ class RunLog(Vertical):
             return BATCH_SECONDS
         typed_in = isinstance(self.app, Shell) and self.app.typed_in
         return FLOOD_TYPING_SECONDS if typed_in else FLOOD_SECONDS
+
+    def _show_batch(self) -> None:
+        if self._flooded and isinstance(self.app, Shell):
+            self.app.unhurried(self._take)
+        else:
+            self._take()
 
     def _take(self) -> None:
         self._due = False

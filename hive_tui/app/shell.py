@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -34,6 +35,12 @@ MOST_BUGS = 200
 
 TYPING_SECONDS = 0.3
 """After a key for so long it is likely that another one comes."""
+
+KEY_SECONDS = 0.045
+"""So long the screen is left to a key: what it does is done and painted then."""
+
+LATEST_SECONDS = 0.25
+"""How long what comes by itself waits at most for keys that follow each other."""
 
 TURN_SECONDS = 0.0005
 """How long the threads that read logs and sources hold up a key that came; Python's own is ten times that,
@@ -93,9 +100,32 @@ class Shell(GuardedPump, App[None]):
         await super().on_event(event)
 
     @property
+    def since_key(self) -> float:
+        """Seconds since the last key."""
+        return time.monotonic() - self._typed_at
+
+    @property
     def typed_in(self) -> bool:
         """Somebody is typing: what nobody waits for can wait."""
-        return time.monotonic() - self._typed_at < TYPING_SECONDS
+        return self.since_key < TYPING_SECONDS
+
+    @property
+    def left_to_key(self) -> float:
+        """Seconds for which the screen is still left to the last key."""
+        return max(0.0, KEY_SECONDS - self.since_key)
+
+    def unhurried(self, do: Callable[[], object]) -> None:
+        """Do something that comes by itself and takes a while: now, or a moment after the last key."""
+        begun = time.monotonic()
+
+        def look() -> None:
+            wait = min(self.left_to_key, begun + LATEST_SECONDS - time.monotonic())
+            if wait > 0:
+                self.set_timer(wait, look)
+            else:
+                do()
+
+        look()
 
     def on_mount(self) -> None:
         self.app_resume_signal.subscribe(self, self._repaint)

@@ -16,7 +16,7 @@ from textual.css.model import RuleSet
 from textual.css.stylesheet import Stylesheet
 from textual.pilot import Pilot
 
-from hive_tui.app import live, tidying
+from hive_tui.app import live, shell, tidying
 from hive_tui.app.app import HiveApp
 from hive_tui.app.stylesheet import RememberingStylesheet
 from tests.fakes import scene
@@ -78,6 +78,7 @@ def _settled_surroundings(monkeypatch: pytest.MonkeyPatch) -> None:
 def _no_waiting_without_need(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is gathered for long, and keys are done when nothing is left to run."""
     monkeypatch.setattr(live, "BATCH_SECONDS", 0.002)
+    monkeypatch.setattr(shell, "KEY_SECONDS", 0.0)
     # Nobody types, to whom it would matter how long a look for garbage takes.
     monkeypatch.setattr(tidying, "SHORT_PAUSES", gc.get_threshold())
     monkeypatch.setattr(tidying, "keep", lambda: None)

@@ -11,6 +11,7 @@ import pytest
 from textual.strip import Strip
 from textual.widget import Widget
 
+from hive_tui.app import shell
 from hive_tui.core.errors import SourceError
 from hive_tui.core.model import Actor, ActorKind, LastEvent, Paused, Phase
 from hive_tui.core.sources import FORGE, SourceFailed
@@ -140,6 +141,24 @@ async def test_an_exception_in_a_watch_is_visible_and_the_app_lives(console: Ope
         await c.until(c.shows("ZeroDivisionError: in the middle of it"))
         assert c.app.is_running
         assert len(c.app.main.agents.table.keys) == len(scene.RUNS)
+
+
+async def test_what_comes_by_itself_lets_keys_go_first_but_not_for_ever(
+    console: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with console(said=True) as c:
+        monkeypatch.setattr(shell, "KEY_SECONDS", 60.0)
+        monkeypatch.setattr(shell, "LATEST_SECONDS", 0.2)
+        await c.press("j")
+        done: list[str] = []
+        c.app.unhurried(lambda: done.append("later"))
+        assert done == []
+        c.fleet.change(scene.issue(99, "It is new"))
+        await c.until(c.shows("It is new"))
+        assert done == ["later"]
+        monkeypatch.setattr(shell, "KEY_SECONDS", 0.0)
+        c.app.unhurried(lambda: done.append("at once"))
+        assert done == ["later", "at once"]
 
 
 async def test_empty_panes_say_what_comes_next(console: Open) -> None:

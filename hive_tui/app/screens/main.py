@@ -11,12 +11,12 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.geometry import Size
 from textual.reactive import Reactive
-from textual.screen import Screen
 from textual.widget import Widget
 
 from hive_tui.app import keys, layout, pulse_lines
 from hive_tui.app.compositor import SparingCompositor
 from hive_tui.app.deck import Deck
+from hive_tui.app.frames import PromptScreen
 from hive_tui.app.key_hints import KeyHints
 from hive_tui.app.looking import LOCAL
 from hive_tui.app.panes.agents import AgentsPane
@@ -41,7 +41,7 @@ from widgets.table import Table
 LEAST = f"{layout.LEAST_WIDTH} x {layout.LEAST_HEIGHT + 2}"
 
 
-class MainScreen(GuardedPump, Screen[None]):
+class MainScreen(GuardedPump, PromptScreen[None]):
     """What is happening, why nothing is happening, and what it costs, at one glance."""
 
     AUTO_FOCUS = ""
