@@ -153,6 +153,23 @@ async def test_a_filter_that_takes_several_slices_selects_its_first_row_too(
         assert pane.table.selected == pane.table.keys[0]
 
 
+async def test_a_letter_is_seen_before_many_rows_are_looked_at(
+    console: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(base, "MANY", 10)
+    fleet = ScriptedFleet()
+    async with console(fleet) as c:
+        fleet.list_all(scene.fleet(), *(scene.issue(n, f"Title {n % 3}") for n in range(1, 31)))
+        pane = c.app.main.issues
+        await c.until(lambda: len(pane.table.keys) == 30)
+        pane.set_filter('"title 1"')
+        assert len(pane.table.keys) == 30
+        await c.until(lambda: pane.settled)
+        assert numbers(pane) == [n for n in range(1, 31) if n % 3 == 1]
+        pane.set_filter("")
+        assert len(pane.table.keys) == 30
+
+
 async def test_sorting_by_key_goes_through_the_columns_and_back_to_attention(console: Open) -> None:
     async with console(said=True) as c:
         pane = c.app.main.agents

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from textual import on
 from textual.message import Message
+from textual.timer import Timer
 
 from hive_tui.app import filters, freshness
 from hive_tui.app.arranging import Arranging
 from hive_tui.app.filters import Facts, Query, facts
+from hive_tui.app.shell import Shell
 from hive_tui.app.sorting import By, Order
 from hive_tui.app.view import View
 from hive_tui.core import text
@@ -34,6 +36,9 @@ SLICE_SECONDS = 0.005
 
 PAUSE_SECONDS = 0.004
 """How long keys and painting have the time between two of those."""
+
+MANY = 1_000
+"""Of so many rows none is looked at before the letter that was typed is to be seen."""
 
 SHOW_SECONDS = 0.1
 """How often what was found so far is shown: to paint it takes longer than to look at a slice."""
@@ -109,9 +114,12 @@ class ListPane(ViewPane):
         self.view: View | None = None
         self._arranging = Arranging(self._thing, self.facts)
         self._filter_line: FilterLine | None = None
-        self._going_on = False
+        self._next: Timer | None = None
+        """When it goes on to look at rows."""
         self._asked = False
         """A person asked for other rows, which are not all there yet."""
+        self._otherwise = False
+        """The rows that are shown next look otherwise, also those that stay."""
         self._shown = 0.0
         """When rows were shown last, on the monotonic clock."""
         self._targets: tuple[tuple[object, ...], tuple[Target, ...]] = ((), ())
@@ -201,12 +209,20 @@ class ListPane(ViewPane):
             self._show_rows()
         if not self._arranging.busy:
             self._asked = False
-        elif not self._going_on:
-            self._going_on = True
-            self.set_timer(PAUSE_SECONDS, self._go_on)
+        else:
+            self._pause()
+
+    def _pause(self) -> None:
+        """Go on a little later; with what nobody asked for, after the keys."""
+        if self._next is not None:
+            if not self._asked:
+                return
+            self._next.stop()
+        wait = self.app.left_to_key if isinstance(self.app, Shell) and not self._asked else 0.0
+        self._next = self.set_timer(max(PAUSE_SECONDS, wait), self._go_on)
 
     def _go_on(self) -> None:
-        self._going_on = False
+        self._next = None
         self._work()
 
     def _show_rows(self) -> None:
@@ -217,6 +233,10 @@ class ListPane(ViewPane):
         placeholder = freshness.placeholder(source, view.now, self.nothing(view))
         if self._arranging.all and not self._arranging.keys:
             placeholder = self._no_match()
+        if self._otherwise:
+            self._otherwise = False
+            self.table.matching = self._arranging.query.pattern
+            self.table.repaint_all()
         self.table.show(
             self._arranging.keys,
             self._row,
@@ -297,7 +317,6 @@ class ListPane(ViewPane):
         """Show only what matches."""
         query = filters.parse(typed)
         if query != self._arranging.query:
-            self.table.matching = query.pattern
             self._ask(query, self.order)
 
     # The line's messages are handled by name: to import its class would import Textual's input.
@@ -342,9 +361,12 @@ class ListPane(ViewPane):
 
     def _ask(self, query: Query, order: Order) -> None:
         self._arranging.ask(query, order, self.sorts.get(order.column or ""))
-        self.table.repaint_all()
-        self._asked, self._shown = True, 0.0
-        self._work()
+        self._asked = self._otherwise = True
+        self._shown = time.monotonic()
+        if self._arranging.busy and len(self._arranging.all) > MANY:
+            self._pause()
+        else:
+            self._work()
 
     # Marks and targets
 
