@@ -11,20 +11,36 @@ from __future__ import annotations
 import gc
 import time
 from collections.abc import Callable
+from typing import Any
 
-SHORT_PAUSES = (4_000, 3, 100)
-"""Python's own thresholds. The first two keep it to what is new, which takes milliseconds; the third has it
-look through everything after so many of those, for the case that somebody types without a pause for minutes.
-With those that `hive` starts with, for commands that end soon, each step would be a tenth of a second."""
+from textual import strip
 
-ENOUGH = 8
-"""Looks at what is new after which it is worth to look through everything."""
+SHORT_PAUSES = (4_000, 40, 10)
+"""Python's own thresholds. The first keeps it to what is new, which takes a millisecond; the others have it
+look further for the case that somebody types without a pause for minutes. With those that `hive` starts
+with, for commands that end soon, each step would be a tenth of a second."""
+
+OLDER = 6
+"""Looks at what is new after which it is worth to look at what was new then."""
+
+ENOUGH = 6
+"""Looks at that after which it is worth to look through everything."""
 
 LOOK_SECONDS = 1.0
 """How often it is asked whether it is time for that."""
 
 QUIET_SECONDS = 1.0
 """So long nobody has to have touched the console before."""
+
+
+def spare() -> None:
+    """Give every painted line seven plain dictionaries instead of as many bounded caches.
+
+    To make the caches takes longer than to make the line, and they are most of what is looked through for
+    garbage. A line is cut and coloured in a few ways only, wherever on the screen it is.
+    """
+    made: Any = strip
+    made.FIFOCache = lambda _size: {}
 
 
 def keep() -> None:
@@ -43,6 +59,7 @@ class Tidying:
     def begin(self) -> None:
         """The first picture is there."""
         keep()
+        spare()
         gc.set_threshold(*SHORT_PAUSES)
 
     def touched(self) -> None:
@@ -51,8 +68,12 @@ class Tidying:
 
     def look(self) -> bool:
         """Look for garbage if it is time for that; whether it was. To be called every `LOOK_SECONDS`."""
-        if self._clock() - self._touched_at < QUIET_SECONDS or gc.get_count()[2] < ENOUGH:
+        _, newer, older = gc.get_count()
+        if self._clock() - self._touched_at < QUIET_SECONDS or (newer < OLDER and older < ENOUGH):
             return False
+        if older < ENOUGH:
+            gc.collect(1)
+            return True
         gc.collect()
         if not self._settled:
             # The fleet has been read: from now on only what has changed since is looked through.

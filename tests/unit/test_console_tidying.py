@@ -5,6 +5,9 @@ import weakref
 from collections.abc import Iterator
 
 import pytest
+from rich.segment import Segment
+from textual.cache import FIFOCache
+from textual.strip import Strip
 
 from hive_tui.app import tidying
 from hive_tui.app.tidying import Tidying
@@ -27,6 +30,7 @@ class _Screen:
 @pytest.fixture(autouse=True)
 def _own_thresholds(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(tidying, "keep", lambda: None)
+    monkeypatch.setattr("textual.strip.FIFOCache", FIFOCache)  # put back what `spare` puts in its place
     before = gc.get_threshold()
     gc.collect()
     yield
@@ -73,7 +77,33 @@ def test_what_stands_still_is_not_looked_through() -> None:
     assert not tidy.look()
 
 
+def test_what_is_hardly_older_is_looked_at_more_often_than_everything() -> None:
+    clock = _Clock()
+    tidy = Tidying(clock)
+    tidy.begin()
+    gc.collect()
+    for _ in range(tidying.OLDER):
+        gc.collect(0)
+    screen = _Screen()
+    gone = weakref.ref(screen)
+    gc.collect(0)
+    del screen
+    clock.now += tidying.QUIET_SECONDS
+    everything = gc.get_stats()[2]["collections"]
+    assert tidy.look()
+    assert gone() is None
+    assert gc.get_stats()[2]["collections"] == everything
+
+
 def test_who_never_rests_keeps_garbage_for_minutes_and_not_for_hours() -> None:
     Tidying(_Clock()).begin()
-    new, _, everything = gc.get_threshold()
-    assert new * everything < 1_000_000
+    new, older, everything = gc.get_threshold()
+    assert new * older * everything < 2_000_000
+
+
+def test_a_painted_line_costs_little_to_look_through() -> None:
+    Tidying(_Clock()).begin()
+    line = Strip([Segment("a line")])
+    assert not any(gc.is_tracked(getattr(line, name)) for name in line.__slots__ if name != "_segments")
+    assert line.crop(0, 3).text == line.crop(0, 3).text == "a l"
+    assert Strip([Segment("another")])._crop_cache is not line._crop_cache
