@@ -24,6 +24,9 @@ LONGEST = 200
 class HarmlessInput(Input):
     """An input that takes nothing from the clipboard that a terminal would act on."""
 
+    # One of Textual's own has no scroll bar to be seen, but all is laid out twice for it.
+    DEFAULT_CSS = "HarmlessInput { overflow: hidden hidden; }"
+
     # Textual's own lays out the whole screen anew with every key.
     virtual_size: Reactive[Size] = Reactive(Size(0, 0))
 

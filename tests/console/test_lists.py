@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -19,6 +20,7 @@ from tests.console.conftest import Console, Open, wait_for
 from tests.fakes import scene
 from tests.fakes.sources import ScriptedFleet
 from widgets.cells import Cell
+from widgets.filter_line import HarmlessInput
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -85,6 +87,33 @@ async def test_keys_that_come_at_once_are_typed_and_not_ordered(console: Open) -
         await c.until(lambda: pane.filtering == "xpq", "the filter")
         assert c.app.is_running
         assert c.fleet.agents_side.paused == []
+
+
+async def test_the_line_of_a_filter_is_laid_out_once(console: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with console(said=True) as c:
+        pane, laid_out, lay_out = c.app.main.issues, [], c.app.main._refresh_layout
+
+        def noted(*given: Any, **named: Any) -> None:
+            laid_out.append(1)
+            lay_out(*given, **named)
+
+        await typed(c, pane, "2", "slash", *"rea", "enter")
+        monkeypatch.setattr(c.app.main, "_refresh_layout", noted)
+        for number in range(1, 4):
+            await typed(c, pane, "slash")
+            assert len(laid_out) == 2 * number - 1
+            await typed(c, pane, "backspace", "enter")
+            assert len(laid_out) == 2 * number
+
+
+async def test_a_filter_that_is_longer_than_its_line_moves_along(console: Open) -> None:
+    async with console(said=True) as c:
+        await typed(c, c.app.main.issues, "2", "slash", *"0123456789" * 19)
+        typing = c.app.focused
+        assert isinstance(typing, HarmlessInput)
+        assert typing.size.width < 190
+        assert typing.scroll_x > 190 - typing.size.width
+        assert not typing.show_horizontal_scrollbar
 
 
 async def test_what_is_pasted_into_a_filter_is_harmless(console: Open) -> None:
