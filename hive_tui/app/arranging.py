@@ -57,6 +57,8 @@ class Arranging:
         self._version = 0
         """Another number whenever rows are looked at anew."""
         self._left: Iterator[Hashable] | None = None
+        self._ahead: Iterator[Hashable] | None = None
+        """What is looked at before anybody asks."""
         self._asked = False
         """A person waits for this result."""
         self._again = False
@@ -86,7 +88,7 @@ class Arranging:
         same = len(stamp) == len(self._stamp) and all(map(_is, stamp, self._stamp))
         if not same or not (keys is self._all or keys == self._all):
             self._all, self._stamp = keys, stamp
-            self._again = True
+            self._again, self._ahead = True, None
         # Begun again with every change, it would never come to an end.
         if self._again and (self._plain or (self._left is None and self._clock() >= self._rest_until)):
             self._begin(asked=False)
@@ -108,6 +110,22 @@ class Arranging:
             self.keys = list(self._found)
             return True
         return done
+
+    def prepare(self, seconds: float) -> bool:
+        """Look for about so long at rows that were never looked at, before anybody asks. Returns whether
+        there may be more of them."""
+        begin = self._clock()
+        if self._ahead is None:
+            self._ahead = iter(self._all)
+        for key in self._ahead:
+            if key not in self._known and (thing := self._thing(key)) is not None:
+                it = self._known[key] = _Known(thing, self._version)
+                it.facts = self._facts(thing)
+                if self._clock() >= begin + seconds:
+                    return True
+        self._ahead = None
+        self._forget()
+        return False
 
     @property
     def _plain(self) -> bool:
@@ -158,6 +176,10 @@ class Arranging:
             found.reverse()
         self.keys = found
         self._left, self._asked, self._values = None, False, {}
+        self._forget()
+
+    def _forget(self) -> None:
+        """Forget rows that are not there any more, when they are many."""
         if len(self._known) > 2 * len(self._all) + 1_000:
             listed = set(self._all)
             self._known = {key: known for key, known in self._known.items() if key in listed}

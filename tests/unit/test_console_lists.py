@@ -138,6 +138,35 @@ def test_without_filter_and_order_the_keys_are_handed_through() -> None:
     assert things.arranging.keys == things.keys[::-1]
 
 
+def test_a_filter_reads_nothing_that_was_read_before_anybody_asked() -> None:
+    things = Things(100)
+    things.take("a view")
+    slices = 1
+    while things.arranging.prepare(0.003):
+        slices += 1
+    assert slices > 10
+    assert things.read == 100
+    assert things.arranging.keys == things.keys
+    things.of[7], things.of[8] = "changed", "gone"
+    things.take("another view")
+    del things.of[8]
+    things.arranging.ask(parse("thing"), Order(), None)
+    assert things.finish() == [key for key in range(100) if key not in (7, 8)]
+    assert things.read == 101, "what changed since is read again"
+
+
+def test_what_is_gone_is_not_remembered_for_the_next_filter() -> None:
+    things = Things(5_000)
+    things.take("a view")
+    while things.arranging.prepare(60):
+        pass
+    for key in things.keys[100:]:
+        del things.of[key]
+    things.take("another view")
+    assert not things.arranging.prepare(60)
+    assert len(things.arranging._known) == 100
+
+
 def test_a_filter_shows_what_it_found_so_far_and_then_all() -> None:
     things = Things(20 * CHUNK)
     things.arranging.take(things.keys)

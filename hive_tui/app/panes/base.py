@@ -37,6 +37,15 @@ SLICE_SECONDS = 0.005
 PAUSE_SECONDS = 0.004
 """How long keys and painting have the time between two of those."""
 
+KEY_PASSES_SECONDS = 0.015
+"""So long a key takes to what it is for."""
+
+AHEAD_SECONDS = 0.002
+"""The same for a filter that nobody has asked for yet, while nobody types."""
+
+AHEAD_PAUSE_SECONDS = 0.02
+"""Between two of those."""
+
 MANY = 1_000
 """Of so many rows none is looked at before the letter that was typed is to be seen."""
 
@@ -116,6 +125,7 @@ class ListPane(ViewPane):
         self._filter_line: FilterLine | None = None
         self._next: Timer | None = None
         """When it goes on to look at rows."""
+        self._preparing: Timer | None = None
         self._asked = False
         """A person asked for other rows, which are not all there yet."""
         self._otherwise = False
@@ -181,6 +191,16 @@ class ListPane(ViewPane):
         self._arranging.take(self.keys(view), view.snapshot, view.plan)
         self._shown = 0.0
         self._work()
+        if self._preparing is None and len(self._arranging.all) > MANY:
+            self._preparing = self.set_timer(AHEAD_PAUSE_SECONDS, self._prepare)
+
+    def _prepare(self) -> None:
+        """Learn what a filter finds in many rows before the first letter of one is typed."""
+        quiet = not (isinstance(self.app, Shell) and self.app.typed_in) and self.settled
+        if not quiet or self._arranging.prepare(AHEAD_SECONDS):
+            self._preparing = self.set_timer(AHEAD_PAUSE_SECONDS, self._prepare)
+        else:
+            self._preparing = None
 
     @property
     def wanted(self) -> int | None:
@@ -218,7 +238,10 @@ class ListPane(ViewPane):
             if not self._asked:
                 return
             self._next.stop()
-        wait = self.app.left_to_key if isinstance(self.app, Shell) and not self._asked else 0.0
+        wait = 0.0
+        if isinstance(self.app, Shell):
+            # Even what is waited for lets a key pass that was just pressed.
+            wait = KEY_PASSES_SECONDS - self.app.since_key if self._asked else self.app.left_to_key
         self._next = self.set_timer(max(PAUSE_SECONDS, wait), self._go_on)
 
     def _go_on(self) -> None:
