@@ -6,11 +6,12 @@ import functools
 import re
 import string
 from collections.abc import Collection, Iterable, Sequence
-from typing import ClassVar
+from typing import ClassVar, Self
 
 from rich.cells import cell_len, get_character_cell_size
 from rich.segment import Segment
 from rich.style import Style
+from textual import events
 from textual.geometry import Size
 from textual.reactive import Reactive
 from textual.scroll_view import ScrollView
@@ -189,6 +190,28 @@ class LineView(Guarded, ScrollView, can_focus=True):
         self._style = None
         self._components = {}
         super().notify_style_update()
+
+    # Textual's own paint the whole widget anew: what looks otherwise is known from the style sheet.
+
+    def focus(self, scroll_visible: bool = True) -> Self:
+        def set_focus() -> None:
+            if self.is_attached:
+                self.screen.set_focus(self, scroll_visible=scroll_visible)
+
+        self.app.call_later(set_focus)
+        return self
+
+    def _on_focus(self, event: events.Focus) -> None:
+        event.prevent_default()
+        self.has_focus = True
+        if self.parent is not None:
+            self.parent.post_message(events.DescendantFocus(self))
+
+    def _on_blur(self, event: events.Blur) -> None:
+        event.prevent_default()
+        self.has_focus = False
+        if self.parent is not None:
+            self.parent.post_message(events.DescendantBlur(self))
 
     def restyled(self, components: Collection[str]) -> None:
         """These component classes look otherwise: paint anew what they are seen on."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import ClassVar
 
 from rich.cells import cell_len
@@ -13,7 +13,7 @@ from textual.geometry import Size
 from textual.strip import Strip
 
 from widgets.cells import Line
-from widgets.lines import LineView, fit
+from widgets.lines import OF_FOCUS, LineView, fit
 from widgets.moving import moving
 
 Compose = Callable[[int], Sequence[Line]]
@@ -61,6 +61,11 @@ class Sheet(LineView):
         for y, (old, new) in enumerate(zip(before, lines, strict=True)):
             if old != new:
                 self.refresh_lines(y)
+
+    def restyled(self, components: Collection[str]) -> None:
+        # No line is selected.
+        if not OF_FOCUS.issuperset(components):
+            super().restyled(components)
 
     def on_resize(self, event: events.Resize) -> None:
         self.lines = self._lines_of(self._room)

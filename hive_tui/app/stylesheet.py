@@ -142,6 +142,7 @@ class RememberingStylesheet(Stylesheet):
             self._components[key] = {
                 name: styles.base.get_rules() for name, styles in node._component_styles.items()
             }
+            node.refresh()
             return
         node._component_styles.clear()
         node._component_styles.update(self._styled(node, key, found))

@@ -195,6 +195,27 @@ async def test_nothing_is_painted_again_that_did_not_change(console: Open) -> No
         assert painted == []
 
 
+async def test_a_change_of_focus_paints_the_lines_that_look_otherwise(console: Open) -> None:
+    async with console(said=True) as c:
+        main = c.app.main
+        await c.until(lambda: main.log_pane.run is not None and len(main.issues.table.keys) > 3)
+        await c.press(*"12345678321")  # what is seen for the first time is painted whole
+        await c.pilot.pause(0.2)
+        views = (main.issues.table, main.agents.table, main.log_pane.log_view, main.costs.body)
+        painted: dict[object, int] = {}
+        for view in views:
+            draw = view.render_line
+
+            def noted(y: int, draw: Any = draw, view: object = view) -> Any:
+                painted[view] = painted.get(view, 0) + 1
+                return draw(y)
+
+            view.render_line = noted
+        await c.press(*"23462")
+        assert set(painted) == {main.issues.table, main.agents.table}
+        assert max(painted.values()) <= 6  # the headings and the selected row, each time
+
+
 async def test_a_part_of_the_screen_is_painted_as_the_whole_is(console: Open) -> None:
     async with console(said=True) as c:
         await c.until(lambda: c.app.main.log_pane.run is not None)
