@@ -400,8 +400,10 @@ class RowsView(LineView):
     def _lead(self, key: Hashable, over: Style | None) -> Segment:
         """The first cell of a row: whether it is selected, and whether it is marked."""
         marked, chosen = key in self.marks, over is not None
+        if not marked and not chosen:
+            return Segment(" ", self.rich_style)  # of no colour that the focus changes: it is not painted anew
         style = self.get_component_rich_style("line--mark" if marked else "line--marker")
-        glyph = ("◉" if chosen else "●") if marked else "▌" if chosen else " "
+        glyph = ("◉" if chosen else "●") if marked else "▌"
         return Segment(glyph, style if over is None else style + over)
 
     def _headings(self, available: int) -> list[Segment]:
