@@ -9,8 +9,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from hive_tui.core.errors import SourceError
-from hive_tui.core.ledger import Booked, Certainty, Heard, completed, entries
-from hive_tui.core.model import Run
+from hive_tui.core.ledger import Booked, Certainty, Heard, Price, completed, entries
+from hive_tui.core.model import Run, Tokens
 from hive_tui.core.ports import Ledger
 
 Listen = Callable[[frozenset[str]], Mapping[str, Sequence[Heard]]]
@@ -20,11 +20,13 @@ PRUNE_EVERY = timedelta(days=1)
 
 
 class Bookkeeper:
-    """The dispatcher's part of the ledger; `listen` is None where its runs leave no transcripts here."""
+    """The dispatcher's part of the ledger; `listen` is None where its runs leave no transcripts here, `price`
+    is for what agents do not say the cost of."""
 
-    def __init__(self, ledger: Ledger, listen: Listen | None = None) -> None:
+    def __init__(self, ledger: Ledger, listen: Listen | None = None, price: Price | None = None) -> None:
         self._ledger = ledger
         self._listen = listen
+        self._price = price
         self._booked: Booked | None = None
         self._pruned_at: datetime | None = None
 
@@ -37,7 +39,7 @@ class Bookkeeper:
 
     def enter(self, *runs: Run) -> None:
         """Write what runs that have ended used; again is no change. Raises StoreError."""
-        new = [rows for run in runs if run.id not in self.booked.runs and (rows := entries(run))]
+        new = [rows for run in runs if run.id not in self.booked.runs and (rows := entries(run, self._price))]
         if not new:
             return
         sessions = frozenset(
@@ -82,3 +84,11 @@ def transcripts(cache: Path) -> Listen:
         return summary.heard(index, sessions)
 
     return listen
+
+
+def price(model: str, tokens: Tokens, at: datetime) -> int | None:
+    """What tokens cost at list prices, in micro-dollars."""
+    from hive_tui.costs import summary
+    from hive_tui.costs.prices import Prices
+
+    return summary.price(Prices())(model, tokens, at)

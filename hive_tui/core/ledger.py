@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import enum
 from bisect import bisect_left
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from operator import attrgetter
 from types import MappingProxyType
@@ -15,7 +15,8 @@ from types import MappingProxyType
 import msgspec
 
 from hive_tui.core.ids import AgentName, IssueKey, RepoName, RunId
-from hive_tui.core.model import USES_KEPT, Run, RunStatus, Step, StepUse, Tokens, Usage
+from hive_tui.core.model import Run, RunStatus, Step, StepUse, Tokens, Usage
+from hive_tui.core.usage import joined
 
 
 class Source(enum.Enum):
@@ -66,8 +67,13 @@ class Entry(msgspec.Struct, frozen=True):
         return IssueKey(self.repo, self.issue)
 
 
-def entries(run: Run) -> tuple[Entry, ...]:
-    """The rows of a run as far as it got; none of one that was never started."""
+Price = Callable[[str, Tokens, datetime], int | None]
+"""What so many tokens of a model cost at that time, in micro-dollars; None where nobody has a price."""
+
+
+def entries(run: Run, price: Price | None = None) -> tuple[Entry, ...]:
+    """The rows of a run as far as it got; none of one that was never started. `price` is for what an agent
+    says all of but its cost."""
     spec, status = run.spec, run.status
     if status.started_at is None:
         return ()
@@ -91,8 +97,18 @@ def entries(run: Run) -> tuple[Entry, ...]:
             certainty=_certainty(use.usage),
             limit_micros=spec.budget_micros,
         )
-        for use in _uses(status)
+        for use in (_priced(each, status.model or spec.model, at, price) for each in _uses(status))
     )
+
+
+def _priced(use: StepUse, model: str | None, at: datetime, price: Price | None) -> StepUse:
+    tokens, name = use.usage.tokens, use.model or model
+    lacks_nothing_else = not use.usage.estimated and tokens.input is not None and tokens.output is not None
+    if price is None or name is None or use.usage.cost_micros is not None or not lacks_nothing_else:
+        return use
+    cost = price(name, tokens, at)
+    # Of how many tokens a call was, on which some prices depend, a sum does not say.
+    return msgspec.structs.replace(use, usage=Usage(tokens, cost, estimated=cost is not None))
 
 
 def _unique(rows: Iterable[Entry]) -> tuple[Entry, ...]:
@@ -106,7 +122,7 @@ def _unique(rows: Iterable[Entry]) -> tuple[Entry, ...]:
 
 
 def _joined(one: Entry, other: Entry) -> Entry:
-    both = _both(Usage(one.tokens, one.cost_micros), Usage(other.tokens, other.cost_micros))
+    both = joined(Usage(one.tokens, one.cost_micros), Usage(other.tokens, other.cost_micros))
     worst = max(one.certainty, other.certainty, key=list(Certainty).index)
     return msgspec.structs.replace(
         one,
@@ -200,56 +216,6 @@ class Booked:
         return Booked((*self._dated, *new)) if new else self
 
 
-# Sums of what was used
-
-
-def add(one: Usage, other: Usage) -> Usage:
-    """Both together; a figure that neither has stays unknown."""
-    return Usage(
-        Tokens(*(_sum(getattr(one.tokens, name), getattr(other.tokens, name)) for name in _KINDS)),
-        _sum(one.cost_micros, other.cost_micros),
-        one.estimated or other.estimated,
-    )
-
-
-def with_use(used: tuple[StepUse, ...], use: StepUse) -> tuple[StepUse, ...]:
-    """`used` with more of the same, or with one entry more; at most USES_KEPT of them."""
-    for number, known in enumerate(used):
-        if msgspec.structs.replace(known, usage=use.usage) == use:
-            both = msgspec.structs.replace(known, usage=_both(known.usage, use.usage))
-            return (*used[:number], both, *used[number + 1 :])
-    return condensed((*used, use), USES_KEPT)
-
-
-def condensed(used: tuple[StepUse, ...], most: int) -> tuple[StepUse, ...]:
-    """At most so many entries with the same sum: the oldest are put together, and what they do not have in
-    common is left out."""
-    if len(used) <= most:
-        return used
-    first, *others = used[: len(used) - most + 1]
-    for other in others:
-        first = StepUse(
-            other.step,
-            other.round,
-            _both(first.usage, other.usage),
-            first.model if first.model == other.model else None,
-            first.session if first.session == other.session else None,
-        )
-    return (first, *used[len(used) - most + 1 :])
-
-
-def _both(one: Usage, other: Usage) -> Usage:
-    """As `add`; where only one of them has a cost, that is not all that both cost."""
-    both = add(one, other)
-    partly = (one.cost_micros is None) != (other.cost_micros is None)
-    return msgspec.structs.replace(both, estimated=True) if partly else both
-
-
-def _sum(one: int | None, other: int | None) -> int | None:
-    known = [number for number in (one, other) if number is not None]
-    return sum(known) if known else None
-
-
 # What transcripts know better
 
 
@@ -293,7 +259,19 @@ def _completed(rows: Sequence[Entry], heard: Sequence[Heard]) -> list[Entry]:
     if not made or cost < told:
         # What the agent said while it worked is at least true.
         return [*exact, *open_]
+    if sum(_total(row) for row in made) == sum(_total(row) for row in open_):
+        # The agent and its transcript agree on all that there was.
+        made = [_certain(row) for row in made]
     return [*exact, *made]
+
+
+def _total(row: Entry) -> int:
+    return row.tokens.total or 0
+
+
+def _certain(row: Entry) -> Entry:
+    known = row.certainty is not Certainty.UNACCOUNTED
+    return msgspec.structs.replace(row, certainty=Certainty.EXACT) if known else row
 
 
 def _together(heard: Sequence[Heard], model: str | None) -> Heard:

@@ -6,15 +6,25 @@ from __future__ import annotations
 import enum
 from collections.abc import Callable, Iterable, Sequence, Set
 from datetime import datetime, tzinfo
+from typing import Protocol
 
 import msgspec
 
-from hive_tui.core.ledger import Certainty, Entry, Heard, entries
+from hive_tui.core.ledger import Certainty, Entry, Heard, Price, entries
 from hive_tui.core.model import Run, Tokens
 from hive_tui.costs import periods
-from hive_tui.costs.index import Dimension, Index, Sum
+from hive_tui.costs.call import Call
 from hive_tui.costs.periods import Use, Weekday
-from hive_tui.costs.prices import PICO_PER_MICRO, micros
+from hive_tui.costs.prices import PICO_PER_MICRO, Prices, cost, micros
+from hive_tui.costs.sums import Dimension, Sum
+
+
+class Transcripts(Protocol):
+    """What is asked of the index of transcripts (`costs.index.Index`)."""
+
+    def sums(
+        self, by: Sequence[Dimension], *, since: int | None = None, until: int | None = None
+    ) -> list[Sum]: ...
 
 
 class By(enum.Enum):
@@ -43,7 +53,7 @@ _OF_RUNS = (By.REPO, By.ISSUE, By.RUN)
 def totals(
     by: By,
     *,
-    index: Index | None = None,
+    index: Transcripts | None = None,
     ledger: Iterable[Entry] = (),
     runs: Iterable[Run] = (),
     since: datetime | None = None,
@@ -103,7 +113,7 @@ def whole(uses: Sequence[Use], key: str = "total") -> Use:
     )
 
 
-def heard(index: Index, sessions: Set[str]) -> dict[str, list[Heard]]:
+def heard(index: Transcripts, sessions: Set[str]) -> dict[str, list[Heard]]:
     """What the transcripts have of these sessions, by model. Raises SourceError."""
     found: dict[str, list[Heard]] = {}
     for one in index.sums((Dimension.SESSION, Dimension.MODEL)):
@@ -113,6 +123,31 @@ def heard(index: Index, sessions: Set[str]) -> dict[str, list[Heard]]:
             cost = None if one.unpriced else micros(one.cost)
             found.setdefault(one.session, []).append(Heard(one.model, tokens, cost))
     return found
+
+
+def price(prices: Prices) -> Price:
+    """What tokens cost, for rows of the ledger whose agent does not say it."""
+
+    def of(model: str, tokens: Tokens, at: datetime) -> int | None:
+        tariffs = prices.tariffs(model)
+        if tariffs is None:
+            return None
+        call = Call(
+            key=0,
+            at=round(at.timestamp() * 1_000),
+            agent="",
+            model=model,
+            session="",
+            project="",
+            input=tokens.input or 0,
+            output=tokens.output or 0,
+            cache_read=tokens.cache_read or 0,
+            cache_write_5m=tokens.cache_write or 0,
+        )
+        found = cost(call, tariffs)
+        return None if found is None else micros(found)
+
+    return of
 
 
 _NUMBERS = (
@@ -131,7 +166,7 @@ def _rows(ledger: Iterable[Entry], runs: Iterable[Run]) -> list[Entry]:
 
 
 def _transcripts(
-    by: By, index: Index | None, begin: int | None, end: int | None, sessions: Set[str]
+    by: By, index: Transcripts | None, begin: int | None, end: int | None, sessions: Set[str]
 ) -> tuple[list[Sum], frozenset[str]]:
     """Sums that can be told apart by a heading, and which of the sessions are in them."""
     if index is None:

@@ -6,13 +6,14 @@ has to be known to count nothing twice.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
 
 from hive_tui.core.events import AgentResult, Outcome
-from hive_tui.core.ledger import add, with_use
 from hive_tui.core.model import RunStatus, Step, StepUse, Usage
+from hive_tui.core.usage import add, with_use
 
 
 class Session(msgspec.Struct, frozen=True):
@@ -47,7 +48,8 @@ class Session(msgspec.Struct, frozen=True):
         """After a process ended that worked in a round; `model` is for where its result names none."""
         name = result.session or self.id
         parts = self.parts
-        for which, usage in (result.models or {result.model or model: result.usage}).items():
+        used: Mapping[str | None, Usage] = {result.model or model: result.usage}
+        for which, usage in (result.models or used).items():
             parts = with_use(parts, StepUse(Step.IMPLEMENT, round_, usage, which, name))
         return msgspec.structs.replace(
             self,

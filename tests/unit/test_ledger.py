@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hive_tui.core.ledger import Certainty, Heard, Source, completed, condensed, entries, with_use
+from hive_tui.core.ledger import Certainty, Heard, Source, completed, entries
 from hive_tui.core.model import USES_KEPT, Phase, Step, StepUse, Tokens, Usage
+from hive_tui.core.usage import condensed, with_use
 from tests.builders import run
 
 BEGUN = datetime(2026, 11, 21, 20, 0, tzinfo=UTC)
@@ -57,6 +58,23 @@ class TestEntries:
     def test_what_is_not_known_is_said(self, usage: Usage, source: Source, certainty: Certainty) -> None:
         (row,) = entries(run(phase=Phase.LOST, started_at=BEGUN, usage=usage))
         assert (row.cost_micros, row.source, row.certainty) == (usage.cost_micros, source, certainty)
+
+    def test_an_agent_that_does_not_say_what_it_cost_is_priced_if_it_says_all_else(self) -> None:
+        def price(model: str, tokens: Tokens, at: datetime) -> int | None:
+            return {"gpt": 1_000}.get(model)
+
+        def cost(model: str | None, usage: Usage) -> tuple[int | None, Certainty]:
+            part = StepUse(Step.IMPLEMENT, 1, usage, model, "s")
+            (row,) = entries(run(phase=Phase.SUCCEEDED, started_at=BEGUN, used=(part,)), price)
+            return row.cost_micros, row.certainty
+
+        whole = Tokens(5, 6, 7)
+        assert cost("gpt", Usage(whole)) == (1_000, Certainty.ESTIMATED)
+        assert cost("gpt", Usage(whole, 7)) == (7, Certainty.EXACT)
+        assert cost("new", Usage(whole)) == (None, Certainty.UNACCOUNTED)
+        assert cost(None, Usage(whole)) == (None, Certainty.UNACCOUNTED)
+        assert cost("gpt", Usage(whole, estimated=True)) == (None, Certainty.UNACCOUNTED)
+        assert cost("gpt", Usage(Tokens(5))) == (None, Certainty.UNACCOUNTED)
 
     def test_one_that_was_never_started_has_none(self) -> None:
         assert entries(run(phase=Phase.KILLED, started_at=None)) == ()
@@ -146,6 +164,12 @@ class TestCompleted:
         (row,) = completed(rows, {"s": [Heard("opus", Tokens(output=25), 340)]})
         assert (row.round, row.model, row.cost_micros, row.tokens.output) == (1, "opus", 340, 25)
         assert (row.source, row.certainty) == (Source.TRANSCRIPT, Certainty.ESTIMATED)
+
+    def test_a_transcript_of_exactly_what_the_agent_said_makes_the_cost_certain(self) -> None:
+        said = StepUse(Step.IMPLEMENT, 1, Usage(Tokens(5, 6, 7)), None, "s")
+        rows = entries(run(phase=Phase.SUCCEEDED, started_at=BEGUN, used=(said,)))
+        (row,) = completed(rows, {"s": [Heard("gpt", Tokens(5, 6, 7, 0), 340)]})
+        assert (row.model, row.cost_micros, row.certainty) == ("gpt", 340, Certainty.EXACT)
 
     def test_a_model_without_a_price_stays_unaccounted(self) -> None:
         rows = entries(run(phase=Phase.KILLED, started_at=BEGUN, used=(use(None),)))

@@ -10,9 +10,9 @@ import msgspec
 from backends.clusters.kubernetes import camel, schema
 from backends.clusters.kubernetes.objects import API_VERSION, AgentRunStatus, Condition
 from hive_tui.core.ids import RunId
-from hive_tui.core.ledger import condensed
 from hive_tui.core.model import Phase, RunStatus
 from hive_tui.core.text import clean_line
+from hive_tui.core.usage import condensed
 
 LAST_WORD = 4_096
 """Bytes that the kubelet keeps of what a container leaves in its termination log."""

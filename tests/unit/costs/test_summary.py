@@ -13,8 +13,9 @@ from hive_tui.core.model import Phase, Run, Step, StepUse, Tokens, Usage
 from hive_tui.costs import files, summary
 from hive_tui.costs.index import Index
 from hive_tui.costs.periods import Use
-from hive_tui.costs.prices import micros
+from hive_tui.costs.prices import Prices, micros
 from hive_tui.costs.summary import By, totals
+from hive_tui.costs.sums import Dimension
 from tests.builders import CLAUDE, CODEX, REPO, run
 from tests.corpus import HERE
 
@@ -33,8 +34,6 @@ def index(tmp_path_factory: pytest.TempPathFactory) -> Index:
 
 @pytest.fixture(scope="module")
 def session(index: Index) -> str:
-    from hive_tui.costs.index import Dimension
-
     (one,) = index.sums((Dimension.SESSION,))
     assert one.session.startswith(SESSION)
     return one.session
@@ -147,3 +146,9 @@ def test_what_the_transcripts_have_of_a_session_is_told_by_model(index: Index, s
     (one,) = summary.heard(index, {session})[session]
     assert (one.model, one.cost_micros) == ("claude-opus-5-5", TRUTH)
     assert summary.heard(index, {"other"}) == {}
+
+
+def test_tokens_have_the_price_of_their_day() -> None:
+    price = summary.price(Prices())
+    assert price("claude-opus-5-5", Tokens(1_000_000, 500_000, None, 0), AT) == 14_000_000
+    assert price("nobody-knows-this", Tokens(1), AT) is None

@@ -3,8 +3,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from hive_tui.core.events import AgentResult, Outcome
-from hive_tui.core.ledger import add
 from hive_tui.core.model import RunStatus, Step, StepUse, Tokens, Usage
+from hive_tui.core.usage import add
 from hive_tui.runner.session import Session, load, restore, save
 
 
