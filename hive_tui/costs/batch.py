@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Collection, Iterable, Iterator
-from contextlib import suppress
 from pathlib import PurePath
 
 import msgspec
@@ -89,42 +88,42 @@ class Batch:
 
     def read(self, found: files.Found) -> int:
         """Read what was appended to a transcript, or all of it where it is another file by now; returns the
-        bytes. One that cannot be read is left for the next time."""
+        bytes. Raises OSError for one that cannot be read; it is left for the next time."""
         known = self._connection.execute(
             "SELECT id, device, inode, offset, tail, state FROM files WHERE path = ?", (found.path,)
         ).fetchone()
         offset, tail, state = 0, b"", codex.State()
-        with suppress(OSError):
-            if known is None:
-                number = self._connection.execute(
-                    "INSERT INTO files (path, offset, beaten) VALUES (?, 0, 0)", (found.path,)
-                ).lastrowid
-                assert number is not None
+        if known is None:
+            number = self._connection.execute(
+                "INSERT INTO files (path, offset, beaten) VALUES (?, 0, 0)", (found.path,)
+            ).lastrowid
+            assert number is not None
+        else:
+            number, device, inode, offset, tail, raw = known
+            same = (device, inode) == (found.device, found.inode) and found.size >= offset
+            if same and files.same_before(found.path, offset, tail):
+                state = msgspec.json.decode(raw, type=codex.State)
             else:
-                number, device, inode, offset, tail, raw = known
-                same = (device, inode) == (found.device, found.inode) and found.size >= offset
-                if same and files.same_before(found.path, offset, tail):
-                    state = msgspec.json.decode(raw, type=codex.State)
-                else:
+                if offset:
                     self._forget(number)
-                    offset, tail = 0, b""
-            begin = offset
-            for part in files.appended(found.path, begin):
-                offset, tail = part.offset, part.tail
-                for call in self._calls(found, part, state):
-                    if isinstance(call, codex.State):
-                        state = call
-                    else:
-                        self._take(call, number)
-                if len(self._best) > _HELD:
-                    self.keep()
-            self._connection.execute(
-                "UPDATE files SET device = ?, inode = ?, size = ?, modified = ?, offset = ?, tail = ?,"
-                " state = ? WHERE id = ?",
-                (*found[2:], offset, tail, msgspec.json.encode(state), number),
-            )
-            return offset - begin
-        return 0
+                offset, tail = 0, b""
+        begin = offset
+        name = PurePath(found.path).stem
+        for part in files.appended(found.path, begin):
+            offset, tail = part.offset, part.tail
+            for call in _calls(found.agent, name, part, state):
+                if isinstance(call, codex.State):
+                    state = call
+                else:
+                    self._take(call, number)
+            if len(self._best) > _HELD:
+                self.keep()
+        self._connection.execute(
+            "UPDATE files SET device = ?, inode = ?, size = ?, modified = ?, offset = ?, tail = ?,"
+            " state = ? WHERE id = ?",
+            (*found[2:], offset, tail, msgspec.json.encode(state), number),
+        )
+        return offset - begin
 
     def keep(self) -> None:
         """Write what is held."""
@@ -148,13 +147,6 @@ class Batch:
         )
         self._best.clear()
         self._beaten.clear()
-
-    def _calls(
-        self, found: files.Found, part: files.Appended, state: codex.State
-    ) -> Iterator[Call | codex.State]:
-        if found.agent == "codex":
-            return codex.calls(part.data[: part.end], state)
-        return claude.calls(part.data, PurePath(found.path).stem, part.end)
 
     def _take(self, call: Call, file: int) -> None:
         """Hold a call if it counts for more than what is held of it."""
@@ -207,6 +199,12 @@ class Batch:
             "UPDATE files SET offset = 0, tail = x'', beaten = 0, size = -1 WHERE beaten > 0"
         )
         sum_up(self._connection)
+
+
+def _calls(agent: str, name: str, part: files.Appended, state: codex.State) -> Iterator[Call | codex.State]:
+    if agent == "codex":
+        return codex.calls(part.data[: part.end], state)
+    return claude.calls(part.data, name, part.end)
 
 
 def sum_up(connection: sqlite3.Connection, quarters: Collection[int] | None = None) -> None:

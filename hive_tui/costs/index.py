@@ -7,6 +7,7 @@ writes at a time, and whatever was cut off is as if it had not begun.
 
 from __future__ import annotations
 
+import itertools
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -26,8 +27,8 @@ __all__ = ["Dimension", "Index", "Sum"]
 BUSY_SECONDS = 60.0
 """How long to wait for another process that reads the transcripts for the first time."""
 
-_AT_ONCE = 64
-"""Files after which what was read is kept, whatever happens then."""
+_AT_ONCE = 1 << 30
+"""Bytes after which what was read is kept, whatever happens then; others wait so long to write."""
 
 _REPRICED = 10_000
 """Calls that are priced anew at a time."""
@@ -116,12 +117,15 @@ class Index:
                 self._reprice(connection)
             found = list(files.find(roots))
             # Looked at before anything is locked: mostly nothing is new.
-            while changed := _changed(connection, found)[:_AT_ONCE]:
+            while changed := _portion(_changed(connection, found)):
                 with _writing(connection):
                     known = len(self._tariffs)
                     batch = Batch(connection, self._price)
                     for each in _changed(connection, changed):
-                        read += batch.read(each)
+                        try:
+                            read += batch.read(each)
+                        except OSError:
+                            found.remove(each)
                     batch.keep()
                     if len(self._tariffs) != known:
                         self._remember_tariffs(connection)
@@ -185,6 +189,12 @@ def _changed(connection: sqlite3.Connection, found: Iterable[files.Found]) -> li
         for path, *facts in connection.execute("SELECT path, device, inode, size, modified FROM files")
     }
     return [each for each in found if known.get(each.path) != list(each[2:])]
+
+
+def _portion(changed: Sequence[files.Found]) -> list[files.Found]:
+    """As many of them as are read before what they say is kept."""
+    sizes = itertools.accumulate(each.size for each in changed)
+    return [each for each, size in zip(changed, sizes, strict=True) if size - each.size < _AT_ONCE]
 
 
 @contextmanager

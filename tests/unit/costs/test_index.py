@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -133,7 +133,7 @@ def test_what_was_used_stays_known_when_its_transcript_is_deleted(home: Path) ->
     assert read(home) == before
 
 
-@pytest.mark.parametrize("damage", [b"no database at all" * 100, b""])
+@pytest.mark.parametrize("damage", [b"no database at all" * 100, b""], ids=["other", "empty"])
 def test_a_damaged_index_is_made_anew(home: Path, damage: bytes) -> None:
     (folder(home) / "a.jsonl").write_bytes(Line(1).encode())
     index = Index(home / "index", PRICES)
@@ -192,6 +192,29 @@ def test_links_in_circles_and_folders_without_rights_are_passed_over(home: Path)
     (top / "gone.jsonl").symlink_to(top / "nowhere")
     (top / "folder.jsonl").mkdir()
     assert sum(each.calls for each in read(home)) == 1
+
+
+def test_a_transcript_that_cannot_be_read_is_left_for_the_next_time(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secret = folder(home) / "a.jsonl"
+    secret.write_bytes(Line(1).encode())
+    (folder(home) / "b.jsonl").write_bytes(Line(2).encode())
+    with monkeypatch.context() as patch:
+        patch.setattr(files, "appended", _without_rights(str(secret)))
+        assert sum(each.calls for each in read(home)) == 1
+    assert sum(each.calls for each in read(home)) == 2
+
+
+def _without_rights(path: str) -> Callable[[str, int], Iterator[files.Appended]]:
+    appended = files.appended
+
+    def refusing(asked: str, offset: int) -> Iterator[files.Appended]:
+        if asked == path:
+            raise PermissionError(path)
+        return appended(asked, offset)
+
+    return refusing
 
 
 def test_a_line_of_many_megabytes_is_read_and_one_beyond_belief_is_passed_over(
