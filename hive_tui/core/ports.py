@@ -643,6 +643,11 @@ class Sandbox(Protocol):
         ...
 
 
+ENDED_FROM_OUTSIDE = "ended from outside by"
+"""How a runner's last word begins where a signal came without an order. A backend that knows who sent it, and
+why, says that instead."""
+
+
 class RunHost(Protocol):
     """The runner's link to its place: identity, record, log, orders, repository."""
 

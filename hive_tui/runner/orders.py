@@ -14,7 +14,7 @@ from pathlib import Path
 
 from hive_tui.core.errors import SourceError
 from hive_tui.core.model import Control, ControlKind, Phase
-from hive_tui.core.ports import RunHost
+from hive_tui.core.ports import ENDED_FROM_OUTSIDE, RunHost
 from hive_tui.runner.flow import Over
 
 POLL_SECONDS = 0.5
@@ -77,7 +77,7 @@ class Orders:
             raise Stopped(stopped_by(self._stop))
         if self._signals.ended_by is not None:
             name = self._signals.ended_by.name
-            raise Stopped(Over(Phase.LOST, f"ended from outside by {name}", f"{name} without an order"))
+            raise Stopped(Over(Phase.LOST, f"{ENDED_FROM_OUTSIDE} {name}", f"{name} without an order"))
         if not self.seconds_left:
             raise Stopped(Over(Phase.FAILED, "deadline"))
 

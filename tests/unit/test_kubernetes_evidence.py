@@ -210,6 +210,20 @@ class TestWhatHasBegun:
         cause = evidence.cause(run, begun(found), found)
         assert (cause.words, cause.problem, cause.disrupted) == (words, False, disrupted)
 
+    def test_an_eviction_is_why_a_run_ended_that_was_told_by_a_signal_only(self) -> None:
+        run, found = signs("evicted")
+        why = "ended from outside by SIGTERM"
+        words = 'evicted: Usage of EmptyDir volume "w" exceeds the limit "10Mi".'
+        lost = begun(found, phase=Phase.LOST, why=why)
+        assert (evidence.interrupted(run, lost, found) or "").startswith(words)
+        # The event is there before the pod's own status says it.
+        (pod,) = found.pods
+        going = msgspec.structs.replace(pod, status=msgspec.structs.replace(pod.status, reason=None))
+        early = msgspec.structs.replace(found, pods=(going,))
+        assert (evidence.interrupted(run, lost, early) or "").startswith(words)
+        assert evidence.interrupted(run, begun(found, phase=Phase.LOST, why="stalled"), found) is None
+        assert evidence.interrupted(run, lost, msgspec.structs.replace(found, pods=())) is None
+
     def test_a_deleted_job_takes_its_pod_along(self) -> None:
         _, found = signs("pod deleted by hand")
         alone = msgspec.structs.replace(found, jobs=())

@@ -35,7 +35,7 @@ from hive_tui.core.model import (
     QuotaState,
     RunStatus,
 )
-from hive_tui.core.ports import BackendContext
+from hive_tui.core.ports import ENDED_FROM_OUTSIDE, BackendContext
 from hive_tui.core.settings import FleetSettings
 from hive_tui.core.worker_template import KubernetesSettings, WorkerTemplate
 from hive_tui.system import processes
@@ -386,6 +386,24 @@ class TestAfterwards:
         runs.settle(recorded, context, RUN)
         runs.settle(recorded, context, RUN)
         assert status(recorded).settled
+
+    def test_who_ended_it_is_said_where_its_runner_knows_of_a_signal_only(
+        self, recorded: KubeStore, context: BackendContext
+    ) -> None:
+        runs.start(recorded, context, RUN)
+        add_pod(recorded, phase="Failed", reason="Evicted", message="Usage of EmptyDir exceeds 30Mi.")
+        signalled = f"{ENDED_FROM_OUTSIDE} SIGTERM"
+        register(recorded, phase=Phase.LOST, why=signalled, evidence="SIGTERM without an order")
+        runs.settle(recorded, context, RUN)
+        found = status(recorded)
+        assert (found.why, found.evidence) == ("evicted: Usage of EmptyDir exceeds 30Mi.", signalled)
+
+    def test_a_runner_that_knows_why_is_believed(self, recorded: KubeStore, context: BackendContext) -> None:
+        runs.start(recorded, context, RUN)
+        add_pod(recorded, phase="Failed", reason="Evicted", message="Usage of EmptyDir exceeds 30Mi.")
+        register(recorded, phase=Phase.FAILED, why="deadline")
+        runs.settle(recorded, context, RUN)
+        assert status(recorded).why == "deadline"
 
     def test_a_slot_is_kept_until_the_pod_is_over(self, recorded: KubeStore, context: BackendContext) -> None:
         runs.start(recorded, context, RUN)

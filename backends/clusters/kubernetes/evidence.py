@@ -26,6 +26,7 @@ from backends.clusters.kubernetes.objects import (
 from hive_tui.core.cluster_facts import Place
 from hive_tui.core.ids import RunId
 from hive_tui.core.model import Phase, Process, RunStatus
+from hive_tui.core.ports import ENDED_FROM_OUTSIDE
 from hive_tui.core.text import clean_line
 
 START_LIMIT = timedelta(minutes=5)
@@ -59,6 +60,10 @@ _DISRUPTED = {
     "TerminationByKubelet": "ended by its node",
 }
 """A pod's condition DisruptionTarget, by its reason."""
+
+
+_TAKEN = frozenset({"Evicted", "Preempted", "NodeNotReady"})
+"""Reasons of events about a pod that the cluster takes away."""
 
 
 class Signs(msgspec.Struct, frozen=True):
@@ -167,11 +172,25 @@ def cause(run: RunId, status: AgentRunStatus, signs: Signs) -> Cause:
         if obstacle is not None:
             return Cause(obstacle.words, problem=obstacle.lasting, disrupted=not obstacle.lasting)
     for event in sorted(signs.events, key=_at, reverse=True):
-        if event.involved_object.kind == "Pod" and event.reason in ("Evicted", "Preempted", "NodeNotReady"):
-            return Cause(_words(f"{event.reason.lower()}: {event.message}"), disrupted=True)
+        if event.involved_object.kind == "Pod" and event.reason in _TAKEN:
+            return _taken(event)
     if job is None:
         return Cause("its Job was deleted", disrupted=True)
     return Cause("its pod was deleted", disrupted=True)
+
+
+def interrupted(run: RunId, status: AgentRunStatus, signs: Signs) -> str | None:
+    """Why a run was ended that knows of a signal only, as far as its pod or the cluster's events tell."""
+    pod = mine(run, status, signs)
+    unknown = status.phase is Phase.LOST and (status.why or "").startswith(ENDED_FROM_OUTSIDE)
+    if pod is None or not unknown:
+        return None
+    own = [event for event in signs.events if event.involved_object.uid == pod.metadata.uid]
+    found = _cause_in_pod(pod)
+    for event in sorted(own, key=_at, reverse=True):
+        if event.reason in _TAKEN and pod.status.reason is None:
+            return _taken(event).words
+    return None if found is None or not found.disrupted else found.words
 
 
 def _before_it_began(pod: PodObject, found: Cause) -> Cause:
@@ -278,6 +297,10 @@ def _cause_in_pod(pod: PodObject) -> Cause | None:
     if pod.metadata.deletion_timestamp is not None:
         return Cause("its pod was deleted", disrupted=True)
     return None
+
+
+def _taken(event: EventObject) -> Cause:
+    return Cause(_words(f"{event.reason.lower()}: {event.message}"), disrupted=True)
 
 
 def _place(status: AgentRunStatus, pod: PodObject | None, signs: Signs) -> Place | None:

@@ -281,6 +281,8 @@ class Picture:
         status = run_status.plain(known.status)
         if found.why is not None and status.phase is Phase.QUEUED:
             status = msgspec.structs.replace(status, why=found.why)
+        if (why := evidence.interrupted(run, known.status, signs)) is not None:
+            status = msgspec.structs.replace(status, why=why)
         return Run(known.spec, status, found.process, known.status.settled, known.stop, found.place)
 
 

@@ -266,14 +266,24 @@ def control(
 
 
 def settle(api: Api, context: BackendContext, run: RunId) -> None:
-    """Mark a run's end as settled."""
+    """Mark a run's end as settled, with what the cluster knows of it: its pod does not stay."""
 
     def attempt() -> None:
         found = get(api, context.fleet, run)
         if found.status.phase.final and not found.status.settled:
-            write(api, found, run_status.plain(found.status), settled=True)
+            status = run_status.plain(found.status)
+            if (why := _interrupted(api, found)) is not None:
+                status = msgspec.structs.replace(status, why=why, evidence=status.why)
+            write(api, found, status, settled=True)
 
     until_won(attempt)
+
+
+def _interrupted(api: Api, found: Found) -> str | None:
+    """See `evidence.interrupted`; nothing is asked about a run that knows why it ended."""
+    if found.status.phase is not Phase.LOST:
+        return None
+    return evidence.interrupted(found.run, found.status, signs.of(api, found.run))
 
 
 def write(api: Api, found: Found, status: RunStatus, **changes: Any) -> str:
