@@ -157,6 +157,13 @@ class LineView(Guarded, ScrollView, can_focus=True):
         self._style: Style | None = None
         self._components: dict[tuple[tuple[str, ...], bool], Style] = {}
 
+    def set_columns(self, columns: Sequence[Column]) -> None:
+        """Other columns from now on, of the same names or not."""
+        if tuple(columns) != self.columns:
+            self.columns = tuple(columns)
+            self._widths = (-1, ())
+            self.refresh()
+
     def watch_virtual_size(self, before: Size, now: Size) -> None:
         """More or fewer lines; a matter of layout only where the scroll bar comes or goes."""
         room = self.container_size.height

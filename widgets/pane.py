@@ -64,6 +64,7 @@ class Pane(Guarded, Widget):
         *,
         id: str | None = None,  # noqa: A002
     ) -> None:
+        """`digit` is its key; 0 is none."""
         super().__init__(id=id)
         self.digit = digit
         self.label = name
@@ -154,7 +155,7 @@ class Pane(Guarded, Widget):
         line = self.get_component_rich_style("pane--frame")
         box = _HEAVY if self.app.native_ansi_color and self.has_focus_within else _THIN
         if y == 0:
-            return self._edge(self._top, box[0], box[1], box[2], width, line, digit=str(self.digit))
+            return self._edge(self._top, box[0], box[1], box[2], width, line, digit=str(self.digit or ""))
         if y == height - 1:
             return self._edge(self._bottom, box[4], box[1], box[5], width, line)
         blank = " " * max(0, width - 2)

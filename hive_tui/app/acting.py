@@ -17,6 +17,7 @@ from hive_tui.app import key_hints
 from hive_tui.app.looking import Looking
 from hive_tui.app.orders import Orders
 from hive_tui.app.screens.main import MainScreen
+from hive_tui.app.shell import DimmingScreen
 from hive_tui.app.telling import Telling
 from hive_tui.app.view import View
 from hive_tui.core import actions
@@ -49,13 +50,6 @@ class FleetScreen(ViewScreen, Protocol):
 
     @property
     def targets(self) -> Sequence[Target]: ...
-
-
-@runtime_checkable
-class DimmingScreen(Protocol):
-    """A screen that says why it dims a key of its own."""
-
-    def why_dim(self, action: str, parameters: tuple[object, ...]) -> str | None: ...
 
 
 @functools.cache

@@ -49,6 +49,19 @@ HINTS: dict[str, Sequence[str]] = {
         "log.copy",
     ),
     "WallScreen": ("back", "open", "log", "pane.next"),
+    "SessionsScreen": ("open", "session.resume", "filter", "sort.next", "sort.reverse", "back", "quit"),
+    "TranscriptScreen": (
+        "back",
+        "session.older",
+        "session.newer",
+        "session.resume",
+        "log.find",
+        "log.next",
+        "log.filter",
+        "log.follow",
+        "log.wrap",
+        "log.time",
+    ),
     "DetailScreen": (
         "back",
         "detail.next",
@@ -71,6 +84,11 @@ HINTS: dict[str, Sequence[str]] = {
 _SCREENS = {
     "LogScreen": ("The log", "All that one agent said and did. The fleet's keys are off here."),
     "WallScreen": ("All logs", "What every agent at work says, side by side."),
+    "SessionsScreen": (
+        "Sessions",
+        "Claude Code and Codex on this machine, those at work first: hive's own runs and yours alike.",
+    ),
+    "TranscriptScreen": ("A transcript", "What was said and done in one session, the end first."),
     "DetailScreen": ("One thing", "Everything that is known of it, tab by tab."),
 }
 

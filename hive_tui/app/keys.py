@@ -109,6 +109,28 @@ LOG = {
 }
 """What works on the screen of one log."""
 
+SESSIONS = {
+    **{name: f"in_list('{name}')" for name in ("filter", "sort.next", "sort.reverse")},
+    "session.resume": "resume",
+    "refresh": "look",
+    "back": "back",
+    "quit": "leave",
+}
+"""What works on the screen of this machine's sessions."""
+
+TRANSCRIPT = {
+    **{name: f"in_log('{action}')" for name, action in RUN_LOG.items()},
+    "log.next": "in_log('match', 1)",
+    "log.previous": "in_log('match', -1)",
+    "log.follow": "in_log('toggle_follow')",
+    "log.time": "in_log('times')",
+    "session.older": "page(-1)",
+    "session.newer": "page(1)",
+    "session.resume": "resume",
+    "back": "back",
+}
+"""What works on the screen of one of their transcripts."""
+
 WALL = {"open": "open", "back": "back", "pane.next": "cycle(1)", "pane.previous": "cycle(-1)"}
 """What works on the screen of all logs."""
 
@@ -153,6 +175,21 @@ def run_log_bindings() -> list[Binding]:
 def log_bindings() -> list[Binding]:
     """Keys of the screen of one log."""
     return [_binding(name, action) for name, action in LOG.items()]
+
+
+def sessions_bindings() -> list[Binding]:
+    """Keys of the screen of this machine's sessions."""
+    return [_binding(name, action) for name, action in SESSIONS.items()]
+
+
+def sessions_app_bindings() -> list[Binding]:
+    """Keys of `hive sessions` by itself, on any of its screens."""
+    return [_binding(name, EVERYWHERE[name]) for name in ("help", "quit", "suspend")]
+
+
+def transcript_bindings() -> list[Binding]:
+    """Keys of the screen of a session's transcript."""
+    return [_binding(name, action) for name, action in TRANSCRIPT.items()]
 
 
 def wall_bindings() -> list[Binding]:

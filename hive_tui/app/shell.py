@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Protocol, runtime_checkable
 
 import msgspec
 from textual import events
@@ -45,6 +46,13 @@ LATEST_SECONDS = 0.25
 TURN_SECONDS = 0.0005
 """How long the threads that read logs and sources hold up a key that came; Python's own is ten times that,
 and a key takes several turns."""
+
+
+@runtime_checkable
+class DimmingScreen(Protocol):
+    """A screen that says why it dims a key of its own."""
+
+    def why_dim(self, action: str, parameters: tuple[object, ...]) -> str | None: ...
 
 
 class Shell(GuardedPump, App[None]):

@@ -39,6 +39,7 @@ COMMANDS: dict[str, Entry] = {
     "describe": Entry(WATCH, "describe:describe_command", "Everything about one run or issue."),
     "replay": Entry(WATCH, "replay:replay_command", "A recorded agent stream as readable events."),
     "costs": Entry(WATCH, "costs:costs_command", "What agents used on this machine, and its price."),
+    "sessions": Entry(WATCH, "sessions:sessions_command", "Claude Code and Codex at work on this machine."),
     "next": Entry(WATCH, "work:next_command", "What needs you next, and what is started next."),
     "dispatch": Entry(WORK, "work:dispatch_command", "Start what is ready, now."),
     "fire": Entry(WORK, "work:fire_command", "Start one issue now."),

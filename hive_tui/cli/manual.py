@@ -70,6 +70,7 @@ _SCOPES = {
     actions.Scope.PULL: "A pull request",
     actions.Scope.LOG: "The log, full screen",
     actions.Scope.DETAIL: "One thing, opened",
+    actions.Scope.SESSIONS: "The sessions of this machine",
 }
 
 

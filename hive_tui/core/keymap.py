@@ -215,7 +215,7 @@ def _together(one: Action, other: Action) -> bool:
 
 def _place(action: Action) -> Scope:
     """The screen whose key it is; VIEW stands for that of the panes."""
-    return action.scope if action.scope in (Scope.LOG, Scope.DETAIL) else Scope.VIEW
+    return action.scope if action.scope in (Scope.LOG, Scope.DETAIL, Scope.SESSIONS) else Scope.VIEW
 
 
 def _labels(keys: Sequence[str]) -> str:

@@ -39,6 +39,8 @@ class Scope(enum.Enum):
     """The console's full-screen log, where the other keys are off."""
     DETAIL = "detail"
     """The console's screen of one thing, besides everything that can be done to that."""
+    SESSIONS = "sessions"
+    """The sessions of this machine and their transcripts, where the fleet's keys are off."""
     LIST = "list"
     """Moving in lists and texts, wherever one is."""
 
