@@ -59,6 +59,8 @@ class Entry(msgspec.Struct, frozen=True):
     """When the run was."""
     source: Source = Source.NONE
     certainty: Certainty = Certainty.UNACCOUNTED
+    complete: bool = False
+    """The agent says that these are all tokens that there were."""
     limit_micros: int | None = None
     """The run's own budget, which is what an unknown cost counts as."""
 
@@ -74,41 +76,48 @@ Price = Callable[[str, Tokens, datetime], int | None]
 def entries(run: Run, price: Price | None = None) -> tuple[Entry, ...]:
     """The rows of a run as far as it got; none of one that was never started. `price` is for what an agent
     says all of but its cost."""
-    spec, status = run.spec, run.status
-    if status.started_at is None:
+    if run.status.started_at is None:
         return ()
+    return _unique(_entry(run, use, price) for use in _uses(run.status))
+
+
+def _entry(run: Run, use: StepUse, price: Price | None) -> Entry:
+    spec, status = run.spec, run.status
     at = status.ended_at or status.progress_at or status.since or status.started_at
-    return _unique(
-        Entry(
-            run=spec.id,
-            attempt=spec.attempt,
-            repo=spec.repo,
-            issue=spec.issue,
-            agent=spec.agent,
-            step=use.step,
-            round=use.round,
-            at=at,
-            model=use.model or status.model or spec.model,
-            session=use.session,
-            tokens=use.usage.tokens,
-            cost_micros=use.usage.cost_micros,
-            started_at=status.started_at,
-            source=Source.NONE if use.usage == Usage() else Source.REPORTED,
-            certainty=_certainty(use.usage),
-            limit_micros=spec.budget_micros,
-        )
-        for use in (_priced(each, status.model or spec.model, at, price) for each in _uses(status))
+    assert at is not None, "it was started"
+    model = use.model or status.model or spec.model
+    usage = _priced(use.usage, model, at, price)
+    return Entry(
+        run=spec.id,
+        attempt=spec.attempt,
+        repo=spec.repo,
+        issue=spec.issue,
+        agent=spec.agent,
+        step=use.step,
+        round=use.round,
+        at=at,
+        model=model,
+        session=use.session,
+        tokens=usage.tokens,
+        cost_micros=usage.cost_micros,
+        started_at=status.started_at,
+        source=Source.NONE if usage == Usage() else Source.REPORTED,
+        certainty=_certainty(usage),
+        complete=_complete(use.usage),
+        limit_micros=spec.budget_micros,
     )
 
 
-def _priced(use: StepUse, model: str | None, at: datetime, price: Price | None) -> StepUse:
-    tokens, name = use.usage.tokens, use.model or model
-    lacks_nothing_else = not use.usage.estimated and tokens.input is not None and tokens.output is not None
-    if price is None or name is None or use.usage.cost_micros is not None or not lacks_nothing_else:
-        return use
-    cost = price(name, tokens, at)
+def _complete(usage: Usage) -> bool:
+    return not usage.estimated and usage.tokens.input is not None and usage.tokens.output is not None
+
+
+def _priced(usage: Usage, model: str | None, at: datetime, price: Price | None) -> Usage:
+    if price is None or model is None or usage.cost_micros is not None or not _complete(usage):
+        return usage
+    cost = price(model, usage.tokens, at)
     # Of how many tokens a call was, on which some prices depend, a sum does not say.
-    return msgspec.structs.replace(use, usage=Usage(tokens, cost, estimated=cost is not None))
+    return Usage(usage.tokens, cost, estimated=cost is not None)
 
 
 def _unique(rows: Iterable[Entry]) -> tuple[Entry, ...]:
@@ -130,6 +139,7 @@ def _joined(one: Entry, other: Entry) -> Entry:
         cost_micros=both.cost_micros,
         source=max(one.source, other.source, key=[Source.NONE, Source.REPORTED, Source.TRANSCRIPT].index),
         certainty=worst,
+        complete=one.complete and other.complete,
     )
 
 
@@ -259,7 +269,8 @@ def _completed(rows: Sequence[Entry], heard: Sequence[Heard]) -> list[Entry]:
     if not made or cost < told:
         # What the agent said while it worked is at least true.
         return [*exact, *open_]
-    if sum(_total(row) for row in made) == sum(_total(row) for row in open_):
+    agree = sum(_total(row) for row in made) == sum(_total(row) for row in open_)
+    if agree and all(row.complete for row in open_):
         # The agent and its transcript agree on all that there was.
         made = [_certain(row) for row in made]
     return [*exact, *made]

@@ -37,6 +37,11 @@ def the_run(shop: Workshop, *phases: str) -> Any | None:
     return runs[0] if runs and runs[0]["phase"] in phases else None
 
 
+def ledger(shop: Workshop) -> list[Any]:
+    rows: list[Any] = json.loads(shop.hive("costs", "export", "--format", "json"))["rows"]
+    return rows
+
+
 def test_an_issue_becomes_a_merged_branch(shop: Workshop) -> None:
     script = (
         Reply("I look around.", (bash("ls -la"),), Figures(20, 40, 0, 1000)),
@@ -56,6 +61,8 @@ def test_an_issue_becomes_a_merged_branch(shop: Workshop) -> None:
         run, pull = shop.runs()[0], shop.snapshot()["pull_requests"][0]
         story = shop.hive("logs", str(issue))
         shop.hive("merge", "--yes", str(issue))
+        rows = ledger(shop)
+        (use,) = shop.json("costs", "--by", "issue")["costs"]
         prompts = [json.dumps(request["messages"]) for request in server.requests]
     assert len(prompts) == len(script)
     assert "Say hello" in prompts[0]
@@ -65,6 +72,13 @@ def test_an_issue_becomes_a_merged_branch(shop: Workshop) -> None:
     assert run["tokens"] == {"input": 140, "output": 270, "cache_read": 7500, "cache_write": 1100}
     # 140 in, 270 out at 1 and 5 dollars per million, 1100 into the cache at 1.25, 7500 from it at 0.1.
     assert run["cost_micros"] == 3615
+    # Both rounds are one session, which the CLI sums up: what each cost is the difference.
+    assert [(row["round"], row["model"], row["certainty"]) for row in rows] == [
+        (1, MODEL, "exact"),
+        (2, MODEL, "exact"),
+    ]
+    assert sum(row["cost_micros"] for row in rows) == 3615
+    assert (use["key"], use["calls"], use["cost_micros"]) == (f"kay/shop#{issue}", 7, 3615)
     assert [(check["name"], check["state"]) for check in pull["checks"]] == [("hive/tests", "passed")]
     assert "tests failed" in story
     assert "tests passed" in story
@@ -83,6 +97,12 @@ def test_a_killed_agent_ends_soon_and_its_work_is_kept(shop: Workshop) -> None:
         shop.wait("the second question", lambda: len(server.requests) > 1)
         shop.hive("kill", "--yes", str(issue))
         run = shop.wait("the end", lambda: the_run(shop, "killed"), KILL_SECONDS)
+        (row,) = shop.wait("its row", lambda: ledger(shop))
+        (use,) = shop.json("costs", "--by", "issue")["costs"]
+    # The one answer that came, as the transcript has it; the one that was cut off nobody knows.
+    assert (row["source"], row["certainty"], row["model"]) == ("transcript", "estimated", MODEL)
+    assert (row["input"], row["output"], row["cost_micros"]) == (20, 40, 220)
+    assert (use["key"], use["cost_micros"], use["unaccounted_runs"]) == (f"kay/shop#{issue}", 220, 0)
     assert run["why"] == "by kay"
     assert shop.git("show", "hive/wip/issue-1-a1:half.py") == "print('half')"
     assert run["tokens"]["input"] == 20

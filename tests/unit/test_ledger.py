@@ -167,9 +167,15 @@ class TestCompleted:
 
     def test_a_transcript_of_exactly_what_the_agent_said_makes_the_cost_certain(self) -> None:
         said = StepUse(Step.IMPLEMENT, 1, Usage(Tokens(5, 6, 7)), None, "s")
-        rows = entries(run(phase=Phase.SUCCEEDED, started_at=BEGUN, used=(said,)))
+        rows = entries(run(phase=Phase.SUCCEEDED, started_at=BEGUN, used=(said,)), lambda *_: 300)
         (row,) = completed(rows, {"s": [Heard("gpt", Tokens(5, 6, 7, 0), 340)]})
         assert (row.model, row.cost_micros, row.certainty) == ("gpt", 340, Certainty.EXACT)
+
+    def test_one_that_was_cut_off_is_not_certain_though_they_agree(self) -> None:
+        said = StepUse(Step.IMPLEMENT, 1, Usage(Tokens(5, 6, 7), estimated=True), None, "s")
+        rows = entries(run(phase=Phase.KILLED, started_at=BEGUN, used=(said,)))
+        (row,) = completed(rows, {"s": [Heard("gpt", Tokens(5, 6, 7, 0), 340)]})
+        assert (row.cost_micros, row.certainty) == (340, Certainty.ESTIMATED)
 
     def test_a_model_without_a_price_stays_unaccounted(self) -> None:
         rows = entries(run(phase=Phase.KILLED, started_at=BEGUN, used=(use(None),)))
