@@ -46,9 +46,10 @@ bench: setup ## benchmarks, one JSON line each
 screenshots: setup ## the pictures of the README
 	$(BIN)/python -m tests.screenshots
 
-docs: setup ## the generated references in docs/ and files in manifests/
+docs: setup ## the generated references in docs/, files in manifests/ and the copy of published prices
 	$(BIN)/python -m hive_tui.cli.manual
 	$(BIN)/python -m backends.clusters.kubernetes.manifests
+	$(BIN)/python -m hive_tui.costs.published
 
 image: setup ## the image of runs' pods, with docker, podman or buildah (IMAGE=, TARGET=, BASE=)
 	@$(BIN)/python agent-image/prepare

@@ -19,8 +19,9 @@ from hive_tui.core.errors import SourceError
 from hive_tui.costs import files
 from hive_tui.costs.batch import CALL_COLUMNS, Batch, Places, call_of, sum_up
 from hive_tui.costs.call import Call
-from hive_tui.costs.prices import Prices, Tariffs, cost
+from hive_tui.costs.prices import Prices, cost
 from hive_tui.costs.sums import Dimension, Sum
+from hive_tui.costs.tariff import Tariffs
 
 __all__ = ["Dimension", "Index", "Sum"]
 

@@ -10,51 +10,20 @@ import functools
 from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal
-from importlib import resources, util
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
 from hive_tui.core.errors import ConfigError
+from hive_tui.costs import published
 from hive_tui.costs.call import Call
 from hive_tui.costs.clock import moment
+from hive_tui.costs.tariff import Rates, Tariff, Tariffs, pico
 
 PICO_PER_MICRO = 1_000_000
 
 _REGIONAL = (11, 10)
 """Answers within the United States on demand cost a tenth more."""
-
-
-class Rates(msgspec.Struct, frozen=True):
-    """Picodollars for one token of each kind, and for one web search."""
-
-    input: int
-    output: int
-    cache_read: int
-    cache_write_5m: int
-    cache_write_1h: int
-    search: int = 10_000_000_000
-
-
-class Tariff(msgspec.Struct, frozen=True):
-    """The prices of a model from a day on."""
-
-    rates: Rates
-    since: date | None = None
-    """None: from its beginning."""
-    long: tuple[tuple[int, Rates], ...] = ()
-    """For a whole call whose prompt has more than so many tokens, cached ones included; ascending."""
-
-    def of(self, prompt: int) -> Rates:
-        """The rates of a call with a prompt of so many tokens."""
-        if not self.long:
-            return self.rates
-        return next((rates for start, rates in reversed(self.long) if prompt > start), self.rates)
-
-
-Tariffs = tuple[Tariff, ...]
-"""Of one model, newest first."""
 
 
 class Price(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -73,7 +42,7 @@ class Price(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         read = self.input / 10 if self.cache_read is None else self.cache_read
         short = self.input * Decimal("1.25") if self.cache_write_5m is None else self.cache_write_5m
         long = self.input * 2 if self.cache_write_1h is None else self.cache_write_1h
-        return Rates(*(_pico(each) for each in (self.input, self.output, read, short, long)))
+        return Rates(*(pico(each) for each in (self.input, self.output, read, short, long)))
 
 
 class Known(Price, frozen=True, forbid_unknown_fields=True):
@@ -100,16 +69,13 @@ class Prices:
     @property
     def fingerprint(self) -> str:
         """Different when a price may be."""
-        spec = util.find_spec("genai_prices")
-        found = Path(spec.origin).with_name("data.py").stat() if spec is not None and spec.origin else None
-        theirs = f"{found.st_size} {found.st_mtime_ns}" if found is not None else "none"
         ours = msgspec.json.encode(self._own).decode()
-        return f"{_overlay_text()[1]} {theirs} {ours}"
+        return f"{_overlay_text()[1]} {published.release()} {ours}"
 
     def tariffs(self, model: str) -> Tariffs | None:
         """The prices of a model; None for one that nobody has a price for."""
         found = self._own.get(model) or _overlay().get(model)
-        return found if found is not None else _published(model)
+        return found if found is not None else published.tariffs(model)
 
 
 def cost(call: Call, tariffs: Tariffs) -> int | None:
@@ -142,15 +108,11 @@ def micros(pico: int) -> int:
     return (pico + PICO_PER_MICRO // 2) // PICO_PER_MICRO
 
 
-def _pico(dollars: Decimal) -> int:
-    return int(dollars * 1_000_000)
-
-
 @functools.cache
 def _overlay_text() -> tuple[bytes, str]:
     import hashlib
 
-    text = resources.files("hive_tui.costs").joinpath("prices.json").read_bytes()
+    text = Path(__file__).with_name("prices.json").read_bytes()
     return text, hashlib.sha256(text).hexdigest()[:16]
 
 
@@ -168,50 +130,3 @@ def _overlay() -> dict[str, Tariffs]:
 def _tariff(known: Known) -> Tariff:
     long = ((known.above, known.long.rates()),) if known.above is not None and known.long else ()
     return Tariff(known.rates(), known.since, long)
-
-
-@functools.cache
-def _published(model: str) -> Tariffs | None:
-    """As genai-prices has it; importing it takes a tenth of a second."""
-    from genai_prices import data_snapshot
-
-    try:
-        _, found = data_snapshot.get_snapshot().find_provider_model(model, None, None, None)
-    except LookupError:
-        return None
-    dated: list[tuple[date | None, Any]] = [(None, found.prices)]
-    if isinstance(found.prices, list):
-        dated = [(getattr(each.constraint, "start_date", None), each.prices) for each in found.prices]
-    tariffs = [_converted(since, prices) for since, prices in dated]
-    known = [each for each in tariffs if each is not None]
-    known.sort(key=lambda each: each.since or date.min, reverse=True)
-    return tuple(known) or None
-
-
-def _converted(since: date | None, prices: Any) -> Tariff | None:
-    starts = {tier.start for name in _FIELDS for tier in getattr(getattr(prices, name, None), "tiers", ())}
-    if prices.input_mtok is None or prices.output_mtok is None:
-        return None
-    long = tuple((start, _rates(prices, start + 1)) for start in sorted(starts))
-    return Tariff(_rates(prices, 0), since, long)
-
-
-_FIELDS = ("input_mtok", "output_mtok", "cache_read_mtok", "cache_write_mtok", "cache_write_1h_mtok")
-
-
-def _rates(prices: Any, prompt: int) -> Rates:
-    def at(name: str) -> Decimal | None:
-        value = getattr(prices, name, None)
-        tiers = [tier for tier in getattr(value, "tiers", ()) if prompt > tier.start]
-        return tiers[-1].price if tiers else getattr(value, "base", value)
-
-    fresh, output = at("input_mtok"), at("output_mtok")
-    assert fresh is not None, "a price has both at every tier"
-    assert output is not None, "a price has both at every tier"
-    read, short, long = at("cache_read_mtok"), at("cache_write_mtok"), at("cache_write_1h_mtok")
-    written = fresh if short is None else short
-    search = getattr(prices, "web_searches_kcount", None)
-    return Rates(
-        _pico(fresh), _pico(output), _pico(fresh if read is None else read), _pico(written),
-        _pico(written if long is None else long), int((search or Decimal(10)) * 1_000_000_000),
-    )  # fmt: skip

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
 import pytest
 
+from hive_tui.costs import published
 from hive_tui.costs.call import Call
-from hive_tui.costs.prices import Price, Prices, Rates, Tariff, cost, micros
+from hive_tui.costs.prices import Price, Prices, cost, micros
+from hive_tui.costs.tariff import Rates, Tariff
 
 NOON = round(datetime(2026, 11, 21, 12, tzinfo=UTC).timestamp() * 1_000)
 
@@ -81,3 +85,26 @@ def test_searches_regions_and_fast_mode() -> None:
 @pytest.mark.parametrize(("pico", "shown"), [(0, 0), (499_999, 0), (500_000, 1), (1_500_000, 2)])
 def test_micro_dollars_are_rounded_half_up(pico: int, shown: int) -> None:
     assert micros(pico) == shown
+
+
+def test_what_is_written_down_of_genai_prices_is_what_it_says() -> None:
+    assert published.HERE.read_bytes() == published.encoded(published.snapshot()), "make docs"
+
+
+def test_another_release_of_genai_prices_is_asked_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(published, "release", lambda: "another")
+    monkeypatch.setattr(published, "look_up", lambda model: (Tariff(Rates(1, 2, 3, 4, 5)),))
+    published.tariffs.cache_clear()
+    try:
+        assert published.tariffs("claude-opus-5-5") == (Tariff(Rates(1, 2, 3, 4, 5)),)
+    finally:
+        published.tariffs.cache_clear()
+
+
+def test_genai_prices_is_not_imported_for_what_is_written_down() -> None:
+    code = (
+        "import sys; from hive_tui.costs.prices import Prices;"
+        " assert Prices().tariffs('claude-opus-5-5'); print('genai_prices' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"

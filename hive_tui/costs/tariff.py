@@ -1,0 +1,44 @@
+"""Unit prices as integers: picodollars for a token, by day and by the length of the prompt."""
+
+from __future__ import annotations
+
+from datetime import date
+from decimal import Decimal
+
+import msgspec
+
+
+class Rates(msgspec.Struct, frozen=True):
+    """Picodollars for one token of each kind, and for one web search."""
+
+    input: int
+    output: int
+    cache_read: int
+    cache_write_5m: int
+    cache_write_1h: int
+    search: int = 10_000_000_000
+
+
+class Tariff(msgspec.Struct, frozen=True):
+    """The prices of a model from a day on."""
+
+    rates: Rates
+    since: date | None = None
+    """None: from its beginning."""
+    long: tuple[tuple[int, Rates], ...] = ()
+    """For a whole call whose prompt has more than so many tokens, cached ones included; ascending."""
+
+    def of(self, prompt: int) -> Rates:
+        """The rates of a call with a prompt of so many tokens."""
+        if not self.long:
+            return self.rates
+        return next((rates for start, rates in reversed(self.long) if prompt > start), self.rates)
+
+
+Tariffs = tuple[Tariff, ...]
+"""Of one model, newest first."""
+
+
+def pico(dollars: Decimal) -> int:
+    """Picodollars for a token, of dollars for a million tokens."""
+    return int(dollars * 1_000_000)
