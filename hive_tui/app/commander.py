@@ -102,7 +102,7 @@ class Commander:
                 app.switch_fleet(name)
             case SetTheme(name):
                 app.choose_theme(name)
-            case Call() if found.asks and not app.read_only:
+            case Call() if found.shows or (found.asks and not app.read_only):
                 app.call_later(self._ask, found)  # when the line is gone from the screen
             case Call():
                 app.run_worker(self._call(found), group="commands", exit_on_error=False)

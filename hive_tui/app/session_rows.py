@@ -147,7 +147,7 @@ def nothing(overview: Overview | None, error: str | None, folders: str) -> Seque
     """What an empty list says, and what to do about it."""
     if error is not None:
         return (Cell("The transcripts cannot be read", Tone.BROKEN), Cell(error))
-    if overview is None:
+    if overview is None or not overview.whole:
         return (Cell("reading the transcripts …", Tone.QUIET),)
     if overview.problems:
         return tuple(Cell(text.clean_line(problem), Tone.BROKEN) for problem in overview.problems)

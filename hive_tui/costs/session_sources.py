@@ -5,7 +5,10 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+
+import msgspec
 
 from hive_tui.core.errors import SourceError
 from hive_tui.core.ports import TranscriptParser
@@ -44,13 +47,15 @@ class Sources:
         seconds: float | None = None,
     ) -> None:
         """The ends of transcripts are read only of those that were written to after `since` or are at work.
-        With `seconds` a look reads them for about so long, the newest first, and the next one goes on."""
+        With `seconds` a look reads them for about so long, the newest first, and the next one goes on; the
+        first look then tells what was known already, and reads nothing new."""
         self.roots = tuple(roots)
         self._index = index
         self._tails = Tails(parsers)
         self._now = now
         self._since = since
         self._seconds = seconds
+        self._begun = False
         self._found: list[Found] | None = None
         self._sums: list[Sum] = []
         self._quarters: list[Sum] = []
@@ -71,17 +76,20 @@ class Sources:
         used."""
         now = self._now()
         found = list(files.find(self.roots))
+        known_only = False
         before, self._processes = self._processes, live.find(self.roots) if processes else self._processes
         if self._last is not None and found == self._found and self._processes == before:
             at, known = self._last
             if timedelta(0) <= now - at < KEPT:
                 return known
-        if found != self._found:
+        if self._seconds is not None and not self._begun:
+            self._begun, known_only = True, True
+            # What an older look left; should it be damaged, the next one makes it anew.
+            with suppress(SourceError):
+                self._sum_up(now)
+        elif found != self._found:
             self._refresh()
-            self._sums = self._index.sums(
-                [Dimension.SESSION, Dimension.PROJECT, Dimension.MODEL, Dimension.AGENT]
-            )
-            self._quarters = self._recent(now)
+            self._sum_up(now)
             self._found = found
             self._hot = tuple(sorted(found, key=lambda file: -file.modified)[:HOT])
         transcripts = main_transcripts(found)
@@ -89,8 +97,17 @@ class Sources:
         blocks = periods.blocks(self._quarters, now)
         block = blocks[-1] if blocks and blocks[-1].active else None
         seen = overview(self._sums, self._processes, transcripts, tails, block, problems(self.roots), now)
-        self._last = (now, seen) if whole else None
+        if known_only or not whole:
+            self._last = None
+            return msgspec.structs.replace(seen, whole=False)
+        self._last = (now, seen)
         return seen
+
+    def _sum_up(self, now: datetime) -> None:
+        self._sums = self._index.sums(
+            [Dimension.SESSION, Dimension.PROJECT, Dimension.MODEL, Dimension.AGENT]
+        )
+        self._quarters = self._recent(now)
 
     def _read(self, transcripts: Mapping[tuple[str, str], Found]) -> tuple[dict[str, Tail], bool]:
         """The ends of the transcripts that are shown, those at work and the newest first."""

@@ -17,10 +17,11 @@ ENDED = Mark("·", "ended", Tone.QUIET)
 
 _LIVE = {
     "busy": Mark("◐", "busy", Tone.GOOD),
+    "shell": Mark("◐", "shell", Tone.GOOD),
     "idle": Mark("○", "idle"),
     "waiting": Mark("?", "waiting", Tone.SOON),
 }
-"""What Claude Code says of itself; Codex says nothing."""
+"""What Claude Code says of itself, as of 2.1; Codex says nothing."""
 
 NEARLY_FULL = 0.8
 """The share of its context from which an agent soon compacts it."""

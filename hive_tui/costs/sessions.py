@@ -86,6 +86,8 @@ class Overview(msgspec.Struct, frozen=True):
     """The five hours of a subscription that run now."""
     shares: tuple[Share, ...] = ()
     """Of the limits of a subscription, as Codex recorded them last; none that has begun anew since."""
+    whole: bool = True
+    """Nothing is still to be read."""
     problems: tuple[str, ...] = ()
     """What could not be read, and the next step."""
 
@@ -132,7 +134,8 @@ def overview(
         tail = Tail() if file is None else tails.get(file.path, Tail())
         sessions.append(_session(key, used.get(key, []), at_work.get(key), file, tail, now))
     sessions.sort(key=_order)
-    return Overview(tuple(sessions), block, _shares(tails.values(), now), tuple(problems))
+    shares = _shares(tails.values(), now)
+    return Overview(tuple(sessions), block, shares, problems=tuple(problems))
 
 
 def _order(session: Session) -> tuple[bool, float, str]:

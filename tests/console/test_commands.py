@@ -310,3 +310,21 @@ async def test_an_issue_is_written_in_the_editor_of_the_person(console: Open) ->
     async with console(said=True, commands=commands(shell)) as c:
         await write(c, "issue edit 37")
         await c.until(c.shows("needs a terminal of its own"), "where there is none")
+
+
+@pytest.mark.parametrize("read_only", [False, True])
+async def test_the_sessions_of_this_machine_have_the_terminal(console: Open, read_only: bool) -> None:
+    """They change nothing, so that it does not matter who may."""
+    asked: list[list[str]] = []
+
+    def terminal(_: object, argv: Sequence[str], *, name: str) -> int:
+        asked.append([*argv][-1:])
+        return 0
+
+    shell = Shell()
+    made = msgspec.structs.replace(commands(shell)(), foreground=terminal)
+    async with console(said=True, commands=lambda: made, read_only=read_only) as c:
+        await write(c, "sessions")
+        await c.until(lambda: asked == [["sessions"]], "the sessions")
+        await write(c, "sessions --once")
+        await c.until(lambda: len(shell.calls) == 1, "what is printed")

@@ -45,6 +45,11 @@ class Call(NamedTuple):
     danger: Action | None = None
 
     @property
+    def shows(self) -> bool:
+        """Whether it is a screen of its own, which changes nothing: it needs the terminal, too."""
+        return self.argv[:1] == ("sessions",) and not _any(self.argv, "--once", "-h", "--help")
+
+    @property
     def asks(self) -> bool:
         """Whether it asks the person, or opens their editor: it needs the terminal for itself."""
         if self.argv[:1] == ("attach",):

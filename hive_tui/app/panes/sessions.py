@@ -123,6 +123,8 @@ class SessionsPane(Pane):
         if self.filtering:
             chip = text.truncate(self.filtering, _CHIP)
             notes = (Cell(f"/{chip}  {found:,} of {listed:,}", Tone.TITLE),)
+        if self._overview is not None and not self._overview.whole:
+            notes = (Cell("reading …", Tone.QUIET), *notes)
         if self._error is not None:
             notes = (Cell("cannot be read", Tone.BROKEN), *notes)
         self.describe(notes=notes, hint=self._hint())

@@ -224,10 +224,14 @@ def test_a_line_that_was_appended_is_seen(home: Path) -> None:
 
 def test_ends_are_read_a_few_at_a_time_where_somebody_waits(home: Path) -> None:
     looks = sources(home, seconds=0.0)
-    assert all(each.context is None for each in looks.look().sessions)
-    assert looks.stirred  # there is more to read
-    whole = sources(home)
+    first, second = looks.look(), looks.look()
+    assert (first.sessions, first.whole) == ((), False)  # nothing was known yet
+    assert [each.context for each in second.sessions] == [None, None]
+    assert (second.whole, looks.stirred) == (False, True)  # there is more to read
+    whole = sources(home, seconds=60.0)
+    assert len(whole.look().sessions) == 2  # as the index has them
     assert all(each.context is not None for each in whole.look().sessions)
+    assert not whole.stirred
 
 
 def test_ends_of_sessions_that_nobody_asked_for_are_not_read(home: Path) -> None:
