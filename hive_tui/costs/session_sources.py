@@ -20,6 +20,7 @@ from hive_tui.costs.periods import BLOCK
 from hive_tui.costs.sessions import Overview, main_transcripts, overview
 from hive_tui.costs.sums import Dimension, Sum
 from hive_tui.costs.tails import Tail, Tails
+from hive_tui.costs.windows import Windows
 
 LOOKED_BACK = timedelta(days=3)
 """How far back the beginning of the block of now is looked for first."""
@@ -52,6 +53,7 @@ class Sources:
         self.roots = tuple(roots)
         self._index = index
         self._tails = Tails(parsers)
+        self._windows = Windows(index.path.with_name("windows.json"))
         self._now = now
         self._since = since
         self._seconds = seconds
@@ -96,7 +98,16 @@ class Sources:
         tails, whole = self._read(transcripts)
         blocks = periods.blocks(self._quarters, now)
         block = blocks[-1] if blocks and blocks[-1].active else None
-        seen = overview(self._sums, self._processes, transcripts, tails, block, problems(self.roots), now)
+        seen = overview(
+            self._sums,
+            self._processes,
+            transcripts,
+            tails,
+            block,
+            problems(self.roots),
+            now,
+            self._windows.of,
+        )
         if known_only or not whole:
             self._last = None
             return msgspec.structs.replace(seen, whole=False)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
 import msgspec
@@ -121,9 +121,10 @@ def overview(
     block: Block | None,
     problems: Sequence[str],
     now: datetime,
+    window: Callable[[str], int | None] = lambda model: None,
 ) -> Overview:
     """What sums by session, project, model and agent, processes and transcripts come to at `now`; pure.
-    `transcripts` are by agent and session, `tails` by path."""
+    `transcripts` are by agent and session, `tails` by path, `window` tells what a model's context holds."""
     used: dict[tuple[str, str], list[Sum]] = {}
     for one in sums:
         used.setdefault((one.agent, one.session), []).append(one)
@@ -132,7 +133,7 @@ def overview(
     for key in used.keys() | at_work.keys():
         file = transcripts.get(key)
         tail = Tail() if file is None else tails.get(file.path, Tail())
-        sessions.append(_session(key, used.get(key, []), at_work.get(key), file, tail, now))
+        sessions.append(_session(key, used.get(key, []), at_work.get(key), file, tail, now, window))
     sessions.sort(key=_order)
     shares = _shares(tails.values(), now)
     return Overview(tuple(sessions), block, shares, problems=tuple(problems))
@@ -149,6 +150,7 @@ def _session(
     file: Found | None,
     tail: Tail,
     now: datetime,
+    window: Callable[[str], int | None],
 ) -> Session:
     use = Use(key[1])
     for one in sums:
@@ -168,7 +170,7 @@ def _session(
         min(max(times), now) if times else None,
         use,
         tail.context,
-        tail.window or (None if model is None or tail.context is None else windows.window(model)),
+        tail.window or (None if model is None or tail.context is None else window(model)),
         file,
         tail.words,
     )

@@ -2,13 +2,56 @@
 
 from __future__ import annotations
 
-import functools
+import os
+from importlib import util
+from pathlib import Path
+
+import msgspec
 
 
-@functools.cache
-def window(model: str) -> int | None:
-    """Tokens, as genai-prices has them; None where nobody says. The first call imports that, a tenth of a
-    second."""
+class _Kept(msgspec.Struct, forbid_unknown_fields=True):
+    source: str
+    """What they were taken from."""
+    windows: dict[str, int | None]
+
+
+class Windows:
+    """Looks sizes up in genai-prices, and keeps them: to import that takes a quarter of a second."""
+
+    def __init__(self, path: Path) -> None:
+        """`path` is the file that keeps them; one that cannot be read or written is done without."""
+        self._path = path
+        self._kept: _Kept | None = None
+
+    def of(self, model: str) -> int | None:
+        """Tokens; None where nobody says."""
+        if self._kept is None:
+            self._kept = self._load()
+        if model not in self._kept.windows:
+            self._kept.windows[model] = published(model)
+            self._save(self._kept)
+        return self._kept.windows[model]
+
+    def _load(self) -> _Kept:
+        source = _source()
+        try:
+            kept = msgspec.json.decode(self._path.read_bytes(), type=_Kept)
+        except (OSError, ValueError):
+            kept = _Kept("", {})
+        return kept if kept.source == source else _Kept(source, {})
+
+    def _save(self, kept: _Kept) -> None:
+        # Of its own, so that another process that does the same never sees half of it.
+        fresh = self._path.with_name(f"{self._path.name}.{os.getpid()}")
+        try:
+            fresh.write_bytes(msgspec.json.encode(kept))
+            fresh.replace(self._path)
+        except OSError:
+            return
+
+
+def published(model: str) -> int | None:
+    """The size as genai-prices has it."""
     from genai_prices import data_snapshot
 
     try:
@@ -16,6 +59,15 @@ def window(model: str) -> int | None:
     except LookupError:
         return None
     return found.context_window or None
+
+
+def _source() -> str:
+    """Which genai-prices there is."""
+    spec = util.find_spec("genai_prices")
+    if spec is None or spec.origin is None:
+        return "none"
+    facts = Path(spec.origin).with_name("data.py").stat()
+    return f"{facts.st_size} {facts.st_mtime_ns}"
 
 
 def fill(context: int | None, window: int | None) -> float | None:

@@ -111,10 +111,26 @@ def test_a_fill_that_cannot_be_is_unknown() -> None:
     assert windows.fill(250, 200) is None
     assert windows.fill(None, 200) is None
     assert windows.fill(5, None) is None
-    assert windows.window("claude-opus-5-5") == 1_000_000
-    assert windows.window("no-such-model") is None
     over = Session("claude", "s", context=250_000, window=200_000)
     assert words.context(over)[0] == "250k"
+
+
+def test_sizes_of_contexts_are_looked_up_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "windows.json"
+    known = windows.Windows(path)
+    assert known.of("claude-opus-5-5") == 1_000_000
+    assert known.of("no-such-model") is None
+    path.with_name("windows.json.1").write_text("left by another")
+    with monkeypatch.context() as patch:
+        patch.setattr(windows, "published", lambda model: pytest.fail("looked up again"))
+        again = windows.Windows(path)
+        assert (again.of("claude-opus-5-5"), again.of("no-such-model")) == (1_000_000, None)
+    monkeypatch.setattr(windows, "_source", lambda: "another release")
+    monkeypatch.setattr(windows, "published", lambda model: 5)
+    assert windows.Windows(path).of("claude-opus-5-5") == 5
+    path.write_text('{"source":')
+    assert windows.Windows(path).of("claude-opus-5-5") == 5
+    assert windows.Windows(tmp_path / "none" / "windows.json").of("x") == 5
 
 
 def test_limits_are_the_newest_of_each_span_that_still_runs() -> None:
