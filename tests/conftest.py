@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import gc
+import os
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
 
 import pytest
 
+from tests.cluster import named
 from tests.honesty import (
     fake_calls,
     honest,
@@ -26,6 +28,8 @@ __all__ = [
     "pytest_report_header",
     "pytest_runtest_makereport",
 ]
+
+named.settle(os.environ)
 
 
 @pytest.fixture(scope="session")

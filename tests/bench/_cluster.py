@@ -42,25 +42,21 @@ from hive_tui.core.worker_template import KubernetesSettings
 from tests import builders as b
 from tests.bench._busy import SIZE, Terminal
 from tests.bench._startup import hive
+from tests.cluster import named
 from tests.cluster.conftest import apply_crds
 from tests.cluster.kube import Kube, Namespace
+from tests.cluster.named import NoCluster as NoCluster  # why there is none to measure on
 from tests.fakes.repository import Repository
 
 FLEET = "bench"
 REPO = RepoName("kay/shop")
 
 
-class NoCluster(Exception):
-    """Why there is none to measure on."""
-
-
 @contextmanager
 def namespace() -> Iterator[Namespace]:
     """A namespace of the benchmark's own. Raises NoCluster."""
-    path = os.environ.get("KUBECONFIG", "")
-    if not Path(path).is_file():
-        raise NoCluster("KUBECONFIG names no cluster")
-    kube = Kube(Path(path))
+    named.settle(os.environ)
+    kube = Kube(named.kubeconfig())
     apply_crds(kube)
     with tempfile.TemporaryDirectory() as folder:
         made = Namespace(kube, Path(folder))

@@ -1,6 +1,7 @@
 """What tests on a real cluster share; where there is none they are skipped, and say how to get one.
 
-KUBECONFIG           the cluster, by an account that may do everything there (never `~/.kube/config`)
+HIVE_TEST_KUBECONFIG the cluster, by an account that may do everything there; without it KUBECONFIG where its
+                     current context is called `hive-test`, and never another one (`named`)
 HIVE_TEST_IMAGE      agent image for tests; without one no pods of runs are tried
 HIVE_TEST_FULL_IMAGE the same with the vendors' CLIs
 HIVE_TEST_HOST       address of this machine as pods reach it
@@ -21,26 +22,26 @@ import pytest
 
 from backends.clusters.kubernetes.pace import Pace
 from hive_tui.core.worker_template import KubernetesSettings
+from tests.cluster import named
 from tests.cluster.kube import ROOT, VIEWER, Kube, KubectlFailed, Namespace
 from tests.fakes.github.server import GitHub
 from tests.waiting import until
-
-HOW = "any cluster that you may do everything in will do, by KUBECONFIG; `.ci/run` starts one where it can"
 
 
 @pytest.fixture(scope="session")
 def kube() -> Kube:
     """The cluster, or a skip."""
-    path = os.environ.get("KUBECONFIG", "")
-    if not path or not Path(path).is_file():
-        pytest.skip(f"no cluster: KUBECONFIG names no file ({HOW})")
+    try:
+        path = named.kubeconfig()
+    except named.NoCluster as error:
+        pytest.skip(str(error))
     if shutil.which("kubectl") is None:
         pytest.skip("no kubectl on PATH, with which tests look at the cluster")
-    kube = Kube(Path(path))
+    kube = Kube(path)
     try:
         kube("get", "--raw", "/readyz")
     except KubectlFailed as error:
-        pytest.skip(f"no cluster answers at {path}: {error.said} ({HOW})")
+        pytest.skip(f"no cluster answers at {path}: {error.said} ({named.HOW})")
     return kube
 
 
