@@ -76,8 +76,8 @@ class WorkerTemplate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Labels that a node must have."""
     tolerations: tuple[Toleration, ...] = ()
     """Taints that a node may have."""
-    runner: Amounts = Amounts("50m", "256Mi")
-    """Of the container that holds the tokens: git works here."""
+    runner: Amounts = Amounts("100m", "256Mi")
+    """Of the container that holds the tokens: git works here, also when work is saved within the grace."""
     work: Amounts = Amounts("500m", "2Gi")
     """Of the container in which the agent and the tests work."""
     judge: Amounts = Amounts("10m", "128Mi")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from backends.clusters.kubernetes import manifests, quantity
 from backends.clusters.kubernetes.job import CERTIFICATES, in_pod, manifest
 from backends.clusters.kubernetes.objects import FLEET_LABEL, RUN_LABEL
 from hive_tui.core.errors import ConfigError
@@ -23,6 +25,19 @@ TEMPLATE = WorkerTemplate(image="example.org/hive-agent:1", agent_secret="agent"
 
 _LABEL_VALUE = re.compile(r"([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?")
 _DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+
+
+def test_the_usual_quota_takes_a_hundred_of_the_usual_pods() -> None:
+    usual = WorkerTemplate()
+    containers = (usual.runner, usual.work, usual.judge)
+    hard = manifests.quota()[0]["spec"]["hard"]
+    for kind, name in (("cpu", "requests.cpu"), ("memory", "requests.memory")):
+        amounts = [quantity.number(getattr(each, kind)) for each in containers]
+        most = quantity.number(hard[name])
+        assert most is not None
+        assert 100 * sum(amount or 0 for amount in amounts) <= most
+    # With half of it, saving work took most of the grace period on a busy node.
+    assert (quantity.number(usual.runner.cpu) or 0) >= Decimal("0.1")
 
 
 def work(**changes: Any) -> Job:
