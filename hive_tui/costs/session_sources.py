@@ -123,13 +123,12 @@ class Sources:
     def _read(self, transcripts: Mapping[tuple[str, str], Found]) -> tuple[dict[str, Tail], bool]:
         """The ends of the transcripts that are shown, those at work and the newest first."""
         at_work = {(process.agent, process.session) for process in self._processes}
-        used = {(one.agent, one.session) for one in self._sums} | at_work
         since = 0 if self._since is None else round(self._since.timestamp() * 1e9)
         shown = [key for key, file in transcripts.items() if key in at_work or file.modified >= since]
         shown.sort(key=lambda key: (key not in at_work, -transcripts[key].modified))
         until = None if self._seconds is None else time.monotonic() + self._seconds
         return self._tails.read(
-            (transcripts[key] for key in shown if key in used),
+            (transcripts[key] for key in shown),
             lambda: until is None or time.monotonic() < until,
         )
 

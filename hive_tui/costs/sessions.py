@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 import msgspec
 
 from hive_tui.costs import periods, windows
-from hive_tui.costs.clock import moment
+from hive_tui.costs.clock import LATEST, moment
 from hive_tui.costs.files import Found
 from hive_tui.costs.live import Process
 from hive_tui.costs.periods import Block, Use
@@ -130,9 +130,11 @@ def overview(
         used.setdefault((one.agent, one.session), []).append(one)
     at_work = {(process.agent, process.session): process for process in processes}
     sessions = []
-    for key in used.keys() | at_work.keys():
-        file = transcripts.get(key)
-        tail = Tail() if file is None else tails.get(file.path, Tail())
+    ends = {key: tails.get(file.path, Tail()) for key, file in transcripts.items()}
+    # Also what was said to an agent that never could call its model.
+    spoken = {key for key, tail in ends.items() if tail.words}
+    for key in used.keys() | at_work.keys() | spoken:
+        file, tail = transcripts.get(key), ends.get(key, Tail())
         sessions.append(_session(key, used.get(key, []), at_work.get(key), file, tail, now, window))
     sessions.sort(key=_order)
     shares = _shares(tails.values(), now)
@@ -157,7 +159,7 @@ def _session(
         use = periods.add(use, one)
     times = [
         *([] if use.last is None else [moment(use.last)]),
-        *([] if file is None else [moment(file.modified // 1_000_000)]),
+        *([] if file is None else [moment(min(max(0, file.modified // 1_000_000), LATEST))]),
         *([] if process is None or process.told_at is None else [process.told_at]),
     ]
     newest = max(sums, key=lambda one: one.last, default=None)
@@ -165,7 +167,7 @@ def _session(
     return Session(
         *key,
         process,
-        _project(sums, process, file),
+        _project(sums, process, file) or tail.project,
         model,
         min(max(times), now) if times else None,
         use,

@@ -56,6 +56,8 @@ class Tail(msgspec.Struct, frozen=True):
     shares: tuple[Share, ...] = ()
     words: str = ""
     """The last that was said or done, on one line."""
+    project: str | None = None
+    """The folder in which the agent was then."""
 
 
 class _Usage(msgspec.Struct, gc=False):
@@ -87,7 +89,7 @@ class _Info(msgspec.Struct, gc=False):
 
 class _Payload(msgspec.Struct, gc=False):
     type: str | None = None
-    model: str | None = None
+    cwd: str | None = None
     info: _Info | None = None
     rate_limits: _Limits | None = None
 
@@ -97,6 +99,7 @@ class _Line(msgspec.Struct, gc=False):
 
     type: str = ""
     timestamp: str | None = None
+    cwd: str | None = None
     message: _Message | None = None
     sidechain: bool | None = msgspec.field(default=None, name="isSidechain")
     payload: _Payload | None = None
@@ -146,7 +149,9 @@ class Tails:
                 lines = _last_lines(found.path, size)
             except OSError:
                 return tail
-            tail = msgspec.structs.replace(_figures(found.agent, lines), words=self._words(found, lines))
+            tail = msgspec.structs.replace(
+                _figures(found.agent, lines), words=self._words(found, lines), project=_project(lines)
+            )
             if tail.context is not None or size >= found.size:
                 break
         return tail
@@ -185,6 +190,14 @@ def _figures(agent: str, lines: list[bytes]) -> Tail:
     return Tail()
 
 
+def _project(lines: list[bytes]) -> str | None:
+    for line in _decoded(raw for raw in reversed(lines) if b'"cwd"' in raw):
+        folder = line.payload.cwd if line.payload is not None else line.cwd
+        if folder:
+            return folder
+    return None
+
+
 def _decoded(lines: Iterable[bytes]) -> Iterator[_Line]:
     for raw in lines:
         try:
@@ -220,7 +233,7 @@ def _of_codex(line: _Line, payload: _Payload) -> Tail | None:
 
 
 def _share(span: _Span, at: int) -> Share | None:
-    if span.used_percent is None or not 0 <= span.used_percent <= 1_000 or not span.window_minutes:
+    if span.used_percent is None or not 0 <= span.used_percent <= 1_000 or (span.window_minutes or 0) <= 0:
         return None
     resets = None if span.resets_at is None or not 0 < span.resets_at < 1e11 else round(span.resets_at * 1e3)
     return Share(span.window_minutes, span.used_percent, resets, at)

@@ -9,6 +9,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from hive_tui.core.errors import SourceError
 from hive_tui.costs import files, live, periods, session_sources, sessions, windows
@@ -64,6 +66,59 @@ def test_activity_is_never_later_than_now() -> None:
     (one,) = of(used("s", HOUR), files=(found("/p/-src-app/s.jsonl", -48 * HOUR),))
     assert one.last == NOW
     assert words.age(one, NOW) == "0s"
+
+
+def test_a_file_of_no_time_at_all_does_no_harm() -> None:
+    for modified in (-1 << 62, 1 << 62):
+        file = Found("claude", "/p/-src-app/s.jsonl", 1, 1, 10, modified)
+        (one,) = of(used("s", HOUR), files=(file,))
+        assert one.last in (NOW, NOW - HOUR)
+
+
+_VALUES: st.SearchStrategy[object] = (
+    st.none() | st.integers(-(1 << 70), 1 << 70) | st.floats() | st.text(max_size=9) | st.just([])
+)
+
+
+@given(
+    st.lists(
+        st.dictionaries(
+            st.sampled_from(
+                [
+                    "type",
+                    "input_tokens",
+                    "used_percent",
+                    "window_minutes",
+                    "resets_at",
+                    "cwd",
+                    "model_context_window",
+                ]
+            ),
+            _VALUES,
+        ),
+        min_size=1,
+        max_size=4,
+    ),
+    st.sampled_from(["claude", "codex"]),
+)
+def test_no_line_of_a_future_version_stops_the_reading(
+    tmp_path_factory: pytest.TempPathFactory, values: list[dict[str, object]], agent: str
+) -> None:
+    path = tmp_path_factory.mktemp("tail") / "s.jsonl"
+    with path.open("w") as file:
+        for one in values:
+            span = {"primary": one, "secondary": one}
+            limits = {"type": "token_count", "info": {**one, "last_token_usage": one}, "rate_limits": span}
+            usage = {"type": "assistant", "message": {"model": "m", "usage": one}, **one}
+            file.write(json.dumps({"type": "event_msg", "payload": limits}) + "\n")
+            file.write(json.dumps(usage, separators=(",", ":")) + "\n")
+    tails, _ = Tails(parsers()).read(
+        [Found(agent, str(path), 1, 1, path.stat().st_size, at(NOW) * 1_000_000)]
+    )
+    seen = overview((), (), {(agent, "s"): Found(agent, str(path), 1, 1, 10, 0)}, tails, None, (), NOW)
+    shown = [words.share(share) for share in seen.shares]
+    shown += [words.context(each)[0] for each in seen.sessions]
+    assert all(text.isprintable() for text in shown)
 
 
 def test_a_session_belongs_where_it_was_begun() -> None:
@@ -216,6 +271,20 @@ def test_only_the_end_of_a_large_transcript_is_read(home: Path) -> None:
     transcript = Found("claude", str(path), facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtime_ns)
     tails, _ = Tails(parsers()).read([transcript])
     assert tails[str(path)].context == 7
+
+
+@pytest.mark.parametrize(("agent", "variant"), [("claude", "auth401"), ("codex", "auth401")])
+def test_a_session_that_never_reached_its_model_is_there_to_be_resumed(
+    tmp_path: Path, agent: str, variant: str
+) -> None:
+    shutil.copytree(HERE / agent / variant / f"{agent}-home", tmp_path / agent)
+    (one,) = sources(tmp_path).look().sessions
+    assert one.use.calls == 0
+    assert (words.cost(one), one.context) == ("–", None)
+    assert one.words
+    assert one.project is not None
+    assert one.project.startswith("/workspaces/")
+    assert one.resume is not None
 
 
 def test_a_second_look_is_the_first_where_nothing_is_new(home: Path) -> None:
