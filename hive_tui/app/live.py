@@ -19,7 +19,7 @@ import msgspec
 from hive_tui.app.view import Deriver, View
 from hive_tui.core.errors import StoreError
 from hive_tui.core.ids import RunId
-from hive_tui.core.ledger import Booked
+from hive_tui.core.ledger import Booked, entries
 from hive_tui.core.ports import Cluster, Emit, Forge, Ledger
 from hive_tui.core.settings import FleetSettings
 from hive_tui.core.sources import CLUSTER, FORGE, Freshness, Health, Kind
@@ -113,19 +113,30 @@ class Live:
             self._deliver(view, diff)
 
     def _book(self, diff: Diff) -> None:
-        """Have budgets count what the ledger has, once there is something new in it."""
+        """Have sums and budgets count what the ledger has, once there is something new in it."""
         snapshot = self._store.snapshot
-        if snapshot.fleet is None or not snapshot.fleet.budget.kept_by_ledger:
+        if snapshot.fleet is None:
             return
         runs = (snapshot.runs.get(name) for name in snapshot.runs.keys() & diff.keys(Kind.RUN))
         settled = {run.id for run in runs if run is not None and run.settled} - snapshot.booked.runs.keys()
         if self._looked_up is not None and settled <= self._looked_up:
             return
         try:
-            self._store.book(Booked(self._fleet.ledger.charges()))
+            self._store.book(self._booked(settled))
         except StoreError:
             return  # what was known stays; the cluster's own source says what is wrong with the file
         self._looked_up = (self._looked_up or set()) | settled
+
+    def _booked(self, new: set[RunId]) -> Booked:
+        """What the ledger has now that it may have something `new`: of rows only those are read."""
+        ledger, snapshot = self._fleet.ledger, self._store.snapshot
+        known = snapshot.booked.rows
+        if self._looked_up is None:
+            return Booked(ledger.charges(), ledger.read())
+        began = [row.at for name in new for row in entries(snapshot.runs[name])]
+        runs = {row.run for row in known}
+        rows = [row for row in ledger.read(since=min(began)) if row.run not in runs] if began else []
+        return Booked(ledger.charges(), (*known, *rows))
 
     def _deliver(self, view: View, diff: Diff) -> None:
         with self._lock:

@@ -19,10 +19,11 @@ from hive_tui.core import cluster_facts
 from hive_tui.core.attention import AttentionItem
 from hive_tui.core.dispatch import Plan, Planner
 from hive_tui.core.ids import IssueKey, PullKey, RunId
+from hive_tui.core.ledger import Booked
 from hive_tui.core.model import PullRequest, Run
 from hive_tui.core.settings import FleetSettings
 from hive_tui.core.sources import Kind
-from hive_tui.core.spend import Costs, costs, hourly
+from hive_tui.core.spend import Bill, Costs, costs, hourly
 from hive_tui.core.store import Diff, Snapshot
 from hive_tui.core.targets import Target, precedence
 
@@ -30,6 +31,8 @@ REVIEW_AFTER = timedelta(seconds=5)
 """How long what also depends on the time (gates, sums) may be old while nothing changes."""
 
 _FLEET = Target()
+
+_NOTHING = Booked()
 
 
 class View(msgspec.Struct, frozen=True, eq=False):
@@ -123,6 +126,7 @@ class Deriver:
 
     def __init__(self, name: str, settings: FleetSettings, now: datetime) -> None:
         self._planner = Planner(settings)
+        self._billed: tuple[Booked, Bill] = (_NOTHING, Bill())
         self._index = IssueIndex(settings)
         self.view = View(name, settings, now, Snapshot(), self._planner.decide(Snapshot(), now))
         self._reviewed_at = now
@@ -135,6 +139,10 @@ class Deriver:
             self._reviewed_at = now
         plan = self._planner.decide(snapshot, now)
         index.update(snapshot, diff, plan, now)
+        booked = snapshot.booked
+        billed = booked is not self._billed[0]
+        if billed:
+            self._billed = (booked, Bill(booked.rows))
         runs, pulls = bool(diff.keys(Kind.RUN)), bool(diff.keys(Kind.PULL))
         listed_runs = lists.runs(snapshot) if runs else before.runs
         listed_pulls = lists.pulls(snapshot) if pulls else before.pulls
@@ -157,7 +165,9 @@ class Deriver:
             runs=listed_runs,
             pulls=listed_pulls,
             attention=index.attention,
-            costs=costs(snapshot.runs.values(), now) if runs or aged else before.costs,
+            costs=costs(snapshot.runs.values(), now, self._billed[1])
+            if runs or aged or billed
+            else before.costs,
             hourly=hourly(snapshot.runs.values(), now) if runs or aged else before.hourly,
             at_work=index.at_work,
             pull_of=_pull_of(snapshot) if pulls else before.pull_of,

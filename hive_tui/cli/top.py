@@ -11,9 +11,10 @@ import click
 from hive_tui.cli.common import Session, global_options, output_option, pass_session, repo_option
 from hive_tui.core import document, report
 from hive_tui.core.dispatch import Planner
-from hive_tui.core.errors import UsageError
+from hive_tui.core.errors import StoreError, UsageError
 
 if TYPE_CHECKING:
+    from hive_tui.core.ledger import Entry
     from hive_tui.core.store import Snapshot
 
 
@@ -81,12 +82,15 @@ class _Printer:
 
     def __call__(self, snapshot: Snapshot) -> bool:
         session, now = self._session, self._session.now()
+        rows, errors = self._ledger()
         data = document.build(
             snapshot.of(session.repo),
             self._planner.decide(snapshot, now),
             session.fleet_settings,
             now,
             fleet=session.fleet_name,
+            errors=errors,
+            ledger=rows,
         )
         if self._printed and session.output_option == "text":
             click.echo()
@@ -98,6 +102,15 @@ class _Printer:
         sys.stdout.flush()
         self._printed = True
         return bool(data.errors)
+
+    def _ledger(self) -> tuple[list[Entry], list[str]]:
+        """What it has of the repositories that are meant, and why it cannot be read."""
+        repo = self._session.repo
+        try:
+            rows = self._session.fleet.ledger.read()
+            return [row for row in rows if repo is None or row.repo == repo], []
+        except StoreError as error:
+            return [], [f"ledger: {error.words}"]
 
     def _text(self, data: document.Document) -> str:
         from hive_tui.cli.paint import paint, width

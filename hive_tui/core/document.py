@@ -18,6 +18,7 @@ from hive_tui.core.cluster_facts import ClusterFacts, Denied, Place
 from hive_tui.core.dispatch import Plan
 from hive_tui.core.gates import Gate
 from hive_tui.core.ids import IssueKey
+from hive_tui.core.ledger import Entry
 from hive_tui.core.model import (
     ApiUse,
     Budget,
@@ -234,8 +235,10 @@ def build(
     *,
     fleet: str,
     errors: Iterable[str] = (),
+    ledger: Iterable[Entry] = (),
 ) -> Document:
-    """The document of a snapshot. `fleet` is the name to show while the fleet itself is not known."""
+    """The document of a snapshot. `fleet` is the name to show while the fleet itself is not known, `ledger`
+    what is written of runs that have ended."""
     runs = sorted(snapshot.runs.values(), key=_run_order)
     failed = [
         f"{source.name}: {source.why or 'cannot be read'}"
@@ -256,7 +259,7 @@ def build(
         issues=issue_docs(snapshot, plan, settings),
         runs=[run_doc(run) for run in runs],
         pull_requests=[pull_doc(pull, now) for _, pull in sorted(snapshot.pulls.items())],
-        costs=spend.costs(snapshot.runs.values(), now),
+        costs=spend.costs(snapshot.runs.values(), now, spend.Bill(ledger)),
         events=[event_doc(event) for event in snapshot.events[-LAST_EVENTS:]],
         errors=[*failed, *errors],
         repos=repos,

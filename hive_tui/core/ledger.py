@@ -81,6 +81,16 @@ def entries(run: Run, price: Price | None = None) -> tuple[Entry, ...]:
     return _unique(_entry(run, use, price) for use in _uses(run.status))
 
 
+def united(ledger: Iterable[Entry], runs: Iterable[Run]) -> list[Entry]:
+    """The rows of a fleet: the ledger's, and those of runs that are not in there yet."""
+    rows = list(ledger)
+    booked = {row.run for row in rows}
+    for run in runs:
+        if run.id not in booked:
+            rows += entries(run)
+    return rows
+
+
 def _entry(run: Run, use: StepUse, price: Price | None) -> Entry:
     spec, status = run.spec, run.status
     at = status.ended_at or status.progress_at or status.since or status.started_at
@@ -198,7 +208,9 @@ class Spent(msgspec.Struct):
 class Booked:
     """The charges of all runs in the ledger, summed for budgets. Never changes."""
 
-    def __init__(self, charges: Iterable[Charge] = ()) -> None:
+    def __init__(self, charges: Iterable[Charge] = (), rows: Iterable[Entry] = ()) -> None:
+        """`rows` are for sums that are shown, and may be left out where nothing is."""
+        self.rows = tuple(rows)
         self._dated = sorted(charges, key=attrgetter("at"))
         self.runs: Mapping[RunId, Charge] = MappingProxyType({each.run: each for each in self._dated})
         self._sums: dict[IssueKey | RepoName, Spent] = {}

@@ -1,16 +1,22 @@
 """What the fleet's runs cost, summed for people; the gates that keep budgets are in `core.gates`.
 
-A run's money counts on the local day on which the run ended, or today while it works.
+What the ledger has of runs counts as there, also when the runs are gone, and what others say of themselves: the
+same rows as `hive costs --scope fleet` sums. A run's money counts on the local day on which the run ended, or of
+its last sign of life.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from datetime import datetime, timedelta
+from bisect import bisect_left
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, datetime, time, timedelta
+from itertools import accumulate
+from operator import attrgetter
 
 import msgspec
 
 from hive_tui.core import text
+from hive_tui.core.ledger import Certainty, Entry, entries
 from hive_tui.core.model import Budget, Run
 from hive_tui.core.settings import BudgetSettings
 
@@ -35,61 +41,85 @@ class Costs(msgspec.Struct, frozen=True):
     estimated: bool = False
     """At least one figure in the sums is an estimate."""
     unaccounted_runs: int = 0
-    """Runs that were started and whose cost is not known; they are in no sum."""
+    """Runs that were started and whose cost is not known, at least in part; what is not known is in no sum."""
 
 
-def costs(runs: Iterable[Run], now: datetime) -> Costs:
-    """Sum up the runs at the moment `now`."""
-    today = now.astimezone().date()
+class Bill:
+    """What rows of the ledger come to, worked out once for any moment."""
+
+    def __init__(self, rows: Iterable[Entry] = ()) -> None:
+        dated = sorted(rows, key=attrgetter("at"))
+        self._at = [row.at for row in dated]
+        # Sums up to each of them, so that those since any moment are a subtraction.
+        self._micros = [0, *accumulate(row.cost_micros or 0 for row in dated)]
+        self._known = [0, *accumulate(row.cost_micros is not None for row in dated)]
+        self.runs = frozenset(row.run for row in dated)
+        self.unaccounted = len({row.run for row in dated if row.certainty is Certainty.UNACCOUNTED})
+        self.estimated = any(row.certainty is Certainty.ESTIMATED for row in dated)
+        self.by_model: dict[str, int] = {}
+        self.by_issue: dict[str, int] = {}
+        for row in dated:
+            if row.cost_micros is not None:
+                for sums, key in ((self.by_model, row.model or row.agent), (self.by_issue, str(row.key))):
+                    sums[key] = sums.get(key, 0) + row.cost_micros
+
+    def since(self, moment: datetime | None) -> _Sum:
+        """Of the rows from that moment on; None: of all."""
+        begin = 0 if moment is None else bisect_left(self._at, moment)
+        asked, known = len(self._at) - begin, self._known[-1] - self._known[begin]
+        return _Sum(self._micros[-1] - self._micros[begin], known=bool(known), asked=bool(asked))
+
+
+def costs(runs: Iterable[Run], now: datetime, booked: Bill | None = None) -> Costs:
+    """Sum up at the moment `now` what the ledger has, and runs that are not in there."""
     started = [run for run in runs if run.status.started_at is not None]
-    sums = {"today": _Sum(), "week": _Sum(), "all": _Sum(), "burn": _Sum()}
-    by_model: dict[str, int] = {}
-    by_issue: dict[str, int] = {}
-    estimated, unaccounted = False, 0
+    booked = booked or Bill()
+    bills = (booked, Bill(row for run in started if run.id not in booked.runs for row in entries(run)))
+    today = now.astimezone().date()
+    days = {"today": _midnight(today), "week": _midnight(today - WEEK), "all": None}
+    sums = {name: bills[0].since(begin).plus(bills[1].since(begin)) for name, begin in days.items()}
+    burn = _Sum()
     for run in started:
-        usage = run.status.usage
-        cost = usage.cost_micros
-        day = (run.status.ended_at or now).astimezone().date()
-        sums["all"].add(cost)
-        if day == today:
-            sums["today"].add(cost)
-        if day >= today - WEEK:
-            sums["week"].add(cost)
         share = _share(run, now)
         if share > 0:
-            sums["burn"].add(None if cost is None else round(cost * share))
-        if cost is None:
-            unaccounted += 1
-            continue
-        estimated = estimated or usage.estimated
-        model = run.status.model or run.spec.model or run.spec.agent
-        by_model[model] = by_model.get(model, 0) + cost
-        by_issue[str(run.key)] = by_issue.get(str(run.key), 0) + cost
+            cost = run.status.usage.cost_micros
+            burn.add(None if cost is None else round(cost * share))
     return Costs(
         today_micros=sums["today"].value,
         week_micros=sums["week"].value,
         all_micros=sums["all"].value,
-        burn_per_hour_micros=sums["burn"].value,
-        by_model=_costliest_first(by_model),
-        by_issue=_costliest_first(by_issue),
-        estimated=estimated,
-        unaccounted_runs=unaccounted,
+        burn_per_hour_micros=burn.value,
+        by_model=_costliest_first([bill.by_model for bill in bills]),
+        by_issue=_costliest_first([bill.by_issue for bill in bills]),
+        estimated=any(bill.estimated for bill in bills),
+        unaccounted_runs=sum(bill.unaccounted for bill in bills),
     )
+
+
+def _midnight(day: date) -> datetime:
+    return datetime.combine(day, time()).astimezone()
 
 
 class _Sum:
     """A sum that is unknown when there was something to add and none of it was known."""
 
-    def __init__(self) -> None:
-        self._micros = 0
-        self._known = False
-        self._asked = False
+    def __init__(self, micros: int = 0, *, known: bool = False, asked: bool = False) -> None:
+        self._micros = micros
+        self._known = known
+        self._asked = asked
 
     def add(self, micros: int | None) -> None:
         self._asked = True
         if micros is not None:
             self._known = True
             self._micros += micros
+
+    def plus(self, other: _Sum) -> _Sum:
+        return _Sum(
+            self._micros + other._micros,
+            known=self._known or other._known,
+            asked=self._asked or other._asked,
+        )
 
     @property
     def value(self) -> int | None:
@@ -144,7 +174,11 @@ def hourly(runs: Iterable[Run], now: datetime, hours: int = HOURS) -> tuple[int 
     return tuple(found.value for found in sums)
 
 
-def _costliest_first(sums: dict[str, int]) -> dict[str, int]:
+def _costliest_first(parts: Sequence[Mapping[str, int]]) -> dict[str, int]:
+    sums: dict[str, int] = {}
+    for part in parts:
+        for key, micros in part.items():
+            sums[key] = sums.get(key, 0) + micros
     return dict(sorted(sums.items(), key=lambda item: (-item[1], item[0])))
 
 

@@ -55,7 +55,7 @@ class Snapshot(msgspec.Struct, frozen=True, eq=False):
     """The budgets of the tracker's API; empty where it has none."""
     events: tuple[Event, ...] = ()
     booked: Booked = _NOTHING_BOOKED
-    """What the ledger has of money, for budgets; nothing where no budget asks for it."""
+    """What the ledger has of money; nothing where neither a budget nor a screen asks for it."""
     sources: Mapping[str, Freshness] = _EMPTY
 
     @property

@@ -10,7 +10,7 @@ from typing import Protocol
 
 import msgspec
 
-from hive_tui.core.ledger import Certainty, Entry, Heard, Price, entries
+from hive_tui.core.ledger import Certainty, Entry, Heard, Price, united
 from hive_tui.core.model import Run, Tokens
 from hive_tui.costs import periods
 from hive_tui.costs.call import Call
@@ -70,7 +70,7 @@ def totals(
     the transcripts counts as those have it. Times of transcripts are to the quarter of an hour. Raises
     SourceError when the index cannot be read.
     """
-    rows = _rows(ledger, runs)
+    rows = united(ledger, runs)
     begin, end = _milliseconds(since), _milliseconds(until)
     told = {row.session: row for row in rows if row.session is not None}
     sums, counted = _transcripts(by, index, begin, end, told.keys())
@@ -153,16 +153,6 @@ def price(prices: Prices) -> Price:
 _NUMBERS = (
     "calls", "unpriced", "input", "output", "cache_read", "cache_write", "cost", "unaccounted",
 )  # fmt: skip
-
-
-def _rows(ledger: Iterable[Entry], runs: Iterable[Run]) -> list[Entry]:
-    """The ledger's, and those of runs that are not in there yet."""
-    rows = list(ledger)
-    booked = {row.run for row in rows}
-    for run in runs:
-        if run.id not in booked:
-            rows += entries(run)
-    return rows
 
 
 def _transcripts(

@@ -13,7 +13,7 @@ import msgspec
 from hive_tui.core.errors import HiveError, RunEnded, SourceError
 from hive_tui.core.events import LogLine
 from hive_tui.core.ids import AgentName, IssueKey, PullKey, RepoName, RunId, WorkerName
-from hive_tui.core.ledger import Charge
+from hive_tui.core.ledger import Charge, Entry
 from hive_tui.core.model import (
     Actor,
     ApiUse,
@@ -320,13 +320,16 @@ class ScriptedTracker(ScriptedSource):
 
 
 class ScriptedLedger:
-    """A ledger of which only the charges are asked for."""
+    """A ledger that has what it is given."""
 
-    def __init__(self, charges: list[Charge]) -> None:
-        self._charges = charges
+    def __init__(self, charges: list[Charge], rows: list[Entry]) -> None:
+        self._charges, self._rows = charges, rows
 
     def charges(self) -> list[Charge]:
         return list(self._charges)
+
+    def read(self, *, since: datetime | None = None) -> list[Entry]:
+        return [row for row in self._rows if since is None or row.at >= since]
 
 
 class ScriptedFleet:
@@ -338,11 +341,12 @@ class ScriptedFleet:
         self.agents_side = ScriptedCluster()
         self.tracker = ScriptedTracker()
         self.charges: list[Charge] = []
+        self.rows: list[Entry] = []
         """What its ledger has."""
 
     @property
     def ledger(self) -> Ledger:
-        return cast(Ledger, ScriptedLedger(self.charges))
+        return cast(Ledger, ScriptedLedger(self.charges, self.rows))
 
     @property
     def cluster(self) -> Cluster:

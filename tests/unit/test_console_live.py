@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 
+import msgspec
 import pytest
 
 from hive_tui.app import live
@@ -16,8 +17,8 @@ from hive_tui.app.tail import LARGEST_BACKLOG, Tail, Tailed
 from hive_tui.core.errors import Refused, SourceError
 from hive_tui.core.events import LogLine, Said
 from hive_tui.core.ids import RunId
-from hive_tui.core.ledger import Charge
-from hive_tui.core.model import Budget, Phase
+from hive_tui.core.ledger import Charge, entries
+from hive_tui.core.model import Budget, Phase, Usage
 from hive_tui.core.sources import CLUSTER, FORGE, Health, Kind
 from hive_tui.core.store import Diff
 from tests import builders
@@ -92,6 +93,22 @@ def test_budgets_count_what_the_ledger_has_of_runs_that_are_gone(watched: Watche
     watched.fleet.charges.append(Charge(ended.id, ended.spec.repo, 9, builders.NOW, 7))
     watched.fleet.change(ended)
     until(lambda: spent() == 12)
+
+
+def test_sums_count_what_the_ledger_has_of_runs_that_are_gone(watched: Watched) -> None:
+    gone = builders.run(8, usage=Usage(cost_micros=5), settled=True)
+    ended = builders.run(9, phase=Phase.FAILED, settled=True, usage=Usage(cost_micros=7))
+    watched.fleet.rows += entries(gone)
+    watched.fleet.list_all(builders.fleet())
+
+    def spent() -> int | None:
+        return watched.live.latest.costs.all_micros
+
+    until(lambda: spent() == 5)
+    watched.fleet.rows += [msgspec.structs.replace(row, cost_micros=8) for row in entries(ended)]
+    watched.fleet.change(ended)
+    until(lambda: spent() == 13)
+    assert watched.live.latest.costs.by_issue == {str(ended.key): 8, str(gone.key): 5}
 
 
 def test_a_backend_that_cannot_be_opened_is_a_failed_source() -> None:

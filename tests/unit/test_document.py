@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -12,6 +12,7 @@ from hive_tui.core import document, spend
 from hive_tui.core.dispatch import decide
 from hive_tui.core.document import Document
 from hive_tui.core.ids import WorkerName
+from hive_tui.core.ledger import entries
 from hive_tui.core.model import (
     Check,
     CheckState,
@@ -25,6 +26,8 @@ from hive_tui.core.model import (
 )
 from hive_tui.core.sources import CLUSTER, FORGE, Item, SourceFailed
 from hive_tui.core.store import Snapshot, Store
+from hive_tui.costs import summary
+from hive_tui.costs.prices import micros
 from tests import builders as b
 
 
@@ -156,6 +159,44 @@ def test_the_burn_is_the_last_hours_share() -> None:
     assert spend.costs([old], b.NOW).burn_per_hour_micros == 0
     ahead = cost(1, 1_000, started_at=b.NOW + timedelta(hours=1))
     assert spend.costs([ahead], b.NOW).burn_per_hour_micros == 0
+
+
+def test_what_the_ledger_has_of_runs_counts_also_when_they_are_gone() -> None:
+    gone = cost(8, 40, model="opus", phase=Phase.SUCCEEDED, started_at=b.ago(days=4), ended_at=b.ago(days=3))
+    mended = cost(1, 100, model="opus", phase=Phase.SUCCEEDED, ended_at=b.ago(hours=1))
+    rows = [msgspec.structs.replace(row, cost_micros=130) for row in entries(mended)]
+    runs = [mended, cost(2, 5, model="haiku")]
+    found = spend.costs(runs, b.NOW, spend.Bill([*entries(gone), *rows]))
+    assert (found.today_micros, found.week_micros, found.all_micros) == (135, 175, 175)
+    assert found.by_model == {"opus": 170, "haiku": 5}
+    assert found.by_issue == {"me/proj#1": 130, "me/proj#8": 40, "me/proj#2": 5}
+    snapshot, settings = b.snapshot(*runs), b.settings()
+    plan = decide(snapshot, settings, b.NOW)
+    made = document.build(snapshot, plan, settings, b.NOW, fleet="trial", ledger=entries(gone))
+    assert made.costs.all_micros == 145
+
+
+def test_the_sums_are_those_of_hive_costs() -> None:
+    """The same rows in another order of work, since these are wanted within a frame."""
+    runs = [
+        cost(1, 100, model="opus"),
+        cost(2, None, progress_at=b.ago(days=2)),
+        cost(3, 7, phase=Phase.FAILED, ended_at=b.ago(days=1), started_at=b.ago(days=1)),
+        b.run(4, usage=Usage(Tokens(1), 9, estimated=True)),
+    ]
+    gone = cost(8, 40, phase=Phase.SUCCEEDED, started_at=b.ago(days=9), ended_at=b.ago(days=9))
+    rows = entries(gone)
+    found = spend.costs(runs, b.NOW, spend.Bill(rows))
+
+    def of(by: summary.By, since: datetime | None = None) -> dict[str, int]:
+        uses = summary.totals(by, ledger=rows, runs=runs, since=since)
+        return {use.key: micros(use.cost) for use in uses if use.known}
+
+    assert of(summary.By.MODEL) == found.by_model
+    assert of(summary.By.ISSUE) == found.by_issue
+    whole = summary.whole(summary.totals(summary.By.DAY, ledger=rows, runs=runs))
+    assert (micros(whole.cost), whole.unaccounted, whole.estimated) == (found.all_micros, 1, True)
+    assert of(summary.By.DAY)[str(b.NOW.astimezone().date())] == found.today_micros
 
 
 def test_no_run_costs_nothing_and_an_unknown_cost_is_no_zero() -> None:
