@@ -12,6 +12,7 @@ from hive_tui.core.errors import SourceError
 from hive_tui.core.ledger import Booked, Certainty, Heard, Price, completed, entries
 from hive_tui.core.model import Run, Tokens
 from hive_tui.core.ports import Ledger
+from hive_tui.core.settings import PriceSettings
 
 Listen = Callable[[frozenset[str]], Mapping[str, Sequence[Heard]]]
 """What the transcripts have of these sessions of agents. Raises SourceError."""
@@ -71,24 +72,30 @@ class Bookkeeper:
             self._pruned_at = now
 
 
-def transcripts(cache: Path) -> Listen:
-    """Those of this machine's user; what was read of them is remembered in the folder `cache`."""
+def transcripts(cache: Path, own: Mapping[str, PriceSettings]) -> Listen:
+    """Those of this machine's user; what was read of them is remembered in the folder `cache`. `own` are the
+    prices that the user configured."""
 
     def listen(sessions: frozenset[str]) -> Mapping[str, Sequence[Heard]]:
         # Most runs end well and tell themselves what they used.
         from hive_tui.costs import files, summary
         from hive_tui.costs.index import Index
+        from hive_tui.costs.prices import Prices
 
-        index = Index(cache)
+        index = Index(cache, Prices(own))
         index.refresh(files.roots(os.environ, Path.home()))
         return summary.heard(index, sessions)
 
     return listen
 
 
-def price(model: str, tokens: Tokens, at: datetime) -> int | None:
-    """What tokens cost at list prices, in micro-dollars."""
-    from hive_tui.costs import summary
-    from hive_tui.costs.prices import Prices
+def priced(own: Mapping[str, PriceSettings]) -> Price:
+    """What tokens cost at the user's own prices or list prices, in micro-dollars."""
 
-    return summary.price(Prices())(model, tokens, at)
+    def price(model: str, tokens: Tokens, at: datetime) -> int | None:
+        from hive_tui.costs import summary
+        from hive_tui.costs.prices import Prices
+
+        return summary.price(Prices(own))(model, tokens, at)
+
+    return price

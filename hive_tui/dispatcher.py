@@ -14,12 +14,12 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from hive_tui import __version__, config, plugins
-from hive_tui.bookkeeping import Bookkeeper, Listen, price, transcripts
+from hive_tui.bookkeeping import Bookkeeper, Listen, priced, transcripts
 from hive_tui.core.decisions import Decision, Launch, Recover, Start, about, undone
 from hive_tui.core.dispatch import Plan, Planner
 from hive_tui.core.errors import HiveError, SourceError, StoreError
@@ -27,6 +27,7 @@ from hive_tui.core.execution import Executor
 from hive_tui.core.ids import IssueKey
 from hive_tui.core.model import DISPATCHER, Event
 from hive_tui.core.ports import DispatchLease, Remote
+from hive_tui.core.settings import PriceSettings
 from hive_tui.core.sources import CLUSTER, FORGE, Kind
 from hive_tui.core.store import Diff, Snapshot, Store
 from hive_tui.core.targets import runs_of_issue
@@ -61,12 +62,17 @@ class Dispatcher:
     """One fleet's dispatcher. `run` blocks until `stop` is called."""
 
     def __init__(
-        self, fleet: OpenFleet, load: LoadConfiguration | None = None, listen: Listen | None = None
+        self,
+        fleet: OpenFleet,
+        load: LoadConfiguration | None = None,
+        listen: Listen | None = None,
+        prices: Mapping[str, PriceSettings] | None = None,
     ) -> None:
         """`load` reads the configuration anew; with None it is never looked at again. `listen` is for the
-        ledger where agents leave transcripts on this machine."""
+        ledger where agents leave transcripts on this machine, `prices` are the configured ones."""
         self._fleet = fleet
-        self._books = Bookkeeper(fleet.ledger, listen, price)
+        self._prices = prices or {}
+        self._books = Bookkeeper(fleet.ledger, listen, priced(self._prices))
         self._load = load
         self._complaint: str | None = None
         self.outdated = False
@@ -302,7 +308,11 @@ class Dispatcher:
             return
         complaint = None
         try:
-            changed = self._load().fleet(self._fleet.name) != self._fleet.settings
+            loaded = self._load()
+            changed = (
+                loaded.fleet(self._fleet.name) != self._fleet.settings
+                or loaded.settings.prices != self._prices
+            )
         except HiveError as error:
             changed, complaint = False, error.words
         if complaint is not None and complaint != self._complaint:
@@ -360,7 +370,9 @@ def dispatch(load: LoadConfiguration, name: str) -> int:
         configuration = load()
         fleet = open_fleet(configuration, name)
         here = fleet.settings.cluster == LOCAL
-        current = Dispatcher(fleet, load, transcripts(configuration.folders.cache) if here else None)
+        prices = configuration.settings.prices
+        listen = transcripts(configuration.folders.cache, prices) if here else None
+        current = Dispatcher(fleet, load, listen, prices)
         if ended:  # by a signal that came before there was this one to stop
             current.stop()
         try:

@@ -23,6 +23,7 @@ from hive_tui.core.sources import CLUSTER
 if TYPE_CHECKING:
     from hive_tui.core.ledger import Entry
     from hive_tui.core.model import Run
+    from hive_tui.costs.index import Index
     from hive_tui.costs.periods import Block, Use
 
 BY = ("day", "week", "month", "issue", "repo", "run", "session", "project", "model", "agent", "block")
@@ -124,8 +125,12 @@ def costs_command(
         return
     from hive_tui.costs import files, periods, summary
     from hive_tui.costs.index import Dimension, Index
+    from hive_tui.costs.prices import Prices
 
-    index = Index(session.configuration.folders.cache)
+    prices = Prices(session.configuration.settings.prices)
+    if prices.problem is not None:
+        session.say(f"hive: {prices.problem}")
+    index = Index(session.configuration.folders.cache, prices)
     index.refresh(files.roots(os.environ, Path.home()))
     if by == "block":
         begin, end = _milliseconds(since), _milliseconds(until)
@@ -145,8 +150,17 @@ def costs_command(
         week_begins=periods.Weekday[week_start.upper()],
     )
     whole = summary.whole(uses)
-    docs = {"costs": [_use_doc(use) for use in uses], "total": _use_doc(whole)}
-    session.emit(docs, lambda: _uses_text(session, by, uses, whole))
+    unpriced = _unpriced(index, since, until) if whole.unpriced else []
+    docs = {"costs": [_use_doc(use) for use in uses], "total": _use_doc(whole), "unpriced_models": unpriced}
+    session.emit(docs, lambda: _uses_text(session, by, uses, whole, unpriced))
+
+
+def _unpriced(index: Index, since: datetime | None, until: datetime | None) -> list[str]:
+    """The models in the transcripts of which some calls have no price."""
+    from hive_tui.costs.sums import Dimension
+
+    sums = index.sums([Dimension.MODEL], since=_milliseconds(since), until=_milliseconds(until))
+    return [one.model for one in sums if one.unpriced]
 
 
 def _ledger(session: Session, since: datetime | None) -> list[Entry]:
@@ -227,7 +241,7 @@ _ROOMY = 100
 """Cells from which a long heading leaves room for all amounts."""
 
 
-def _uses_text(session: Session, by: str, uses: Sequence[Use], whole: Use) -> str:
+def _uses_text(session: Session, by: str, uses: Sequence[Use], whole: Use, unpriced: Sequence[str]) -> str:
     if not uses:
         session.say("Nothing was used in that time: it is in no transcript, and no run of the fleet says so.")
         return ""
@@ -236,7 +250,7 @@ def _uses_text(session: Session, by: str, uses: Sequence[Use], whole: Use) -> st
     columns = (Column(by, share=1), Column("calls", 6, right=True), *amounts)
     rows = [(use.key or _OTHERS, text.count(use.calls or None), *_amounts(use)) for use in (*uses, whole)]
     shown = paint(table(columns, rows, width(), _INDENT), color=session.color)
-    return shown + _footnote(whole)
+    return shown + _footnote(whole, unpriced)
 
 
 def _blocks_text(session: Session, blocks: Sequence[Block]) -> str:
@@ -268,10 +282,14 @@ def _block_words(block: Block, now: datetime) -> str:
     return f"active, {left} left, ~{text.money(micros(projected[1]))} at its end"
 
 
-def _footnote(whole: Use) -> str:
+def _footnote(whole: Use, unpriced: Sequence[str] = ()) -> str:
     lacking = []
     if whole.unpriced:
-        lacking.append(f"{text.plural(whole.unpriced, 'call')} of models that nobody has a price for")
+        calls = f"{text.plural(whole.unpriced, 'call')} that nobody has a price for"
+        names = (
+            f" ({', '.join(map(text.clean_line, unpriced))}; `prices:` in config.yaml)" if unpriced else ""
+        )
+        lacking.append(f"{calls}{names}")
     if whole.unaccounted:
         lacking.append(f"{text.plural(whole.unaccounted, 'run')} of which nobody knows all that they cost")
     return f"\n  * without {', and '.join(lacking)}" if lacking else ""

@@ -45,6 +45,8 @@ class SessionDoc(msgspec.Struct, frozen=True):
     status: str | None
     """What that process says of itself: `busy`, `idle`."""
     project: str | None
+    run: str | None
+    """The run of a fleet that it belongs to, where it is one of hive's own."""
     model: str | None
     started_at: datetime | None
     last_activity: datetime | None
@@ -120,10 +122,11 @@ def sessions_command(session: Session, once: bool, since: datetime | None) -> No
 def _sources(session: Session, *, since: datetime | None = None, seconds: float | None = None) -> Sources:
     from hive_tui.costs import files
     from hive_tui.costs.index import Index
+    from hive_tui.costs.prices import Prices
     from hive_tui.costs.session_sources import Sources
     from hive_tui.transcripts import parsers
 
-    index = Index(session.configuration.folders.cache)
+    index = Index(session.configuration.folders.cache, Prices(session.configuration.settings.prices))
     return Sources(
         index,
         files.roots(os.environ, Path.home()),
@@ -145,6 +148,7 @@ def _session_doc(one: sessions.Session) -> SessionDoc:
         pid=None if process is None else process.pid,
         status=None if process is None else process.status,
         project=one.project,
+        run=one.run,
         model=one.model,
         started_at=None if process is None else process.started_at,
         last_activity=one.last,

@@ -45,6 +45,8 @@ Seconds = Annotated[float, Meta(ge=0, description="seconds, at least 0")]
 Duration = Annotated[float, Meta(gt=0, description="a number above 0")]
 Dollars = Annotated[float, Meta(ge=0, description="dollars, at least 0")]
 
+PerMillion = Annotated[float, Meta(ge=0, le=1e6, description="dollars for a million tokens, at least 0")]
+
 
 class Preset(enum.Enum):
     """Which labels mirror an issue's state."""
@@ -238,6 +240,36 @@ def _unique(kind: str, names: list[str]) -> None:
             raise ValueError(f"the {kind} {name} is there twice.")
 
 
+class LongPriceSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Dollars for a million tokens of a call with a long prompt."""
+
+    input: PerMillion
+    """Of what no cache had."""
+    output: PerMillion
+    """Of the answer, its thinking included."""
+    cache_read: PerMillion | None = None
+    """Default: a tenth of `input`."""
+    cache_write_5m: PerMillion | None = None
+    """Kept for five minutes; default: 1.25 times `input`."""
+    cache_write_1h: PerMillion | None = None
+    """Kept for an hour; default: twice `input`."""
+
+
+class PriceSettings(LongPriceSettings, frozen=True, forbid_unknown_fields=True):
+    """Dollars for a million tokens of a model."""
+
+    above: Count | None = None
+    """Calls whose prompt has more tokens than this, cached ones included, cost what `long` says."""
+    long: LongPriceSettings | None = None
+    """For calls with long prompts."""
+    fast: Annotated[float, Meta(ge=0, le=1_000, description="a number, at least 0")] | None = None
+    """How many times as much fast mode costs; without it calls in fast mode have no price."""
+
+    def __post_init__(self) -> None:
+        if (self.above is None) != (self.long is None):
+            raise ValueError("`above` and `long` belong together.")
+
+
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The user's `config.yaml`."""
 
@@ -251,6 +283,9 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Of the console: hive, hive-light, or one of Textual's such as nord or ansi-dark; default: hive."""
     read_only: bool = False
     """Refuse everything that changes something, like `--read-only`."""
+    prices: dict[str, PriceSettings] = {}
+    """What models cost, by name or pattern (`my-model-*`), instead of the published list prices. A whole name
+    comes before patterns, of which the first that fits counts."""
     keys: dict[str, str] = {}
     """The console's keys by the action's id (docs/keys.md), several with commas: `kill: K,ctrl+k`."""
 

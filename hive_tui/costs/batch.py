@@ -21,7 +21,7 @@ CALL_COLUMNS = (
 _HELD = 20_000
 """Calls that are held before they are written, a few megabytes."""
 
-_SIDECHAIN, _REGIONAL, _FAST = 1, 2, 4
+_SIDECHAIN, _REGIONAL, _FAST, _BATCH = 1, 2, 4, 8
 
 _SUMMED = f"""
 INSERT INTO sums SELECT at / {QUARTER} * {QUARTER}, place, count(*), sum(cost IS NULL), sum(input),
@@ -69,7 +69,7 @@ def call_of(places: Places, row: tuple[int, ...]) -> Call:
     key, place, at, fresh, output, read, short, long, searches, flags = row[:10]
     return Call(
         key, at, *places.places[place], fresh, output, read, short, long, searches,
-        bool(flags & _SIDECHAIN), bool(flags & _REGIONAL), bool(flags & _FAST),
+        bool(flags & _SIDECHAIN), bool(flags & _REGIONAL), bool(flags & _FAST), bool(flags & _BATCH),
     )  # fmt: skip
 
 
@@ -185,7 +185,8 @@ class Batch:
         for key in sorted(best):
             call, file = best[key]
             place = number((call.agent, call.model, call.session, call.project))
-            flags = _SIDECHAIN * call.sidechain | _REGIONAL * call.regional | _FAST * call.fast
+            flags = _SIDECHAIN * call.sidechain | _REGIONAL * call.regional
+            flags |= _FAST * call.fast | _BATCH * call.batch
             yield (
                 key, place, call.at, call.input, call.output, call.cache_read, call.cache_write_5m,
                 call.cache_write_1h, call.searches, flags, file, price(call),

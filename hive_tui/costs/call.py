@@ -33,6 +33,8 @@ class Call(msgspec.Struct, frozen=True, gc=False):
     """Answered within the United States on demand, which is dearer."""
     fast: bool = False
     """Fast mode, which has prices of its own."""
+    batch: bool = False
+    """Answered when the server had time, for half the price."""
 
     @property
     def total(self) -> int:

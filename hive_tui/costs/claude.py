@@ -39,6 +39,7 @@ class _Usage(msgspec.Struct, gc=False):
     server_tool_use: _Tools | None = None
     inference_geo: str | None = None
     speed: str | None = None
+    service_tier: str | None = None
 
 
 class _Message(msgspec.Struct, gc=False):
@@ -116,5 +117,5 @@ def _call(line: _Line, session: str) -> Call | None:
     return Call(
         key_of("claude", *key), at, "claude", message.model, session, line.cwd or "", fresh, output, read,
         written - long, long, searches, bool(line.is_sidechain), usage.inference_geo == "us",
-        usage.speed == "fast",
+        usage.speed == "fast", usage.service_tier == "batch",
     )  # fmt: skip

@@ -34,7 +34,7 @@ _AT_ONCE = 1 << 30
 _REPRICED = 10_000
 """Calls that are priced anew at a time."""
 
-VERSION = 2
+VERSION = 3
 """Of the tables; part of the file's name, so that a newer hive has its own."""
 
 _TABLES = """

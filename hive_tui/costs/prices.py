@@ -10,17 +10,20 @@ import functools
 from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 import msgspec
 
-from hive_tui.core.errors import ConfigError
+from hive_tui.core.settings import LongPriceSettings, PriceSettings
 from hive_tui.costs import published
 from hive_tui.costs.call import Call
 from hive_tui.costs.clock import moment
 from hive_tui.costs.tariff import Rates, Tariff, Tariffs, pico
 
 PICO_PER_MICRO = 1_000_000
+
+_OVERLAY = Path(__file__).with_name("prices.json")
 
 _REGIONAL = (11, 10)
 """Answers within the United States on demand cost a tenth more."""
@@ -61,10 +64,10 @@ class _File(msgspec.Struct, frozen=True):
 
 
 class Prices:
-    """Looks prices up; `own` are a person's, by model, and come before everything else."""
+    """Looks prices up; `own` are a person's, by model or pattern, and come before everything else."""
 
-    def __init__(self, own: Mapping[str, Price] | None = None) -> None:
-        self._own = {name: (Tariff(price.rates()),) for name, price in (own or {}).items()}
+    def __init__(self, own: Mapping[str, PriceSettings] | None = None) -> None:
+        self._own = {name: (_configured(price),) for name, price in (own or {}).items()}
 
     @property
     def fingerprint(self) -> str:
@@ -72,17 +75,41 @@ class Prices:
         ours = msgspec.json.encode(self._own).decode()
         return f"{_overlay_text()[1]} {published.release()} {ours}"
 
+    @property
+    def problem(self) -> str | None:
+        """Why some prices are missing that hive should know."""
+        return _overlay()[1]
+
     def tariffs(self, model: str) -> Tariffs | None:
         """The prices of a model; None for one that nobody has a price for."""
-        found = self._own.get(model) or _overlay().get(model)
+        found = self._mine(model) or _overlay()[0].get(model)
         return found if found is not None else published.tariffs(model)
+
+    def _mine(self, model: str) -> Tariffs | None:
+        if model in self._own:
+            return self._own[model]
+        return next((found for name, found in self._own.items() if fnmatchcase(model, name)), None)
+
+
+def _configured(price: PriceSettings) -> Tariff:
+    long = () if price.above is None or price.long is None else ((price.above, _own(price.long).rates()),)
+    fast = None if price.fast is None else round(price.fast * 1_000)
+    return Tariff(_own(price).rates(), None, long, fast)
+
+
+def _own(price: LongPriceSettings) -> Price:
+    """The same in decimals, as it was written."""
+    caches = (price.cache_read, price.cache_write_5m, price.cache_write_1h)
+    return Price(
+        Decimal(str(price.input)),
+        Decimal(str(price.output)),
+        *(None if each is None else Decimal(str(each)) for each in caches),
+    )
 
 
 def cost(call: Call, tariffs: Tariffs) -> int | None:
     """Picodollars of a call, by the prices of its day; None where there was none yet, or it was answered in a
     mode whose prices are not known."""
-    if call.fast:
-        return None
     tariff = tariffs[0]
     if tariff.since is not None:
         day = moment(call.at).date()
@@ -90,6 +117,8 @@ def cost(call: Call, tariffs: Tariffs) -> int | None:
         if found is None:
             return None
         tariff = found
+    if call.fast and tariff.fast is None:
+        return None
     rates = tariff.of(call.input + call.cache_read + call.cache_write_5m + call.cache_write_1h)
     tokens = (
         call.input * rates.input
@@ -98,6 +127,10 @@ def cost(call: Call, tariffs: Tariffs) -> int | None:
         + call.cache_write_5m * rates.cache_write_5m
         + call.cache_write_1h * rates.cache_write_1h
     )
+    if call.fast and tariff.fast is not None:
+        tokens = tokens * tariff.fast // 1_000
+    if call.batch:
+        tokens //= 2
     if call.regional:
         tokens = tokens * _REGIONAL[0] // _REGIONAL[1]
     return tokens + call.searches * rates.search
@@ -112,19 +145,21 @@ def micros(pico: int) -> int:
 def _overlay_text() -> tuple[bytes, str]:
     import hashlib
 
-    text = Path(__file__).with_name("prices.json").read_bytes()
+    try:
+        text = _OVERLAY.read_bytes()
+    except OSError:
+        text = b""
     return text, hashlib.sha256(text).hexdigest()[:16]
 
 
 @functools.cache
-def _overlay() -> dict[str, Tariffs]:
+def _overlay() -> tuple[dict[str, Tariffs], str | None]:
+    """Our own prices by model, or none of them and why."""
     try:
         file = msgspec.json.decode(_overlay_text()[0], type=_File)
     except msgspec.DecodeError as error:
-        raise ConfigError(
-            f"hive's own list of prices cannot be read: {error}.", "Install hive anew."
-        ) from error
-    return {name: tuple(map(_tariff, entries)) for name, entries in file.models.items()}
+        return {}, f"{_OVERLAY}: {error}; install hive anew, or name prices in your configuration."
+    return {name: tuple(map(_tariff, entries)) for name, entries in file.models.items()}, None
 
 
 def _tariff(known: Known) -> Tariff:

@@ -64,7 +64,10 @@ def tariffs(model: str) -> Tariffs | None:
 
 @functools.cache
 def _written() -> Snapshot:
-    return msgspec.json.decode(HERE.read_bytes(), type=Snapshot)
+    try:
+        return msgspec.json.decode(HERE.read_bytes(), type=Snapshot)
+    except (OSError, msgspec.DecodeError):
+        return Snapshot("", {})  # then genai-prices is asked itself
 
 
 def look_up(model: str) -> Tariffs | None:

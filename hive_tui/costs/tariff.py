@@ -8,7 +8,7 @@ from decimal import Decimal
 import msgspec
 
 
-class Rates(msgspec.Struct, frozen=True):
+class Rates(msgspec.Struct, frozen=True, omit_defaults=True):
     """Picodollars for one token of each kind, and for one web search."""
 
     input: int
@@ -19,7 +19,7 @@ class Rates(msgspec.Struct, frozen=True):
     search: int = 10_000_000_000
 
 
-class Tariff(msgspec.Struct, frozen=True):
+class Tariff(msgspec.Struct, frozen=True, omit_defaults=True):
     """The prices of a model from a day on."""
 
     rates: Rates
@@ -27,6 +27,9 @@ class Tariff(msgspec.Struct, frozen=True):
     """None: from its beginning."""
     long: tuple[tuple[int, Rates], ...] = ()
     """For a whole call whose prompt has more than so many tokens, cached ones included; ascending."""
+
+    fast: int | None = None
+    """Thousandths of these rates that fast mode costs; None where nobody knows."""
 
     def of(self, prompt: int) -> Rates:
         """The rates of a call with a prompt of so many tokens."""

@@ -63,6 +63,33 @@ def test_an_unknown_time_zone_is_named() -> None:
     assert "no time zone 'Mars/Olympus'" in hive("--timezone", "Mars/Olympus", code=2)
 
 
+def test_a_model_without_a_price_is_named_and_a_configured_price_counts(
+    tmp_path: Path, hive_home: Path
+) -> None:
+    for path in (tmp_path / "claude").rglob("*.jsonl"):
+        path.write_bytes(path.read_bytes().replace(b'"claude-opus-5-5"', b'"my-model-1"'))
+    found = msgspec.json.decode(hive("--by", "model", "-o", "json"))
+    assert (found["unpriced_models"], found["total"]["unpriced_calls"]) == (["my-model-1"], 5)
+    assert "5 calls that nobody has a price for (my-model-1; `prices:` in config.yaml)" in hive()
+    (hive_home / "config").mkdir(exist_ok=True)
+    (hive_home / "config" / "config.yaml").write_text(
+        'prices: {"my-*": {input: 4, output: 20, cache_read: 0.2}}\n', encoding="utf-8"
+    )
+    priced = msgspec.json.decode(hive("--by", "model", "-o", "json"))
+    assert priced["costs"][0]["cost_micros"] == 83_302
+    assert priced["unpriced_models"] == []
+    assert "nobody has a price" not in hive()
+
+
+def test_a_mistake_in_a_configured_price_is_named_with_its_place(hive_home: Path) -> None:
+    (hive_home / "config").mkdir(exist_ok=True)
+    (hive_home / "config" / "config.yaml").write_text(
+        "prices:\n  m: {input: -1, output: 2}\n", encoding="utf-8"
+    )
+    with pytest.raises(AssertionError, match=r"config\.yaml:2.*prices\.m\.input.*dollars for a million"):
+        hive()
+
+
 class TestLedger:
     @pytest.fixture(autouse=True)
     def rows(self, hive_home: Path) -> None:

@@ -7,7 +7,6 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +15,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from hive_tui.core.settings import PriceSettings
 from hive_tui.costs import files
 from hive_tui.costs.files import Root
 from hive_tui.costs.index import Dimension, Index, Sum
-from hive_tui.costs.prices import Price, Prices
+from hive_tui.costs.prices import Prices
 
 START = datetime(2026, 11, 21, 9, tzinfo=UTC)
 EVERY = (Dimension.QUARTER, Dimension.SESSION, Dimension.MODEL, Dimension.PROJECT, Dimension.AGENT)
@@ -158,7 +158,7 @@ def test_a_page_that_is_damaged_in_the_middle_is_noticed(home: Path) -> None:
 def test_other_prices_are_taken_for_what_was_read_before(home: Path) -> None:
     (folder(home) / "a.jsonl").write_bytes(Line(1).encode())
     (before,) = read(home)
-    own = {"claude-opus-5-5": Price(Decimal(1_000), Decimal(1_000))}
+    own = {"claude-opus-5-5": PriceSettings(1_000, 1_000)}
     (after,) = read(home, Index(home / "index", Prices(own)))
     assert (before.cost, after.cost) == (10 * 4_000_000 + 5 * 20_000_000, 15 * 1_000_000_000)
 

@@ -6,12 +6,14 @@ import subprocess
 import sys
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
-from hive_tui.costs import published
+from hive_tui.core.settings import LongPriceSettings, PriceSettings
+from hive_tui.costs import prices, published
 from hive_tui.costs.call import Call
-from hive_tui.costs.prices import Price, Prices, cost, micros
+from hive_tui.costs.prices import Prices, cost, micros
 from hive_tui.costs.tariff import Rates, Tariff
 
 NOON = round(datetime(2026, 11, 21, 12, tzinfo=UTC).timestamp() * 1_000)
@@ -65,9 +67,7 @@ def test_a_call_costs_what_it_cost_on_its_day() -> None:
 
 def test_an_unknown_model_is_unpriced_and_a_persons_own_price_comes_first() -> None:
     assert Prices().tariffs("nobody-knows-1") is None
-    own = Prices(
-        {"claude-opus-5-5": Price(Decimal(1), Decimal(2)), "nobody-knows-1": Price(Decimal(3), Decimal(4))}
-    )
+    own = Prices({"claude-opus-5-5": PriceSettings(1, 2), "nobody-knows-1": PriceSettings(3, 4)})
     tariffs = own.tariffs("claude-opus-5-5")
     assert tariffs is not None
     assert tariffs[0].rates == Rates(1_000_000, 2_000_000, 100_000, 1_250_000, 2_000_000)
@@ -75,11 +75,59 @@ def test_an_unknown_model_is_unpriced_and_a_persons_own_price_comes_first() -> N
     assert own.fingerprint != Prices().fingerprint
 
 
+def test_a_persons_prices_may_be_for_a_pattern_and_a_whole_name_comes_first() -> None:
+    own = Prices(
+        {"my-*": PriceSettings(1, 1), "my-big-*": PriceSettings(2, 2), "my-own": PriceSettings(3, 3)}
+    )
+    found = [own.tariffs(name) for name in ("my-big-one", "my-own", "not-my-own")]
+    rates = [tariffs and tariffs[0].rates.input for tariffs in found]
+    assert rates == [1_000_000, 3_000_000, None]
+
+
+def test_a_persons_prices_tell_of_long_prompts_and_fast_mode() -> None:
+    long = LongPriceSettings(0.4, 2, cache_read=0.04)
+    own = Prices({"m": PriceSettings(0.1, 0.5, above=1_000, long=long, fast=2.5)})
+    tariffs = own.tariffs("m")
+    assert tariffs is not None
+    assert cost(call(input=1_000), tariffs) == 1_000 * 100_000
+    assert cost(call(input=1_000, cache_read=1), tariffs) == 1_000 * 400_000 + 40_000
+    assert cost(call(input=1_000, fast=True), tariffs) == 1_000 * 250_000
+
+
+@pytest.mark.parametrize(
+    "content", [b"{", b'{"checked": "2026-11-21", "models": {"m": [{"input": "x"}]}}', None]
+)
+def test_a_broken_list_of_ours_is_told_and_leaves_the_published_one(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, content: bytes | None
+) -> None:
+    path = tmp_path / "prices.json"
+    if content is not None:
+        path.write_bytes(content)
+    monkeypatch.setattr(prices, "_OVERLAY", path)
+    for cached in (prices._overlay, prices._overlay_text):
+        monkeypatch.setattr(prices, cached.__name__, cached.__wrapped__)
+    broken = Prices()
+    assert str(path) in (broken.problem or "")
+    assert broken.tariffs("claude-opus-5-5") is not None
+    assert broken.tariffs("claude-mythos-5-1") is None
+
+
+def test_a_broken_copy_of_the_published_list_is_not_needed(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "published.json").write_bytes(b"[")
+    monkeypatch.setattr(published, "HERE", tmp_path / "published.json")
+    monkeypatch.setattr(published, "_written", published._written.__wrapped__)
+    monkeypatch.setattr(published, "look_up", lambda model: (Tariff(Rates(1, 2, 3, 4, 5)),))
+    assert published.tariffs.__wrapped__("claude-opus-5-5") == (Tariff(Rates(1, 2, 3, 4, 5)),)
+
+
 def test_searches_regions_and_fast_mode() -> None:
     tariffs = (Tariff(Rates(1_000_000, 0, 0, 0, 0)),)
     assert cost(call(input=1_000, searches=2), tariffs) == 1_000_000_000 + 20_000_000_000
     assert cost(call(input=1_000, regional=True), tariffs) == 1_100_000_000
     assert cost(call(input=1_000, fast=True), tariffs) is None, "its prices are not known"
+    assert cost(call(input=1_000, batch=True), tariffs) == 500_000_000
 
 
 @pytest.mark.parametrize(("pico", "shown"), [(0, 0), (499_999, 0), (500_000, 1), (1_500_000, 2)])
