@@ -82,7 +82,8 @@ def details(session: Session, now: datetime, home: str) -> Sequence[Cell]:
     if process is not None:
         since = f", since {text.clock(process.started_at, now)}" if process.started_at is not None else ""
         ran = f"process {process.pid}{since}"
-    facts_of = [words.project(session, home), text.clean_line(session.model or ""), held, ran]
+    folder = "" if session.run is None else text.clean_line(session.project or "")
+    facts_of = [words.project(session, home), folder, text.clean_line(session.model or ""), held, ran]
     return (
         Cell(" · ".join(filter(None, facts_of))),
         Cell(used if use.calls else "", Tone.QUIET),
@@ -97,6 +98,7 @@ def session_facts(session: Session) -> Facts:
     mark = words.mark(session)
     return facts(
         words.project(session, ""),
+        words.project_name(session),
         words.model(session),
         session.id,
         session.words,

@@ -48,15 +48,20 @@ def short_id(session: Session) -> str:
 
 
 def project(session: Session, home: str) -> str:
-    """Its folder, with `~` for `home`."""
+    """Its folder, with `~` for `home`; of one of hive's own runs that run."""
     if session.project is None:
         return text.UNKNOWN
+    if (run := session.run) is not None:
+        return f"run {run}"
     shown = text.clean_line(session.project, limit=512)
     return f"~{shown[len(home) :]}" if home and (shown == home or shown.startswith(f"{home}/")) else shown
 
 
 def project_name(session: Session) -> str:
-    """The last part of its folder."""
+    """The last part of its folder; of one of hive's own runs the repository and the issue: `app#41`."""
+    if (run := session.run) is not None:
+        repo, _, issue, _ = run.rsplit("-", 3)
+        return f"{repo}#{issue[1:]}"
     whole = project(session, "")
     return whole.rstrip("/").rpartition("/")[2] or whole
 

@@ -23,6 +23,9 @@ _ID = re.compile(r"[0-9A-Za-z][0-9A-Za-z_.-]{0,127}")
 
 _THREAD = re.compile(r"-([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})$")
 
+_RUN = re.compile(r"/fleets/[^/]+/runs/([a-z0-9-]+-[0-9a-f]{8}-i\d+-a\d+)/work(?:/|$)")
+"""The clone of one of hive's own runs on this machine, as `core.ids.run_id` names them."""
+
 _RESUME = {"claude": "claude --resume", "codex": "codex resume"}
 
 _QUARTER_MS = 900_000
@@ -58,6 +61,12 @@ class Session(msgspec.Struct, frozen=True):
     def fill(self) -> float | None:
         """The share of the window that is in use, 0 to 1; None where that is not known."""
         return windows.fill(self.context, self.window)
+
+    @property
+    def run(self) -> str | None:
+        """The run of a fleet that it belongs to, where it is one of hive's own."""
+        found = _RUN.search(self.project or "")
+        return None if found is None else found[1]
 
     @property
     def cost(self) -> int | None:

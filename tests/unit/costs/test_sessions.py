@@ -12,7 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hive_tui.core import ids as core_ids
 from hive_tui.core.errors import SourceError
+from hive_tui.core.ids import RepoName
 from hive_tui.costs import files, live, periods, session_sources, sessions, windows
 from hive_tui.costs import session_words as words
 from hive_tui.costs.files import Found, Root
@@ -148,6 +150,15 @@ def test_sub_agents_and_copies_have_no_transcripts_of_their_own() -> None:
 
 def resume(session: str, project: str | None, agent: str = "claude") -> str | None:
     return Session(agent, session, project=project, transcript=found("/p/x.jsonl")).resume
+
+
+def test_a_session_of_a_run_is_told_by_its_issue() -> None:
+    run = core_ids.run_id("local", RepoName("me/the-app"), 41, 2)
+    one = Session("claude", "s", project=f"/home/me/.local/share/hive/fleets/local/runs/{run}/work")
+    assert one.run == run
+    assert (words.project_name(one), words.project(one, "/home/me")) == ("the-app#41", f"run {run}")
+    other = Session("claude", "s", project="/home/me/fleets/x/runs/mine/work")
+    assert (other.run, words.project_name(other)) == (None, "work")
 
 
 def test_the_command_that_resumes_is_safe_in_a_shell() -> None:
