@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import signal
 import subprocess
@@ -44,6 +45,7 @@ def test_whatever_is_killed_each_issue_ends_once(shop: Workshop, seed: int) -> N
             f"issue-{number}",
             [
                 {"write": {"path": f"{number}.txt", "text": "first\n"}},
+                {"use": {"output": 5, "cost": 0.1}},
                 {"commit": "Begin"},
                 {"write": {"path": f"{number}-open.txt", "text": "open\n"}},
                 {"pause": 0.5},
@@ -73,6 +75,12 @@ def test_whatever_is_killed_each_issue_ends_once(shop: Workshop, seed: int) -> N
     for issue in snapshot["issues"]:
         assert pulls[issue["number"]] == (1 if issue["state"] == "in-review" else 0), issue
     assert snapshot["fleet"]["slots"]["used"] == 0
+    rows = json.loads(shop.hive("costs", "export", "--format", "json"))["rows"]
+    begun = {run["id"] for run in snapshot["runs"] if run["started_at"] is not None}
+    assert {row["run"] for row in rows} == begun
+    for run in snapshot["runs"]:
+        mine = [row for row in rows if row["run"] == run["id"]]
+        assert sum(row["cost_micros"] or 0 for row in mine) == (run["cost_micros"] or 0)
     branches = set(shop.git("for-each-ref", "--format=%(refname:short)", "refs/heads").split())
     for run in snapshot["runs"]:
         if run["phase"] == "lost" and "Begin" in shop.call("logs", run["id"]).stdout:
