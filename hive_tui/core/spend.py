@@ -1,8 +1,8 @@
 """What the fleet's runs cost, summed for people; the gates that keep budgets are in `core.gates`.
 
-What the ledger has of runs counts as there, also when the runs are gone, and what others say of themselves: the
-same rows as `hive costs --scope fleet` sums. A run's money counts on the local day on which the run ended, or of
-its last sign of life.
+What the ledger has of runs counts as there, also when the runs are gone, and what others say of
+themselves: the rows that `hive costs --scope fleet` sums. A run's money counts on the local day on which
+the run ended, or of its last sign of life.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Costs(msgspec.Struct, frozen=True):
     estimated: bool = False
     """At least one figure in the sums is an estimate."""
     unaccounted_runs: int = 0
-    """Runs that were started and whose cost is not known, at least in part; what is not known is in no sum."""
+    """Runs that were started and whose cost is not known, at least in part; that part is in no sum."""
 
 
 class Bill:

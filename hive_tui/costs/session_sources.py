@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
@@ -12,26 +11,18 @@ import msgspec
 
 from hive_tui.core.errors import SourceError
 from hive_tui.core.ports import TranscriptParser
-from hive_tui.costs import files, live, periods
+from hive_tui.costs import live, periods
 from hive_tui.costs.files import Found, Root
+from hive_tui.costs.growing import Growing, problems
 from hive_tui.costs.index import Index
 from hive_tui.costs.live import Process
-from hive_tui.costs.periods import BLOCK
 from hive_tui.costs.sessions import Overview, main_transcripts, overview
 from hive_tui.costs.sums import Dimension, Sum
 from hive_tui.costs.tails import Tail, Tails
 from hive_tui.costs.windows import Windows
 
-LOOKED_BACK = timedelta(days=3)
-"""How far back the beginning of the block of now is looked for first."""
-
 KEPT = timedelta(seconds=30)
 """How long an overview is true where nothing was written: limits begin anew, and blocks end."""
-
-HOT = 64
-"""Transcripts that are looked at by themselves, since those that were written to last grow first."""
-
-_QUARTER_MS = 900_000
 
 
 class Sources:
@@ -50,37 +41,38 @@ class Sources:
         """The ends of transcripts are read only of those that were written to after `since` or are at work.
         With `seconds` a look reads them for about so long, the newest first, and the next one goes on; the
         first look then tells what was known already, and reads nothing new."""
-        self.roots = tuple(roots)
-        self._index = index
+        self._growing = Growing(index, roots)
         self._tails = Tails(parsers)
         self._windows = Windows(index.path.with_name("windows.json"))
         self._now = now
         self._since = since
         self._seconds = seconds
         self._begun = False
-        self._found: list[Found] | None = None
+        self._summed: Sequence[Found] | None = None
+        """The transcripts that are in the sums."""
         self._sums: list[Sum] = []
         self._quarters: list[Sum] = []
         self._processes: tuple[Process, ...] = ()
         self._last: tuple[datetime, Overview] | None = None
         """When the last overview was made; None when it was not whole."""
-        self._hot: tuple[Found, ...] = ()
 
     @property
     def stirred(self) -> bool:
         """Whether a look would certainly find something new, as one of the transcripts that were written to
         last has more by now; that takes no walk through all folders."""
-        return self._last is None or any(_grew(found) for found in self._hot)
+        return self._last is None or self._growing.stirred
 
     def look(self, *, processes: bool = True) -> Overview:
         """What there is now; the same object as before where nothing is new. Without `processes` those that
         were found before are taken for granted. Raises SourceError when the index of transcripts cannot be
         used."""
         now = self._now()
-        found = list(files.find(self.roots))
+        growing, roots = self._growing, self._growing.roots
+        found = growing.find()
         known_only = False
-        before, self._processes = self._processes, live.find(self.roots) if processes else self._processes
-        if self._last is not None and found == self._found and self._processes == before:
+        before, self._processes = self._processes, live.find(roots) if processes else self._processes
+        same = found == self._summed and self._processes == before
+        if self._last is not None and same:
             at, known = self._last
             if timedelta(0) <= now - at < KEPT:
                 return known
@@ -89,11 +81,11 @@ class Sources:
             # What an older look left; should it be damaged, the next one makes it anew.
             with suppress(SourceError):
                 self._sum_up(now)
-        elif found != self._found:
-            self._refresh()
-            self._sum_up(now)
-            self._found = found
-            self._hot = tuple(sorted(found, key=lambda file: -file.modified)[:HOT])
+        else:
+            growing.read(found)
+            if self._summed is not growing.read_of:
+                self._sum_up(now)
+                self._summed = growing.read_of
         transcripts = main_transcripts(found)
         tails, whole = self._read(transcripts)
         blocks = periods.blocks(self._quarters, now)
@@ -104,7 +96,7 @@ class Sources:
             transcripts,
             tails,
             block,
-            problems(self.roots),
+            problems(roots),
             now,
             self._windows.of,
         )
@@ -115,10 +107,10 @@ class Sources:
         return seen
 
     def _sum_up(self, now: datetime) -> None:
-        self._sums = self._index.sums(
+        self._sums = self._growing.index.sums(
             [Dimension.SESSION, Dimension.PROJECT, Dimension.MODEL, Dimension.AGENT]
         )
-        self._quarters = self._recent(now)
+        self._quarters = self._growing.quarters(now)
 
     def _read(self, transcripts: Mapping[tuple[str, str], Found]) -> tuple[dict[str, Tail], bool]:
         """The ends of the transcripts that are shown, those at work and the newest first."""
@@ -131,41 +123,3 @@ class Sources:
             (transcripts[key] for key in shown),
             lambda: until is None or time.monotonic() < until,
         )
-
-    def _refresh(self) -> None:
-        try:
-            self._index.refresh(self.roots)
-        except OSError as error:
-            raise SourceError(
-                f"{self._index.path}: {error.strerror or error}.",
-                "Look at the folder's rights and free space.",
-            ) from error
-
-    def _recent(self, now: datetime) -> list[Sum]:
-        """Sums by quarter of an hour, from where a block certainly begins."""
-        until = round(now.timestamp() * 1_000) + _QUARTER_MS
-        since = until - round(LOOKED_BACK.total_seconds() * 1_000)
-        quarters = self._index.sums([Dimension.QUARTER], since=since, until=until)
-        pause = round(BLOCK.total_seconds() * 1_000)
-        for index in range(len(quarters) - 1, 0, -1):
-            if quarters[index].first - quarters[index - 1].last > pause:
-                return quarters[index:]
-        # Blocks follow each other without a pause: where this one begins, the first of them says.
-        return self._index.sums([Dimension.QUARTER], until=until) if quarters else []
-
-
-def problems(roots: Iterable[Root]) -> tuple[str, ...]:
-    """Folders of transcripts that are there and cannot be read."""
-    return tuple(
-        f"{root.folder} cannot be read: give yourself the right to, and to what is in it."
-        for root in roots
-        if root.folder.is_dir() and not os.access(root.folder, os.R_OK | os.X_OK)
-    )
-
-
-def _grew(found: Found) -> bool:
-    try:
-        facts = os.stat(found.path)
-    except OSError:
-        return False
-    return (facts.st_size, facts.st_mtime_ns) != (found.size, found.modified)

@@ -4,7 +4,7 @@ together, each call once."""
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Iterable, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from datetime import datetime, tzinfo
 from typing import Protocol
 
@@ -71,32 +71,39 @@ def totals(
     SourceError when the index cannot be read.
     """
     rows = united(ledger, runs)
-    begin, end = _milliseconds(since), _milliseconds(until)
     told = {row.session: row for row in rows if row.session is not None}
-    sums, counted = _transcripts(by, index, begin, end, told.keys())
     heading = _heading(by, told, zone, week_begins)
     uses: dict[str, Use] = {}
-    for one in sums:
-        key = heading(one, None)
-        uses[key] = periods.add(uses.get(key) or Use(key), one)
     unknown: dict[str, set[str]] = {}
-    for row in rows:
-        at = round(row.at.timestamp() * 1_000)
-        if row.session in counted or not (begin or 0) <= at < (end or 1 << 62):
-            continue
-        one = _sum(row, at)
+    for one, row in _parts(_DIMENSIONS[by], index, rows, told.keys(), since, until):
         key = heading(one, row)
         use = periods.add(uses.get(key) or Use(key), one)
-        if row.certainty is Certainty.UNACCOUNTED:
-            unknown.setdefault(key, set()).add(row.run)
-        uses[key] = msgspec.structs.replace(
-            use,
-            unaccounted=len(unknown.get(key, ())),
-            estimated=use.estimated or row.certainty is Certainty.ESTIMATED,
-        )
+        uses[key] = use if row is None else _with(use, row, unknown.setdefault(key, set()))
     if by in _TIMES:
         return [uses[key] for key in sorted(uses)]
-    return sorted(uses.values(), key=lambda use: (-use.cost, -use.tokens, use.key))
+    return _costliest_first(uses.values())
+
+
+def days(
+    *,
+    index: Transcripts | None = None,
+    ledger: Iterable[Entry] = (),
+    runs: Iterable[Run] = (),
+    since: datetime | None = None,
+    zone: tzinfo | None = None,
+) -> dict[str, list[Use]]:
+    """What was used each day from `since` on, by model, the costliest first; the rest as of `totals`."""
+    rows = united(ledger, runs)
+    sessions = {row.session for row in rows if row.session is not None}
+    day = periods.day(zone)
+    found: dict[str, dict[str, Use]] = {}
+    unknown: dict[tuple[str, str], set[str]] = {}
+    for one, row in _parts((Dimension.QUARTER, Dimension.MODEL), index, rows, sessions, since, None):
+        key = day(one), one.model
+        models = found.setdefault(key[0], {})
+        use = periods.add(models.get(one.model) or Use(one.model), one)
+        models[one.model] = use if row is None else _with(use, row, unknown.setdefault(key, set()))
+    return {key: _costliest_first(found[key].values()) for key in sorted(found)}
 
 
 def whole(uses: Sequence[Use], key: str = "total") -> Use:
@@ -155,24 +162,50 @@ _NUMBERS = (
 )  # fmt: skip
 
 
-def _transcripts(
-    by: By, index: Transcripts | None, begin: int | None, end: int | None, sessions: Set[str]
-) -> tuple[list[Sum], frozenset[str]]:
-    """Sums that can be told apart by a heading, and which of the sessions are in them."""
-    if index is None:
-        return [], frozenset()
-    dimensions = {
-        By.SESSION: (Dimension.SESSION,),
-        By.PROJECT: (Dimension.PROJECT,),
-        By.MODEL: (Dimension.MODEL,),
-        By.AGENT: (Dimension.SESSION, Dimension.AGENT),
-    }.get(by, (Dimension.SESSION,) if by in _OF_RUNS else (Dimension.QUARTER,))
-    sums = index.sums(dimensions, since=begin, until=end)
-    if not sessions:
-        return sums, frozenset()
-    # Of all times: what a session used before `since` is no reason to count all of it after.
-    known = index.sums((Dimension.SESSION,))
-    return sums, frozenset(one.session for one in known if one.session in sessions)
+_DIMENSIONS = {
+    **dict.fromkeys(_TIMES, (Dimension.QUARTER,)),
+    **dict.fromkeys((By.SESSION, *_OF_RUNS), (Dimension.SESSION,)),
+    By.PROJECT: (Dimension.PROJECT,),
+    By.MODEL: (Dimension.MODEL,),
+    By.AGENT: (Dimension.SESSION, Dimension.AGENT),
+}
+"""What sums have to be told apart by for a heading."""
+
+
+def _parts(
+    dimensions: Sequence[Dimension],
+    index: Transcripts | None,
+    rows: Iterable[Entry],
+    sessions: Set[str],
+    since: datetime | None,
+    until: datetime | None,
+) -> Iterator[tuple[Sum, Entry | None]]:
+    """Everything that was used, each once: sums of transcripts, and rows of no transcript; `sessions` are
+    those of the rows."""
+    begin, end = _milliseconds(since), _milliseconds(until)
+    counted: frozenset[str] = frozenset()
+    if index is not None:
+        for one in index.sums(dimensions, since=begin, until=end):
+            yield one, None
+        # Of all times: what a session used before `since` is no reason to count all of it after.
+        known = index.sums((Dimension.SESSION,)) if sessions else []
+        counted = frozenset(one.session for one in known if one.session in sessions)
+    for row in rows:
+        at = round(row.at.timestamp() * 1_000)
+        if row.session not in counted and (begin or 0) <= at < (end or 1 << 62):
+            yield _sum(row, at), row
+
+
+def _with(use: Use, row: Entry, unknown: set[str]) -> Use:
+    """`use` with what a row is not sure of; `unknown` are the heading's runs of which nobody knows all."""
+    if row.certainty is Certainty.UNACCOUNTED:
+        unknown.add(row.run)
+    estimated = use.estimated or row.certainty is Certainty.ESTIMATED
+    return msgspec.structs.replace(use, unaccounted=len(unknown), estimated=estimated)
+
+
+def _costliest_first(uses: Iterable[Use]) -> list[Use]:
+    return sorted(uses, key=lambda use: (-use.cost, -use.tokens, use.key))
 
 
 def _heading(

@@ -16,7 +16,7 @@ import msgspec
 import pytest
 from textual.pilot import Pilot
 
-from hive_tui.app import sessions_feed, transcript_log
+from hive_tui.app import looks_feed, transcript_log
 from hive_tui.app.screens.transcript import TranscriptScreen
 from hive_tui.app.sessions import SessionsApp
 from hive_tui.core.errors import SourceError
@@ -304,8 +304,8 @@ async def test_a_new_line_is_in_the_list_within_a_second(home: Path) -> None:
         await c.until("something new")
         # Looks are less than a second apart; the rest is for a machine that is busy otherwise.
         assert time.monotonic() - began < 5
-        assert sessions_feed.PEEK_SECONDS < 1
-        assert sessions_feed.LOOK_SECONDS < 1
+        assert looks_feed.PEEK_SECONDS < 1
+        assert looks_feed.LOOK_SECONDS < 1
 
 
 async def test_enter_opens_the_transcript_which_goes_on(home: Path) -> None:

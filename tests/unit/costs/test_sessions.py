@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from hive_tui.core import ids as core_ids
 from hive_tui.core.errors import SourceError
 from hive_tui.core.ids import RepoName
-from hive_tui.costs import files, live, periods, session_sources, sessions, windows
+from hive_tui.costs import files, growing, live, periods, sessions, windows
 from hive_tui.costs import session_words as words
 from hive_tui.costs.files import Found, Root
 from hive_tui.costs.index import Index
@@ -349,7 +349,7 @@ def test_a_block_that_began_long_ago_is_cut_where_it_was(home: Path) -> None:
             file.write(json.dumps(line, separators=(",", ":")) + "\n")
     looks = sources(home)
     block = looks.look().block
-    every = looks._index.sums([Dimension.QUARTER])
+    every = looks._growing.index.sums([Dimension.QUARTER])
     assert block is not None
     assert block == periods.blocks(every, NOW)[-1]
 
@@ -374,7 +374,7 @@ def test_folders_that_may_not_be_read_are_named_whoever_one_is(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(os, "access", lambda path, mode: "codex" not in str(path))
-    (problem,) = session_sources.problems(roots(home))
+    (problem,) = growing.problems(roots(home))
     assert problem.startswith(f"{home}/codex/sessions cannot be read")
 
 

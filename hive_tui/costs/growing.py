@@ -1,0 +1,86 @@
+"""The transcripts of this machine while they grow: looked at often, and read only where there is more."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+
+from hive_tui.core.errors import SourceError
+from hive_tui.costs import files
+from hive_tui.costs.files import Found, Root
+from hive_tui.costs.index import Index
+from hive_tui.costs.periods import BLOCK
+from hive_tui.costs.sums import Dimension, Sum
+
+LOOKED_BACK = timedelta(days=3)
+"""How far back the beginning of the block of now is looked for first."""
+
+HOT = 64
+"""Transcripts that are looked at by themselves, since those that were written to last grow first."""
+
+_QUARTER_MS = 900_000
+
+
+class Growing:
+    """The index of transcripts, kept up with them. For one thread."""
+
+    def __init__(self, index: Index, roots: Iterable[Root]) -> None:
+        self.index = index
+        self.roots = tuple(roots)
+        self.read_of: Sequence[Found] | None = None
+        """The transcripts as the index has them; None before the first read."""
+        self._hot: tuple[Found, ...] = ()
+
+    def find(self) -> list[Found]:
+        """All transcripts as they are now."""
+        return list(files.find(self.roots))
+
+    def read(self, found: Sequence[Found]) -> None:
+        """Bring the index up to what was found, where something is new. Raises SourceError."""
+        if found == self.read_of:
+            return
+        try:
+            self.index.refresh(self.roots)
+        except OSError as error:
+            raise SourceError(
+                f"{self.index.path}: {error.strerror or error}.",
+                "Look at the folder's rights and free space.",
+            ) from error
+        self.read_of = found
+        self._hot = tuple(sorted(found, key=lambda file: -file.modified)[:HOT])
+
+    @property
+    def stirred(self) -> bool:
+        """One of the transcripts that were written to last has more by now; that takes no walk through all
+        folders."""
+        return any(_grew(found) for found in self._hot)
+
+    def quarters(self, now: datetime) -> list[Sum]:
+        """Sums by quarter of an hour up to `now`, from where a block certainly begins. Raises SourceError."""
+        until = round(now.timestamp() * 1_000) + _QUARTER_MS
+        since = until - round(LOOKED_BACK.total_seconds() * 1_000)
+        quarters = self.index.sums([Dimension.QUARTER], since=since, until=until)
+        pause = round(BLOCK.total_seconds() * 1_000)
+        for index in range(len(quarters) - 1, 0, -1):
+            if quarters[index].first - quarters[index - 1].last > pause:
+                return quarters[index:]
+        # Blocks follow each other without a pause: where this one begins, the first of them says.
+        return self.index.sums([Dimension.QUARTER], until=until) if quarters else []
+
+
+def problems(roots: Iterable[Root]) -> tuple[str, ...]:
+    """Folders of transcripts that are there and cannot be read."""
+    return tuple(
+        f"{root.folder} cannot be read: give yourself the right to, and to what is in it."
+        for root in roots
+        if root.folder.is_dir() and not os.access(root.folder, os.R_OK | os.X_OK)
+    )
+
+
+def _grew(found: Found) -> bool:
+    try:
+        facts = os.stat(found.path)
+    except OSError:
+        return False
+    return (facts.st_size, facts.st_mtime_ns) != (found.size, found.modified)
