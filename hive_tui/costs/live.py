@@ -26,6 +26,11 @@ _LARGEST = 64 * 1024
 _MOST = 4_096
 """Files of processes that are looked at."""
 
+LOADED = "loaded"
+"""As Codex calls a thread that its server for terminals and editors has open."""
+
+_SERVER = "app-server"
+
 _SLACK_SECONDS = 2.0
 """A process may say that it began a little before the kernel does."""
 
@@ -138,6 +143,7 @@ def _codex(roots: Sequence[Root]) -> Iterator[Process]:
             opened = [each.path for each in process.open_files()]
             started = moment(round(process.create_time() * 1_000))
             folder = process.cwd()
+            serves = _SERVER in process.cmdline()
         except (psutil.Error, OSError):
             continue
         threads = {
@@ -147,7 +153,9 @@ def _codex(roots: Sequence[Root]) -> Iterator[Process]:
             and any(path.startswith(f"{home}/") for home in homes)
         }
         for thread in sorted(threads):
-            yield Process("codex", process.pid, thread, folder, started_at=started)
+            # Its terminal may be closed already: the server lets go of a thread only after a while.
+            status = LOADED if serves else None
+            yield Process("codex", process.pid, thread, folder, status, started_at=started)
 
 
 def _moment(milliseconds: int | None) -> datetime | None:

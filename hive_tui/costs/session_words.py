@@ -19,9 +19,10 @@ _LIVE = {
     "busy": Mark("◐", "busy", Tone.GOOD),
     "shell": Mark("◐", "shell", Tone.GOOD),
     "idle": Mark("○", "idle"),
+    "loaded": Mark("○", "loaded"),
     "waiting": Mark("?", "waiting", Tone.SOON),
 }
-"""What Claude Code says of itself, as of 2.1; Codex says nothing."""
+"""What Claude Code says of itself, as of 2.1, and what is known of a thread of Codex's server."""
 
 NEARLY_FULL = 0.8
 """The share of its context from which an agent soon compacts it."""

@@ -176,7 +176,7 @@ def _session(
     return Session(
         *key,
         process,
-        _project(sums, process, file) or tail.project,
+        _project(sums, process, file, tail),
         model,
         min(max(times), now) if times else None,
         use,
@@ -187,10 +187,13 @@ def _session(
     )
 
 
-def _project(sums: Sequence[Sum], process: Process | None, file: Found | None) -> str | None:
+def _project(sums: Sequence[Sum], process: Process | None, file: Found | None, tail: Tail) -> str | None:
     """The folder in which it was begun, where it can be resumed: an agent may go elsewhere meanwhile."""
     by_age = [one.project for one in sorted(sums, key=lambda one: one.first) if one.project]
-    if process is not None and process.project:
+    if tail.project is not None:
+        by_age.append(tail.project)
+    # The last that is asked: Codex lets one process, begun anywhere, work on the sessions of all folders.
+    if process is not None and process.project is not None:
         by_age.append(process.project)
     if len(set(by_age)) < 2:
         return by_age[0] if by_age else None

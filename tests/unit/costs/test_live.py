@@ -114,7 +114,7 @@ def test_without_any_folder_nothing_is_found(tmp_path: Path) -> None:
 
 
 @contextmanager
-def holding(tmp_path: Path, path: Path) -> Iterator[subprocess.Popen[bytes]]:
+def holding(tmp_path: Path, path: Path, *more: str) -> Iterator[subprocess.Popen[bytes]]:
     """A process that is called codex and has a file open."""
     program = tmp_path / "codex"
     if not program.exists():
@@ -122,7 +122,7 @@ def holding(tmp_path: Path, path: Path) -> Iterator[subprocess.Popen[bytes]]:
     path.parent.mkdir(parents=True, exist_ok=True)
     code = "import sys; held = open(sys.argv[1], 'a'); print('open', flush=True); sys.stdin.read()"
     child = subprocess.Popen(
-        [program, "-c", code, path], stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=tmp_path
+        [program, "-c", code, path, *more], stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=tmp_path
     )
     try:
         assert child.stdout is not None
@@ -141,9 +141,17 @@ def test_a_process_of_codex_is_found_by_what_it_keeps_open(tmp_path: Path, name:
     where = (Root("codex", home / "sessions"),)
     with holding(tmp_path, home / name) as child:
         (found,) = live.find(where)
+        assert found.status is None
         assert (found.agent, found.pid, found.session) == ("codex", child.pid, THREAD)
         assert found.project == str(tmp_path)
     assert live.find(where) == ()
+
+
+def test_a_thread_of_codex_s_server_is_loaded_whoever_looks_at_it(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    with holding(tmp_path, home / "sessions" / f"rollout-1-{THREAD}.jsonl", "app-server"):
+        (found,) = live.find((Root("codex", home / "sessions"),))
+        assert found.status == live.LOADED
 
 
 def test_a_codex_of_another_home_is_not_ours(tmp_path: Path) -> None:
