@@ -16,7 +16,7 @@ import msgspec
 
 from hive_tui.core.errors import SourceError
 from hive_tui.core.events import AnyEvent, LogLine, Note, Said, UsageReport, one_line
-from hive_tui.core.model import LastEvent, Phase, RunStatus, Step
+from hive_tui.core.model import LastEvent, Phase, RunStatus, Step, StepUse
 from hive_tui.core.ports import RunHost
 from hive_tui.core.text import Redactor, clean_line
 
@@ -69,6 +69,8 @@ class Journal:
         changes = {
             key: self.mask(value) if isinstance(value, str) else value for key, value in changes.items()
         }
+        if "used" in changes:
+            changes["used"] = tuple(_named(use, self.mask) for use in changes["used"])
         status = msgspec.structs.replace(self.status, **changes)
         if status != self.status:
             self.status = status
@@ -98,6 +100,12 @@ class Journal:
             self._host.report(self.status)
             self._dirty = False
             self._reported = time.monotonic()
+
+
+def _named(use: StepUse, mask: Redactor) -> StepUse:
+    """The names in it are what an agent says, too."""
+    names = {name: mask(value) for name in ("model", "session") if (value := getattr(use, name)) is not None}
+    return msgspec.structs.replace(use, **names) if names else use
 
 
 def last_number(path: Path) -> int:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from hive_tui.core.errors import StoreError
 from hive_tui.core.events import LogLine, Said, ToolCall, UsageReport
-from hive_tui.core.model import Phase, RunStatus, Tokens, Usage
+from hive_tui.core.model import Phase, RunStatus, Step, StepUse, Tokens, Usage
 from hive_tui.core.text import Redactor
 from hive_tui.runner import journal
 from hive_tui.runner.journal import Journal, last_number
@@ -118,3 +118,16 @@ def test_the_last_words_are_the_agent_s_own(tmp_path: Path) -> None:
     writer.event(Said(text="I looked around.", agent="explorer"))
     writer.note("pushing 216bd0a72c to hive/issue-1-a1")
     assert writer.status.last_words == "It is done."
+
+
+def test_no_secret_gets_into_what_was_used_by_the_name_of_a_model(tmp_path: Path) -> None:
+    place = host(tmp_path)
+    writer = Journal(place, RunStatus(), lambda: NOW, Redactor(("hunter2hunter2",)))
+    usage = Usage(Tokens(output=3), 5)
+    part = StepUse(Step.IMPLEMENT, 1, usage, "opus hunter2hunter2", "s-hunter2hunter2")
+    writer.update(model="opus hunter2hunter2", used=(part, StepUse(Step.IMPLEMENT, 2)))
+    writer.flush(now=True)
+    status = place.reports[-1]
+    assert "hunter2" not in repr(status)
+    assert (status.used[0].usage, status.used[0].model) == (usage, status.model)
+    assert status.used[1] == StepUse(Step.IMPLEMENT, 2)
