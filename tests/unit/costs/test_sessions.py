@@ -131,6 +131,16 @@ def test_a_session_belongs_where_it_was_begun() -> None:
     assert one.project == "/elsewhere"
 
 
+def test_a_thread_belongs_where_its_rollout_says_not_where_the_server_was_begun() -> None:
+    file = found("/c/rollout-1-01a1fbb6-1327-71e0-8e33-f18e1a49a7a1.jsonl", agent="codex")
+    thread = "01a1fbb6-1327-71e0-8e33-f18e1a49a7a1"
+    server = Process("codex", 7, thread, "/begun/anywhere", live.LOADED)
+    tails = {file.path: Tail(project="/src/app", words="hello")}
+    (one,) = overview((), (server,), main_transcripts((file,)), tails, None, (), NOW).sessions
+    assert one.project == "/src/app"
+    assert words.mark(one).word == "loaded"
+
+
 def test_sub_agents_and_copies_have_no_transcripts_of_their_own() -> None:
     named = main_transcripts(
         (
