@@ -74,8 +74,8 @@ Price = Callable[[str, Tokens, datetime], int | None]
 
 
 def entries(run: Run, price: Price | None = None) -> tuple[Entry, ...]:
-    """The rows of a run as far as it got; none of one that was never started. `price` is for what an agent
-    says all of but its cost."""
+    """The rows of a run as far as it got; none of one that was never started. `price` is for tokens
+    of which an agent does not say the cost."""
     if run.status.started_at is None:
         return ()
     return _unique(_entry(run, use, price) for use in _uses(run.status))
@@ -113,21 +113,21 @@ def _entry(run: Run, use: StepUse, price: Price | None) -> Entry:
         started_at=status.started_at,
         source=Source.NONE if usage == Usage() else Source.REPORTED,
         certainty=_certainty(usage),
-        complete=_complete(use.usage),
+        complete=_counted(use.usage) and not use.usage.estimated,
         limit_micros=spec.budget_micros,
     )
 
 
-def _complete(usage: Usage) -> bool:
-    return not usage.estimated and usage.tokens.input is not None and usage.tokens.output is not None
+def _counted(usage: Usage) -> bool:
+    return usage.tokens.input is not None and usage.tokens.output is not None
 
 
 def _priced(usage: Usage, model: str | None, at: datetime, price: Price | None) -> Usage:
-    if price is None or model is None or usage.cost_micros is not None or not _complete(usage):
+    if price is None or model is None or usage.cost_micros is not None or not _counted(usage):
         return usage
-    cost = price(model, usage.tokens, at)
-    # Of how many tokens a call was, on which some prices depend, a sum does not say.
-    return Usage(usage.tokens, cost, estimated=cost is not None)
+    # Of how many tokens a call was, on which some prices depend, a sum does not say; and of an agent that was
+    # killed it is what it had said, such as in a pod that takes its transcript with it.
+    return Usage(usage.tokens, price(model, usage.tokens, at), estimated=True)
 
 
 def _unique(rows: Iterable[Entry]) -> tuple[Entry, ...]:

@@ -59,7 +59,7 @@ class TestEntries:
         (row,) = entries(run(phase=Phase.LOST, started_at=BEGUN, usage=usage))
         assert (row.cost_micros, row.source, row.certainty) == (usage.cost_micros, source, certainty)
 
-    def test_an_agent_that_does_not_say_what_it_cost_is_priced_if_it_says_all_else(self) -> None:
+    def test_an_agent_that_does_not_say_what_it_cost_is_priced_by_its_tokens(self) -> None:
         def price(model: str, tokens: Tokens, at: datetime) -> int | None:
             return {"gpt": 1_000}.get(model)
 
@@ -73,7 +73,8 @@ class TestEntries:
         assert cost("gpt", Usage(whole, 7)) == (7, Certainty.EXACT)
         assert cost("new", Usage(whole)) == (None, Certainty.UNACCOUNTED)
         assert cost(None, Usage(whole)) == (None, Certainty.UNACCOUNTED)
-        assert cost("gpt", Usage(whole, estimated=True)) == (None, Certainty.UNACCOUNTED)
+        # Killed, in a pod: what its stream had told by then.
+        assert cost("gpt", Usage(whole, estimated=True)) == (1_000, Certainty.ESTIMATED)
         assert cost("gpt", Usage(Tokens(5))) == (None, Certainty.UNACCOUNTED)
 
     def test_one_that_was_never_started_has_none(self) -> None:
