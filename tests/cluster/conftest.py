@@ -3,7 +3,8 @@
 HIVE_TEST_KUBECONFIG the cluster, by an account that may do everything there; without it KUBECONFIG where its
                      current context is called `hive-test`, and never another one (`named`)
 HIVE_TEST_IMAGE      agent image for tests; without one no pods of runs are tried
-HIVE_TEST_FULL_IMAGE the same with the vendors' CLIs
+HIVE_TEST_FULL_IMAGE the same with the vendors' CLIs; while it is still being built,
+                     HIVE_TEST_FULL_IMAGE_BUILT names a file that will have how that ended
 HIVE_TEST_HOST       address of this machine as pods reach it
 HIVE_TEST_CLUSTER    program with `cut`, `heal` and `crash PART`, for tests that take the cluster down
 """
@@ -61,6 +62,11 @@ def apply_crds(kube: Kube) -> None:
     kube("wait", "--for=condition=Established", *names, "--timeout=60s")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What needs the image that takes longest to build comes last."""
+    items.sort(key=lambda item: "full_image" in getattr(item, "fixturenames", ()))
+
+
 @pytest.fixture
 def namespace(crds: Kube, tmp_path: Path) -> Iterator[Namespace]:
     """A namespace of this test's own."""
@@ -115,6 +121,11 @@ def image(kube: Kube, tmp_path_factory: pytest.TempPathFactory) -> str:
 @pytest.fixture(scope="session")
 def full_image(kube: Kube, tmp_path_factory: pytest.TempPathFactory) -> str:
     """The agent image with the vendors' CLIs."""
+    built = os.environ.get("HIVE_TEST_FULL_IMAGE_BUILT")
+    if built:
+        said = until(Path(built).read_text, seconds=600, what="the end of its build").strip()
+        if said != "exit status 0":
+            pytest.skip(f"the agent image with the vendors' CLIs could not be built ({said})")
     return _there(kube, tmp_path_factory, "HIVE_TEST_FULL_IMAGE")
 
 
@@ -123,12 +134,18 @@ def _there(kube: Kube, folders: pytest.TempPathFactory, variable: str) -> str:
     name = os.environ.get(variable)
     if not name:
         pytest.skip(f"{variable} names no agent image; `HIVE_TEST_PODS=1 .ci/run` builds it, or `make image`")
-    namespace = Namespace(kube, folders.mktemp("image"))
-    try:
-        why = _why_not(namespace, name)
-    finally:
-        namespace.delete()
-    if why:
+    # One worker of a session looks for all.
+    own = folders.getbasetemp()
+    known = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / f"{variable}.known"
+    with known.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not known.exists():
+            namespace = Namespace(kube, folders.mktemp("image"))
+            try:
+                known.write_text(_why_not(namespace, name), encoding="utf-8")
+            finally:
+                namespace.delete()
+    if why := known.read_text(encoding="utf-8"):
         pytest.skip(f"pods cannot have the image {name} ({why}); `make image` builds it")
     return name
 

@@ -8,8 +8,19 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
+import msgspec
 import yaml
 
+from backends.clusters.kubernetes import access, logs, watching
+from backends.clusters.kubernetes.api import Api
+from hive_tui.cli.log_text import log_lines
+from hive_tui.core import document
+from hive_tui.core.columns import plain
+from hive_tui.core.errors import HiveError
+from hive_tui.core.model import Event, Run
+from hive_tui.core.ports import BackendContext
+from hive_tui.core.settings import FleetSettings
+from hive_tui.core.sources import Item
 from tests.cluster.kube import Namespace
 from tests.fakes.github import changes
 from tests.fakes.github.server import GitHub
@@ -100,6 +111,8 @@ class PodShop(Workshop):
             },
             **settings,
         }
+        self.eyes: Api = access.connect(namespace.settings())
+        """With which the test looks, whatever its fleet may."""
         self.configure()
 
     def configure(self) -> None:
@@ -149,6 +162,18 @@ class PodShop(Workshop):
         """As everywhere, with the patience that a busy machine asks for."""
         return self.json("top", "--once", "--timeout", "60")
 
+    def look(self) -> tuple[Item, ...]:
+        """What a one-shot command reads of the cluster now; not by a process each, since tests look often."""
+        fleet = FleetSettings(cluster="kubernetes")
+        context = BackendContext("github", self.fleet_home(), fleet, "kay")
+        return watching.read(self.eyes.within(60.0), context).items
+
+    def runs(self) -> list[Any]:
+        """As `hive top --once -o json` has them."""
+        docs = [document.run_doc(item) for item in self.look() if isinstance(item, Run)]
+        found: list[Any] = msgspec.json.decode(msgspec.json.encode(docs))
+        return sorted(found, key=lambda run: (run["issue"], run["attempt"]))
+
     def start(self) -> None:
         """Start the dispatcher, however long the cluster takes to answer."""
         self.wait("a dispatcher", lambda: self.call("dispatcher", "start").returncode == 0)
@@ -168,8 +193,13 @@ class PodShop(Workshop):
         return self.wait(f"attempt {attempt} at #{issue} {' or '.join(phases)}", there, seconds)
 
     def said(self, issue: int) -> str:
-        """The log of an issue's last run; empty while there is none."""
-        return self.call("logs", str(issue)).stdout
+        """The log of an issue's last run, as `hive logs` prints it; empty while there is none."""
+        try:
+            last = [run["id"] for run in self.runs() if run["issue"] == issue][-1:]
+            lines = [line for run in last for line in logs.read(self.eyes, run)]
+        except HiveError:
+            return ""
+        return "\n".join(plain(shown) for line in lines for shown in log_lines(line))
 
     def hears(self, issue: int, text: str, seconds: float = 120.0) -> None:
         """Wait until the log of an issue's last run has `text`."""
@@ -177,7 +207,7 @@ class PodShop(Workshop):
 
     def events(self, kind: str) -> list[str]:
         """The texts of the fleet's log of one kind."""
-        return [event["text"] for event in self.snapshot()["events"] if event["kind"] == kind]
+        return [item.text for item in self.look() if isinstance(item, Event) and item.kind == kind]
 
     def agent_runs(self) -> list[Any]:
         return self.namespace.items("agentruns")
@@ -207,8 +237,8 @@ class PodShop(Workshop):
         assert len(heads) == len({head.rpartition("-a")[0] for head in heads}), heads
 
     def wait(self, what: str, condition: Callable[[], T | None], seconds: float = 90.0) -> T:
-        """As everywhere, but each look takes a few calls of `hive` or kubectl: it is not looked as often, and
-        a dispatcher that ended by a mistake is not waited for."""
+        """As everywhere, but each look takes a few calls of kubectl or of the cluster: it is not looked as
+        often, and a dispatcher that ended by a mistake is not waited for."""
         begin = time.monotonic()
         while time.monotonic() < begin + seconds:
             value = condition()
@@ -234,4 +264,5 @@ class PodShop(Workshop):
 
     def close(self) -> None:
         self.call("dispatcher", "stop")
+        self.eyes.close()
         super().close()
