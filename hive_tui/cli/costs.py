@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 BY = ("day", "week", "month", "issue", "repo", "run", "session", "project", "model", "agent", "block")
 
+SCOPES = ("machine", "fleet")
+
 CLUSTER_SECONDS = 5.0
 """How long the cluster is asked for runs that are not in the ledger yet."""
 
@@ -88,9 +90,18 @@ def _zone(ctx: click.Context, param: click.Parameter, value: str | None) -> tzin
     "costs",
     cls=Group,
     invoke_without_command=True,
-    epilog="Example: `hive costs --by issue --since 7d`, or `hive costs --by block -o json`.",
+    epilog="Example: `hive costs --by issue --since 7d`, `hive costs --scope fleet --by day`, or "
+    "`hive costs --by block -o json`.",
 )
 @click.option("--by", type=click.Choice(BY), default="day", show_default=True, help="What is summed.")
+@click.option(
+    "--scope",
+    type=click.Choice(SCOPES),
+    default="machine",
+    show_default=True,
+    help="Everything on this machine, or only the runs of the fleet, as its ledger and they themselves have "
+    "them: what the console and `hive top --once` sum.",
+)
 @click.option("--since", callback=when.since, help="Only what was used after: 7d, 2h, or an ISO time.")
 @click.option("--until", callback=when.since, help="Only what was used before.")
 @click.option("--timezone", metavar="ZONE", callback=_zone, help="Whose days count; default: this machine's.")
@@ -107,6 +118,7 @@ def _zone(ctx: click.Context, param: click.Parameter, value: str | None) -> tzin
 def costs_command(
     session: Session,
     by: str,
+    scope: str,
     since: datetime | None,
     until: datetime | None,
     timezone: tzinfo | None,
@@ -130,9 +142,12 @@ def costs_command(
     prices = Prices(session.configuration.settings.prices)
     if prices.problem is not None:
         session.say(f"hive: {prices.problem}")
-    index = Index(session.configuration.folders.cache, prices)
-    index.refresh(files.roots(os.environ, Path.home()))
+    index = Index(session.configuration.folders.cache, prices) if scope == "machine" else None
+    if index is not None:
+        index.refresh(files.roots(os.environ, Path.home()))
     if by == "block":
+        if index is None:
+            raise UsageError("Blocks are of this machine's transcripts.", "Leave out --scope fleet.")
         begin, end = _milliseconds(since), _milliseconds(until)
         quarters = index.sums([Dimension.QUARTER], since=begin, until=end)
         found = periods.blocks(quarters, session.now())
@@ -150,7 +165,7 @@ def costs_command(
         week_begins=periods.Weekday[week_start.upper()],
     )
     whole = summary.whole(uses)
-    unpriced = _unpriced(index, since, until) if whole.unpriced else []
+    unpriced = _unpriced(index, since, until) if index is not None and whole.unpriced else []
     docs = {"costs": [_use_doc(use) for use in uses], "total": _use_doc(whole), "unpriced_models": unpriced}
     session.emit(docs, lambda: _uses_text(session, by, uses, whole, unpriced))
 

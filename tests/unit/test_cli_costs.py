@@ -98,6 +98,20 @@ class TestLedger:
             ledger.write([entry(number, cost, round=1), entry(number, 500_000, round=2)])
         ledger.close()
 
+    def test_of_the_fleet_alone_it_is_what_the_console_and_top_sum(self) -> None:
+        found = msgspec.json.decode(hive("--scope", "fleet", "--by", "issue", "-o", "json"))
+        costs = {each["key"]: each["cost_micros"] for each in found["costs"]}
+        assert costs == {"me/app#7": 1_500_000, "me/app#9": 750_000, "me/app#8": 500_000}
+        done = CliRunner().invoke(root, ["top", "--once", "-o", "json"], catch_exceptions=False)
+        summed = msgspec.json.decode(done.output)["costs"]
+        assert summed["by_issue"] == costs
+        assert summed["all_micros"] == found["total"]["cost_micros"]
+        assert summed["unaccounted_runs"] == 1
+        with pytest.raises(UsageError, match="Leave out --scope fleet"):
+            CliRunner().invoke(
+                root, ["costs", "--scope", "fleet", "--by", "block"], catch_exceptions=False
+            )
+
     def test_issues_the_costliest_first_and_sessions_of_none_last(self) -> None:
         found = msgspec.json.decode(hive("--by", "issue", "-o", "json"))
         assert {each["key"]: each["cost_micros"] for each in found["costs"]} == {
