@@ -124,6 +124,8 @@ TRANSCRIPT = {
     "log.previous": "in_log('match', -1)",
     "log.follow": "in_log('toggle_follow')",
     "log.time": "in_log('times')",
+    "log.raw": "in_log('raw')",
+    "copy.line": "copy_line",
     "session.older": "page(-1)",
     "session.newer": "page(1)",
     "session.resume": "resume",

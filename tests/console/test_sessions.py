@@ -322,6 +322,22 @@ async def test_enter_opens_the_transcript_which_goes_on(home: Path) -> None:
         assert c.app.screen is c.app.main
 
 
+async def test_a_line_is_copied_opened_and_shown_as_it_was_recorded(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copied: list[str] = []
+    monkeypatch.setattr(SessionsApp, "copy_to_clipboard", lambda self, words: copied.append(words))
+    async with opened(sources(home)) as c:
+        await c.until("success", "codex_success")
+        await c.press("slash", *"claude", "enter", "enter")
+        await c.until("▷ you", "Done: added hello.py")
+        await c.press("home", "Y")
+        await c.until("Copied")
+        assert copied == ["Add hello.py and commit it"]
+        await c.press("J")
+        await c.until('"kind": "prompt"')
+
+
 async def test_codex_is_read_as_well(home: Path) -> None:
     async with opened(sources(home)) as c:
         await c.until("success", "codex_success")

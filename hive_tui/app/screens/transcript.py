@@ -142,6 +142,12 @@ class TranscriptScreen(GuardedPump, Screen[None]):
         """What the log does by itself, wherever the focus is."""
         getattr(self.log_of_session, f"action_{name}")(*arguments)
 
+    def action_copy_line(self) -> None:
+        """Copy what the selected line says."""
+        entry = self.log_of_session.view.entry
+        if entry is not None:
+            clipboard.copy(self.app, entry.text)
+
     def action_resume(self) -> None:
         """Copy the command that goes on with the session."""
         copy_resume(self, self.session)
