@@ -156,6 +156,9 @@ def _words(decision: Decision) -> tuple[IssueKey | None, str]:
 @click.option("--model", metavar="NAME", help="Which model.")
 @click.option("--budget", type=click.FloatRange(min=0, min_open=True), metavar="$", help="At most so much.")
 @click.option("--wait", is_flag=True, help="Wait until the run has ended; exit code 1 unless it succeeded.")
+@click.option(
+    "--estimate", is_flag=True, help="Start nothing: print what the prompt and a run would probably cost."
+)
 @global_options
 @repo_option
 @output_option
@@ -168,9 +171,11 @@ def fire_command(
     model: str | None,
     budget: float | None,
     wait: bool,
+    estimate: bool,
 ) -> None:
     """Start one issue now, ahead of order and back-off. Every other gate still holds (exit code 3)."""
-    session.require_writable()
+    if not estimate:
+        session.require_writable()
     snapshot = read(session)
     snapshot, key = find_one_issue(session, snapshot, issue)
     request = FireIssue(
@@ -180,6 +185,11 @@ def fire_command(
         budget_micros=None if budget is None else round(budget * 1_000_000),
         mode=None if kind is None else workflow.mode((f"type:{kind}",)),
     )
+    if estimate:
+        from hive_tui.cli import estimates
+
+        estimates.show(session, snapshot, key, request)
+        return
     before = {run.id for run in snapshot.runs.values()}
     act(session, snapshot, request)
     ensure_dispatcher(session)

@@ -37,7 +37,8 @@ class Table(msgspec.Struct, frozen=True):
 def tables(kind: type[msgspec.Struct], prefix: str = "") -> list[Table]:
     """The keys of a settings struct and of those inside it, outermost first."""
     hints = typing.get_type_hints(kind, include_extras=True)
-    meanings = docstrings.of_fields(kind)
+    bases = [each for each in kind.__mro__ if issubclass(each, msgspec.Struct) and each is not msgspec.Struct]
+    meanings = {name: words for each in reversed(bases) for name, words in docstrings.of_fields(each).items()}
     keys: list[KeyDoc] = []
     inner: list[Table] = []
     for field in msgspec.structs.fields(kind):

@@ -7,13 +7,14 @@ from pathlib import Path
 
 import msgspec
 
+from hive_tui.core import prompt
 from hive_tui.core.errors import HiveError
 from hive_tui.core.events import AgentResult, AnyEvent, End, Outcome, Session, UsageReport
 from hive_tui.core.model import Phase, Usage
 from hive_tui.core.ports import ProcessHandle, StreamParser
 from hive_tui.core.text import clean, clean_line, money
 from hive_tui.core.usage import add
-from hive_tui.runner import ladder, progress, prompt, session, tail
+from hive_tui.runner import ladder, progress, session, tail
 from hive_tui.runner.context import Context
 from hive_tui.runner.flow import Over
 from hive_tui.runner.orders import Stopped

@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 import time
 
+from hive_tui.core import prompt
 from hive_tui.core.errors import HiveError, WorkRejected
 from hive_tui.core.events import AgentResult, Outcome
 from hive_tui.core.model import Phase, TestResult
 from hive_tui.core.ports import ProcessHandle
 from hive_tui.core.text import clean, clean_line
-from hive_tui.runner import agent, ladder, policy, prompt, session, tail, takeover
+from hive_tui.runner import agent, ladder, policy, session, tail, takeover
 from hive_tui.runner.context import Context
 from hive_tui.runner.flow import Over, Passed, Position, Rejected, StepResult
 

@@ -21,10 +21,11 @@ import yaml
 
 from hive_tui import config
 from hive_tui.app import run_console
-from hive_tui.cli import run, runs, work
+from hive_tui.cli import estimates, run, runs, work
 from hive_tui.cli.common import Session
 from hive_tui.cli.log_text import log_lines
 from hive_tui.core.document import Document
+from hive_tui.core.estimate import Estimate
 from hive_tui.core.events import LogLine, Note, Said, ToolCall, UsageReport
 from hive_tui.core.ids import RunId, WorkerName, branch_name, run_id
 from hive_tui.core.model import (
@@ -315,6 +316,48 @@ def test_a_gate_refuses_a_fire_with_exit_code_3(fleet: OpenFleet, hive: Hive, di
     hive("fire", "7", code=2)
     hive("fire", "1", "--agent", "cluade", code=2)
     assert dispatchers == []
+
+
+class TestEstimate:
+    @pytest.fixture(autouse=True)
+    def no_vocabulary(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.delenv("TIKTOKEN_CACHE_DIR", raising=False)
+
+    def test_it_prints_the_prompts_tokens_and_price_and_starts_nothing(
+        self, fleet: OpenFleet, hive: Hive, dispatchers: list[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        found = issue(fleet)
+        similar = Estimate(830_000, 14, "14 runs of claude that succeeded")
+        monkeypatch.setattr(estimates, "estimate", lambda *_, **__: similar)
+        command = ("--read-only", "fire", "1", "--estimate", "--model", "claude-opus-5-5")
+        shown, _ = hive(*command)
+        assert "tokens, ~<$0.01  as input of claude-opus-5-5" in shown
+        assert "rule of thumb, 4 bytes a token" in shown
+        assert "run     ~$0.83, the median of 14 runs of claude that succeeded" in shown
+        assert shown.endswith("Nothing was started.\n")
+        told = hive(*command, "-o", "json")["estimate"]
+        assert (told["run_cost_micros"], told["runs"]) == (830_000, 14)
+        assert told["prompt_cost_micros"] == told["prompt_tokens"] * 4
+        assert dispatchers == []
+        assert fleet.cluster.get_claim(found.key) is None
+
+    def test_the_prompt_has_what_the_repository_adds(
+        self, fleet: OpenFleet, hive: Hive, repository: Repository
+    ) -> None:
+        issue(fleet)
+        before = hive("fire", "1", "--estimate", "-o", "json")["estimate"]["prompt_tokens"]
+        repository.commit({".hive/config.yaml": f"instructions: {'x' * 4_000}\n"}, "Instruct")
+        after = hive("fire", "1", "--estimate", "-o", "json")["estimate"]["prompt_tokens"]
+        assert 1_000 <= after - before <= 1_050
+
+    def test_what_is_not_known_has_no_figure(self, fleet: OpenFleet, hive: Hive) -> None:
+        issue(fleet)
+        shown, _ = hive("fire", "1", "--estimate")
+        assert "tokens, –  the model is the CLI's own" in shown
+        assert "run     –, no run of this fleet has succeeded yet" in shown
+        shown, _ = hive("fire", "1", "--estimate", "--model", "nobody-knows-1")
+        assert "nobody has a price for (`prices:` in config.yaml)" in shown
+        hive("fire", "1", "--estimate", "--agent", "cluade", code=2)
 
 
 def test_next_names_the_command_that_helps(fleet: OpenFleet, hive: Hive) -> None:

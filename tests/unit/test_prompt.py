@@ -4,9 +4,9 @@ from pathlib import Path
 
 import msgspec
 
+from hive_tui.core import prompt
 from hive_tui.core.model import Mode
 from hive_tui.core.settings import ProjectSettings
-from hive_tui.runner import prompt
 from tests.fakes.run_host import job
 
 JOB = job(Path("/r"))
