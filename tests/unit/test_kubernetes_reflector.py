@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -54,7 +55,7 @@ AT_ONCE = 2.5
 class Mirror:
     """A reflector at work, and what it says."""
 
-    def __init__(self, api: Api, **selectors: str) -> None:
+    def __init__(self, api: Api, **selectors: Any) -> None:
         self.said: list[News[KubeObject]] = []
         self.stop = threading.Event()
         made = Reflector(api, PODS, KubeObject, say=self.said.append, **selectors)
@@ -323,6 +324,19 @@ def test_what_is_forbidden_is_said_with_the_verb(server: KubeServer, mirror: Cal
     refused = it.failures()[0].error
     assert isinstance(refused, Forbidden)
     assert (refused.verb, refused.resource) == ("watch", "pods")
+
+
+@pytest.mark.usefixtures("impatient")
+def test_what_is_forbidden_and_not_needed_is_asked_for_seldom(
+    server: KubeServer, mirror: Callable[..., Mirror]
+) -> None:
+    server.on(LIST, status(500, "InternalError"), always=status(403, "Forbidden", "no", kind="pods"))
+    it = mirror(refused=600.0)
+    it.until("failed", "failed")
+    away, refused = (each.retry_at - datetime.now(UTC) for each in it.failures())
+    assert away < timedelta(seconds=60)
+    assert refused > timedelta(seconds=500)
+    assert it.end() < AT_ONCE
 
 
 @pytest.mark.usefixtures("impatient")

@@ -191,10 +191,11 @@ def test_a_cluster_that_never_answered_is_failed(cluster: Cluster, tmp_path: Pat
 
 
 def test_nodes_that_one_may_not_see_are_done_without(cluster: Cluster, tmp_path: Path) -> None:
-    with watched(cluster, tmp_path):
+    with watched(cluster, tmp_path) as forbidden:
         cluster.sync(NODE)
         cluster.fail(NODE, Forbidden("No right.", verb="list", resource="nodes"))
         assert the(Fleet, cluster.next()).facts.nodes is None
+        assert not forbidden.is_set(), "one's rights are not looked at again for that"
         cluster.say(NODE, Synced((node("n1"),)))
         assert [each.name for each in the(Fleet, cluster.next()).facts.nodes] == ["n1"]
 

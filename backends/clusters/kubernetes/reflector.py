@@ -17,7 +17,15 @@ import msgspec
 
 from backends import typed
 from backends.clusters.kubernetes.api import Api, Resource, selectors
-from backends.clusters.kubernetes.errors import Asked, Expired, Silent, Unreachable, of_status, status_of
+from backends.clusters.kubernetes.errors import (
+    Asked,
+    Expired,
+    Forbidden,
+    Silent,
+    Unreachable,
+    of_status,
+    status_of,
+)
 from backends.clusters.kubernetes.objects import KubeObject
 from hive_tui.core.errors import HiveError
 
@@ -98,14 +106,17 @@ class Reflector(Generic[T]):
         *,
         labels: str = "",
         fields: str = "",
+        refused: float = 0.0,
         say: Callable[[News[T]], None],
     ) -> None:
+        """`refused`: seconds until what is forbidden is asked for again, where nobody waits for it."""
         self._api = api
         self._resource = resource
         self._kind = kind
         self._event: type[_Event[T]] = _Event[kind]  # type: ignore[valid-type]
         self._labels = labels
         self._fields = fields
+        self._refused = refused
         self._hear = say
         self._asked = Asked("watch", resource.words, namespace=api.namespace, group=resource.group)
         self._lock = threading.Lock()
@@ -158,6 +169,8 @@ class Reflector(Generic[T]):
                 else:
                     failures = 1 if self._worked else failures + 1
                     wait = delay(failures, error)
+                    if isinstance(error, Forbidden):
+                        wait = max(wait, self._refused)
                     self._say(Failed(error, datetime.now(UTC) + timedelta(seconds=wait)))
                     self._ended.wait(wait)
             self._ended.wait(max(0.0, started + SHORTEST - time.monotonic()))

@@ -64,6 +64,9 @@ LOOK_SECONDS = 0.5
 OPTIONAL_SECONDS = 2.0
 """How long the first picture waits for what it can do without."""
 
+OPTIONAL_AGAIN_SECONDS = 900.0
+"""Until what can be done without is asked for again where one may not see it: few may see nodes."""
+
 REVIEW_SECONDS = 60.0
 """Between two reviews of one's rights, at least."""
 
@@ -230,6 +233,7 @@ class Watcher:
                 part.kind,
                 labels=part.labels,
                 fields=part.fields,
+                refused=0.0 if part.required else OPTIONAL_AGAIN_SECONDS,
                 say=self._hearing(mirror),
             )
             threads.append(self._thread(reflector.run, over))
@@ -285,7 +289,8 @@ class Watcher:
         if not isinstance(news, Failed):
             self._heard_at = datetime.now(UTC)
         elif isinstance(news.error, Forbidden):
-            self._forbidden.set()
+            if mirror.part.required:
+                self._forbidden.set()
             if mirror.part.resource is NODES:
                 self._picture.no_nodes()
 
