@@ -5,8 +5,9 @@ Rows are written by the dispatcher before it settles a run, all of a run at once
 
 from __future__ import annotations
 
+import copy
 import enum
-from bisect import bisect_left
+from bisect import bisect_left, insort
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from operator import attrgetter
@@ -212,7 +213,7 @@ class Booked:
         """`rows` are for sums that are shown, and may be left out where nothing is."""
         self.rows = tuple(rows)
         self._dated = sorted(charges, key=attrgetter("at"))
-        self.runs: Mapping[RunId, Charge] = MappingProxyType({each.run: each for each in self._dated})
+        self._runs = {each.run: each for each in self._dated}
         self._sums: dict[IssueKey | RepoName, Spent] = {}
         self.fleet = Spent()
         """Of all runs ever."""
@@ -220,6 +221,11 @@ class Booked:
             self.fleet.add(each)
             for scope in (each.repo, IssueKey(each.repo, each.issue)):
                 self._sums.setdefault(scope, Spent()).add(each)
+
+    @property
+    def runs(self) -> Mapping[RunId, Charge]:
+        """Those that are in the ledger."""
+        return MappingProxyType(self._runs)
 
     def of(self, scope: IssueKey | RepoName) -> Spent:
         """Of all runs for an issue or a repository."""
@@ -234,8 +240,20 @@ class Booked:
 
     def plus(self, charges: Iterable[Charge]) -> Booked:
         """With more charges; a run that is there already stays as it is."""
-        new = [each for each in charges if each.run not in self.runs]
-        return Booked((*self._dated, *new)) if new else self
+        new = {each.run: each for each in charges if each.run not in self.runs}
+        if not new:
+            return self
+        # Shared but for what is different: a ledger of years has a hundred thousand runs.
+        grown = copy.copy(self)
+        grown._runs = self._runs | new
+        grown._dated, grown._sums, grown.fleet = list(self._dated), dict(self._sums), copy.copy(self.fleet)
+        for each in new.values():
+            insort(grown._dated, each, key=attrgetter("at"))
+            grown.fleet.add(each)
+            for scope in (each.repo, IssueKey(each.repo, each.issue)):
+                spent = grown._sums[scope] = copy.copy(grown.of(scope))
+                spent.add(each)
+        return grown
 
 
 # What transcripts know better
