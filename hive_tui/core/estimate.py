@@ -1,4 +1,4 @@
-"""What a run will probably cost: what similar runs of this fleet cost; pure."""
+"""What a run will probably cost: what similar runs of this fleet cost, and what a text is likely to; pure."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ from typing import NamedTuple
 from hive_tui.core import text
 from hive_tui.core.ids import AgentName
 from hive_tui.core.model import Mode, Phase, Run
+
+BYTES_A_TOKEN = 4
+"""Of English or of code, on average."""
 
 ENOUGH = 3
 """So many runs make a median worth showing; with fewer, less similar ones are asked too."""
@@ -21,6 +24,11 @@ class Estimate(NamedTuple):
     runs: int
     of: str
     """`14 runs of claude in mode bug-fix that succeeded`."""
+
+
+def rough_tokens(text: str) -> int:
+    """About how many tokens a text has, by its length; what is shown of it has `~`."""
+    return -(-len(text.encode("utf-8", "replace")) // BYTES_A_TOKEN)
 
 
 def estimate(runs: Iterable[Run], *, agent: AgentName | None, mode: Mode | None) -> Estimate | None:

@@ -12,6 +12,8 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from hive_tui.core.estimate import BYTES_A_TOKEN, rough_tokens
+
 if TYPE_CHECKING:
     import tiktoken
 
@@ -22,9 +24,6 @@ URL = "https://openaipublic.blob.core.windows.net/encodings/o200k_base.tiktoken"
 
 SHA256 = "446a9538cb6c348e3516120d7c08b09f57c36495e2acfffe59a5bf8b0cfb1a2d"
 """Of the vocabulary; tiktoken downloads it anew where it is another."""
-
-BYTES = 4
-"""Of a token of English or of code, on average."""
 
 _PART = 50_000
 """Characters that are counted at a time: of very long words the time grows with their square."""
@@ -45,8 +44,7 @@ def count(text: str) -> Count:
         encoding = _encoding()
         parts = (text[start : start + _PART] for start in range(0, len(text), _PART))
         return Count(sum(len(encoding.encode_ordinary(part)) for part in parts), ENCODING)
-    size = len(text.encode("utf-8", "replace"))
-    return Count(-(-size // BYTES), f"rule of thumb, {BYTES} bytes a token: {why}")
+    return Count(rough_tokens(text), f"rule of thumb, {BYTES_A_TOKEN} bytes a token: {why}")
 
 
 def vocabulary(folder: Path) -> Path:

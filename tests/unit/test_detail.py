@@ -295,6 +295,22 @@ class TestCost:
         assert "$0" not in shown.partition("BUDGET")[0]
         assert "input                          –" in shown
 
+    def test_what_was_said_since_the_last_figure_is_estimated_until_the_next(self) -> None:
+        run = scene.run(44, "claude-a", Phase.WORKING)
+        view = view_of(scene.fleet(run), run, *scene.ISSUES)
+        tally = cost.Tally()
+
+        def shown(*events: AnyEvent) -> str:
+            tally.feed(LogLine(n, scene.NOW, event) for n, event in enumerate(events, 1))
+            return words(cost.cost_blocks(view, subject_of(view, target(44)), tally))
+
+        told = UsageReport(usage=Usage(Tokens(10, 50)))
+        assert "output since" not in shown(told)
+        words_of = (Said(text="x" * 400), Thinking(text="y" * 40), Said(text="z" * 99, agent="sub"))
+        assert "output since then           ~110" in shown(*words_of)
+        assert "~110" in shown(UsageReport(usage=Usage(Tokens(20, 50))))
+        assert "output since" not in shown(UsageReport(usage=Usage(Tokens(20, 170))))
+
     def test_shares_of_attempts_and_what_is_left(self) -> None:
         first = scene.run(37, "codex-a", Phase.FAILED, attempt=1, micros=900_000, minutes=40)
         view = view_of(*scene.ITEMS, first)

@@ -10,7 +10,8 @@ from typing import NamedTuple
 from hive_tui.app.detail.subject import Subject
 from hive_tui.app.view import View
 from hive_tui.core import text
-from hive_tui.core.events import LogLine, Note, UsageReport
+from hive_tui.core.estimate import rough_tokens
+from hive_tui.core.events import LogLine, Note, Said, Thinking, UsageReport
 from hive_tui.core.glyphs import Tone
 from hive_tui.core.model import Budget, Run, Tokens, Usage
 from widgets.cells import Cell
@@ -38,6 +39,8 @@ class Tally:
 
     def __init__(self) -> None:
         self.steps: list[Spent] = []
+        self.unmeasured = 0
+        """Tokens, roughly, of what the agent said since it told a figure of its output."""
         self._before = Usage()
 
     def feed(self, lines: Iterable[LogLine]) -> None:
@@ -50,15 +53,20 @@ class Tally:
                     self._begin(f"process {match[1]}{goes_on}", line.at)
             elif isinstance(event, UsageReport) and event.agent is None:
                 self._add(event.usage, line.at)
+            elif isinstance(event, Said | Thinking) and event.agent is None:
+                self.unmeasured += rough_tokens(event.text)
 
     def _begin(self, name: str, at: datetime) -> None:
         self.steps.append(Spent(name, at))
         self._before = Usage()
+        self.unmeasured = 0
 
     def _add(self, usage: Usage, at: datetime) -> None:
         if not self.steps:
             self._begin("process 1", at)
         before, self._before = self._before, usage
+        if usage.tokens.output not in (None, before.tokens.output):
+            self.unmeasured = 0
         last = self.steps[-1]
         self.steps[-1] = last._replace(
             tokens=_more(last.tokens, usage.tokens.total, before.tokens.total),
@@ -78,7 +86,8 @@ def cost_blocks(view: View, subject: Subject, tally: Tally | None) -> list[Block
     run = subject.run
     if run is None:
         return []
-    blocks = [Block((*_usage(run, view.now), Passage(())), key="usage", part=True)]
+    unmeasured = tally.unmeasured if tally is not None and not run.phase.final else 0
+    blocks = [Block((*_usage(run, view.now, unmeasured), Passage(())), key="usage", part=True)]
     if tally is not None and len([step for step in tally.steps if step.tokens is not None]) > 1:
         blocks.append(Block((*_steps(tally), Passage(())), key="steps", part=True))
     if len(subject.attempts) > 1:
@@ -103,7 +112,7 @@ def _pair(name: str, value: str, note: str = "", tone: Tone = Tone.PLAIN) -> Pas
     )
 
 
-def _usage(run: Run, now: datetime) -> Iterator[Passage]:
+def _usage(run: Run, now: datetime, unmeasured: int) -> Iterator[Passage]:
     usage, status = run.status.usage, run.status
     tokens = usage.tokens
     yield _title("USED BY THIS ATTEMPT")
@@ -115,6 +124,10 @@ def _usage(run: Run, now: datetime) -> Iterator[Passage]:
     for name, count in _kinds(tokens):
         share = count / tokens.total if count and tokens.total else 0.0
         yield _pair(name, "–" if count is None else f"{count:,}", _bar(share))
+    if unmeasured:
+        yield _pair(
+            "output since then", f"~{unmeasured:,}", "by the length of what it said; its figure follows"
+        )
     yield _pair("tokens", "–" if tokens.total is None else f"{tokens.total:,}", "in all")
     model = status.model or run.spec.model
     words = model or f"{run.spec.agent}'s own choice"
