@@ -130,13 +130,10 @@ class Live:
     def _booked(self, new: set[RunId]) -> Booked:
         """What the ledger has now that it may have something `new`: of rows only those are read."""
         ledger, snapshot = self._fleet.ledger, self._store.snapshot
-        known = snapshot.booked.rows
         if self._looked_up is None:
             return Booked(ledger.charges(), ledger.read())
         began = [row.at for name in new for row in entries(snapshot.runs[name])]
-        runs = {row.run for row in known}
-        rows = [row for row in ledger.read(since=min(began)) if row.run not in runs] if began else []
-        return Booked(ledger.charges(), (*known, *rows))
+        return snapshot.booked.entered(ledger.read(since=min(began))) if began else snapshot.booked
 
     def _deliver(self, view: View, diff: Diff) -> None:
         with self._lock:

@@ -238,6 +238,17 @@ class Booked:
             spent.add(each)
         return spent
 
+    def entered(self, rows: Iterable[Entry]) -> Booked:
+        """With all rows of more runs; a run that is there already stays as it is."""
+        found: dict[RunId, list[Entry]] = {}
+        for row in rows:
+            if row.run not in self._runs:
+                found.setdefault(row.run, []).append(row)
+        grown = self.plus(map(charge, found.values()))
+        if grown is not self:
+            grown.rows = (*self.rows, *(row for mine in found.values() for row in mine))
+        return grown
+
     def plus(self, charges: Iterable[Charge]) -> Booked:
         """With more charges; a run that is there already stays as it is."""
         new = {each.run: each for each in charges if each.run not in self.runs}

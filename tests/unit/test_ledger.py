@@ -120,6 +120,15 @@ class TestBooked:
         # And the one that it grew from is as it was.
         assert (dict(begun.runs), begun.fleet.micros, begun.since(BEGUN).micros) == before
 
+    def test_rows_of_more_runs_are_entered_once(self) -> None:
+        first = entries(run(1, phase=Phase.FAILED, started_at=BEGUN, used=(use(5), use(7, 2))))
+        other = entries(run(2, phase=Phase.FAILED, started_at=BEGUN, used=(use(9),)))
+        booked = Booked().entered(first)
+        assert booked.entered(first) is booked
+        both = booked.entered((*first, *other))
+        assert (both.rows, both.fleet.micros, len(both.runs)) == ((*first, *other), 21, 2)
+        assert (booked.rows, booked.fleet.micros) == (first, 12)
+
 
 _USES = st.lists(
     st.builds(
