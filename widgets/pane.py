@@ -162,12 +162,21 @@ class Pane(Guarded, Widget):
         return Strip([Segment(box[3], line), Segment(blank, line), Segment(box[3], line)], width)
 
     def _edge(
-        self, edge: Edge, first: str, line: str, last: str, width: int, style: Style, *, digit: str = ""
+        self,
+        edge: Edge,
+        first: str,
+        line: str,
+        last: str,
+        width: int,
+        style: Style,
+        *,
+        digit: str | None = None,
     ) -> Strip:
-        """The name stays, then come the texts at the right, then the others at the left."""
+        """With a `digit`, if only an empty one, a name comes first, which stays; then come the texts at the
+        right, then the others at the left."""
         room = width - 6
         lead = f"{digit} " if digit else ""
-        name = cell_len(edge.left[0].text) + 3 if edge.left and lead else 4
+        name = cell_len(edge.left[0].text) + 3 if edge.left and digit is not None else 4
         right, right_width = self._texts(edge.right, " · ", room - len(lead) - name, style)
         spare = room - len(lead) - (right_width + 3 if right_width else 0)
         left, left_width = self._texts(edge.left, "  ", spare, style)

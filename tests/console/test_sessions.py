@@ -156,6 +156,11 @@ async def test_on_a_small_terminal_what_counts_is_there() -> None:
         await c.until("◐ busy", "claude", "shop", "opus-5-5", "92k", "$0.41", "6%")
 
 
+async def test_on_the_smallest_terminal_it_still_says_what_it_is() -> None:
+    async with opened(Looks(SEEN), size=(44, 10)) as c:
+        await c.until("Sessions", "1 busy", "state", "project", "cost", "◐ busy", "$0.41")
+
+
 async def test_before_anything_is_known_it_says_so() -> None:
     class Slow(Looks):
         def look(self, *, processes: bool = True) -> Overview:
