@@ -8,7 +8,8 @@ from datetime import datetime
 import msgspec
 
 from backends.database import Database
-from hive_tui.core.ledger import Charge, Entry, charge
+from hive_tui.core.booked import Charge, charge
+from hive_tui.core.ledger import Entry
 from hive_tui.core.ports import BackendContext
 
 _AT_ONCE = 1_000

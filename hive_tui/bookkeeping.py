@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from hive_tui.core.booked import Booked
 from hive_tui.core.errors import SourceError
-from hive_tui.core.ledger import Booked, Certainty, Heard, Price, completed, entries
+from hive_tui.core.ledger import Certainty, Heard, Price, completed, entries
 from hive_tui.core.model import Run, Tokens
 from hive_tui.core.ports import Ledger
 from hive_tui.core.settings import PriceSettings

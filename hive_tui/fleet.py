@@ -10,8 +10,8 @@ from pathlib import Path
 
 from hive_tui import plugins
 from hive_tui.config import Configuration
+from hive_tui.core.booked import Booked
 from hive_tui.core.errors import HiveError
-from hive_tui.core.ledger import Booked
 from hive_tui.core.ports import READ_SECONDS, BackendContext, Cluster, Forge, Ledger
 from hive_tui.core.settings import FleetSettings
 from hive_tui.core.sources import CLUSTER, FORGE, SourceEvent, SourceFailed

@@ -17,9 +17,10 @@ from typing import NamedTuple, Protocol
 import msgspec
 
 from hive_tui.app.view import Deriver, View
+from hive_tui.core.booked import Booked
 from hive_tui.core.errors import StoreError
 from hive_tui.core.ids import RunId
-from hive_tui.core.ledger import Booked, entries
+from hive_tui.core.ledger import entries
 from hive_tui.core.ports import Cluster, Emit, Forge, Ledger
 from hive_tui.core.settings import FleetSettings
 from hive_tui.core.sources import CLUSTER, FORGE, Freshness, Health, Kind

@@ -17,9 +17,9 @@ from hive_tui.app.issue_index import IssueIndex
 from hive_tui.app.lists import Tally
 from hive_tui.core import cluster_facts
 from hive_tui.core.attention import AttentionItem
+from hive_tui.core.booked import Booked
 from hive_tui.core.dispatch import Plan, Planner
 from hive_tui.core.ids import IssueKey, PullKey, RunId
-from hive_tui.core.ledger import Booked
 from hive_tui.core.model import PullRequest, Run
 from hive_tui.core.settings import FleetSettings
 from hive_tui.core.sources import Kind

@@ -39,8 +39,9 @@ from hive_tui.core.settings import FleetSettings
 from hive_tui.core.sources import SourceEvent
 
 if TYPE_CHECKING:
+    from hive_tui.core.booked import Charge
     from hive_tui.core.events import AgentResult, AnyEvent, LogLine
-    from hive_tui.core.ledger import Charge, Entry
+    from hive_tui.core.ledger import Entry
 
 READ_SECONDS = 10.0
 """How long a one-shot look waits for slow sources, unless it is told otherwise."""

@@ -13,8 +13,8 @@ from typing import Any, cast
 
 import msgspec
 
+from hive_tui.core.booked import Booked
 from hive_tui.core.ids import IssueKey, PullKey, RepoName, RunId
-from hive_tui.core.ledger import Booked
 from hive_tui.core.model import ApiUse, Claim, Event, Fleet, Issue, PullRequest, RepoState, Run
 from hive_tui.core.sources import (
     KIND_OF,

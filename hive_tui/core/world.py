@@ -8,8 +8,8 @@ from datetime import datetime
 
 import msgspec
 
+from hive_tui.core.booked import Booked, Spent
 from hive_tui.core.ids import AgentName, IssueKey, RepoName, RunId
-from hive_tui.core.ledger import Booked, Spent
 from hive_tui.core.model import AgentState, ApiUse, Claim, Fleet, PullRequest, PullState, RepoState, Run
 from hive_tui.core.sources import Freshness
 from hive_tui.core.store import Snapshot

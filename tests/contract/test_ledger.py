@@ -13,9 +13,10 @@ import msgspec
 import pytest
 
 from backends.ledger import FleetLedger
+from hive_tui.core.booked import Charge
 from hive_tui.core.errors import StoreError
 from hive_tui.core.ids import RunId
-from hive_tui.core.ledger import Certainty, Charge, Entry, Source
+from hive_tui.core.ledger import Certainty, Entry, Source
 from hive_tui.core.model import Step, Tokens
 from hive_tui.core.ports import BackendContext, Ledger
 from hive_tui.core.settings import FleetSettings

@@ -10,10 +10,11 @@ from typing import Any, cast
 
 import msgspec
 
+from hive_tui.core.booked import Charge
 from hive_tui.core.errors import HiveError, RunEnded, SourceError
 from hive_tui.core.events import LogLine
 from hive_tui.core.ids import AgentName, IssueKey, PullKey, RepoName, RunId, WorkerName
-from hive_tui.core.ledger import Charge, Entry
+from hive_tui.core.ledger import Entry
 from hive_tui.core.model import (
     Actor,
     ApiUse,

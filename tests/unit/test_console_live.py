@@ -14,10 +14,11 @@ import pytest
 from hive_tui.app import live
 from hive_tui.app.live import Live, merged
 from hive_tui.app.tail import LARGEST_BACKLOG, Tail, Tailed
+from hive_tui.core.booked import Charge
 from hive_tui.core.errors import Refused, SourceError
 from hive_tui.core.events import LogLine, Said
 from hive_tui.core.ids import RunId
-from hive_tui.core.ledger import Charge, entries
+from hive_tui.core.ledger import entries
 from hive_tui.core.model import Budget, Phase, Usage
 from hive_tui.core.sources import CLUSTER, FORGE, Health, Kind
 from hive_tui.core.store import Diff

@@ -9,11 +9,11 @@ import msgspec
 import pytest
 
 from hive_tui.core import gates, world
+from hive_tui.core.booked import Booked, Charge
 from hive_tui.core.decisions import Launch
 from hive_tui.core.dispatch import decide
 from hive_tui.core.gates import Gate, has_definition_of_done, has_plan, text_gate
 from hive_tui.core.ids import RepoName, RunId
-from hive_tui.core.ledger import Booked, Charge
 from hive_tui.core.model import (
     DISPATCHER,
     AgentState,

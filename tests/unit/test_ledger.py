@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hive_tui.core.booked import Booked, Charge
 from hive_tui.core.ids import IssueKey, RepoName, RunId
-from hive_tui.core.ledger import Booked, Certainty, Charge, Heard, Source, completed, entries
+from hive_tui.core.ledger import Certainty, Heard, Source, completed, entries
 from hive_tui.core.model import USES_KEPT, Phase, Step, StepUse, Tokens, Usage
 from hive_tui.core.usage import condensed, with_use
 from tests.builders import run
