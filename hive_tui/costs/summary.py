@@ -4,8 +4,9 @@ together, each call once."""
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Iterable, Iterator, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from datetime import datetime, tzinfo
+from types import MappingProxyType
 from typing import Protocol
 
 import msgspec
@@ -35,7 +36,7 @@ class By(enum.Enum):
     MONTH = "month"
     SESSION = "session"
     PROJECT = "project"
-    """The folder in which the agent worked; of a run elsewhere its repository."""
+    """The folder in which the agent worked; of a run, which has one of its own, its repository."""
     MODEL = "model"
     AGENT = "agent"
     """As the fleet calls it; of sessions that are no runs, `claude` or `codex`."""
@@ -44,6 +45,8 @@ class By(enum.Enum):
     """`owner/name#42`."""
     RUN = "run"
 
+
+_NO_CHECKOUTS: Mapping[str, str] = MappingProxyType({})
 
 _TIMES = (By.DAY, By.WEEK, By.MONTH)
 
@@ -60,6 +63,7 @@ def totals(
     until: datetime | None = None,
     zone: tzinfo | None = None,
     week_begins: Weekday = Weekday.MONDAY,
+    checkouts: Mapping[str, str] = _NO_CHECKOUTS,
 ) -> list[Use]:
     """What was used from `since` to before `until`, under each heading: days, weeks and months in order,
     the others the costliest first. What no heading of that kind has (sessions that are no runs, by issue)
@@ -67,12 +71,13 @@ def totals(
 
     `index` is of the transcripts, refreshed. `ledger` are the rows of all runs that ended after `since`;
     `runs` are what the cluster knows, of which those in the ledger count as there. A row whose session is in
-    the transcripts counts as those have it. Times of transcripts are to the quarter of an hour. Raises
-    SourceError when the index cannot be read.
+    the transcripts counts as those have it. `checkouts` are folders and the repositories that they are of,
+    whose sessions that are no runs count for those. Times of transcripts are to the quarter of an hour.
+    Raises SourceError when the index cannot be read.
     """
     rows = united(ledger, runs)
     told = {row.session: row for row in rows if row.session is not None}
-    heading = _heading(by, told, zone, week_begins)
+    heading = _heading(by, told, zone, week_begins, checkouts)
     uses: dict[str, Use] = {}
     unknown: dict[str, set[str]] = {}
     for one, row in _parts(_DIMENSIONS[by], index, rows, told.keys(), since, until):
@@ -165,7 +170,7 @@ _NUMBERS = (
 _DIMENSIONS = {
     **dict.fromkeys(_TIMES, (Dimension.QUARTER,)),
     **dict.fromkeys((By.SESSION, *_OF_RUNS), (Dimension.SESSION,)),
-    By.PROJECT: (Dimension.PROJECT,),
+    **dict.fromkeys((By.PROJECT, By.REPO), (Dimension.SESSION, Dimension.PROJECT)),
     By.MODEL: (Dimension.MODEL,),
     By.AGENT: (Dimension.SESSION, Dimension.AGENT),
 }
@@ -209,18 +214,30 @@ def _costliest_first(uses: Iterable[Use]) -> list[Use]:
 
 
 def _heading(
-    by: By, told: dict[str, Entry], zone: tzinfo | None, week_begins: Weekday
+    by: By, told: dict[str, Entry], zone: tzinfo | None, week_begins: Weekday, checkouts: Mapping[str, str]
 ) -> Callable[[Sum, Entry | None], str]:
     """What a sum is under; a row of the ledger is known with it."""
+
+    def of_nobody(one: Sum) -> str:
+        """Of a session that is no run."""
+        match by:
+            case By.AGENT:
+                return one.agent
+            case By.PROJECT:
+                return one.project
+            case By.REPO:
+                return _checked_out(one.project, checkouts)
+            case _:
+                return ""
 
     def of_run(one: Sum, row: Entry | None) -> str:
         row = row or told.get(one.session)
         if row is None:
-            return one.agent if by is By.AGENT else ""
+            return of_nobody(one)
         match by:
             case By.AGENT:
                 return row.agent
-            case By.REPO:
+            case By.REPO | By.PROJECT:
                 return row.repo
             case By.ISSUE:
                 return str(row.key)
@@ -234,11 +251,17 @@ def _heading(
             named = periods.week(zone, week_begins)
         case By.MONTH:
             named = periods.month(zone)
-        case By.SESSION | By.PROJECT | By.MODEL:
+        case By.SESSION | By.MODEL:
             return lambda one, row: str(getattr(one, by.value))
         case _:
             return of_run
     return lambda one, row: named(one)
+
+
+def _checked_out(folder: str, checkouts: Mapping[str, str]) -> str:
+    """The repository of the innermost checkout that a folder is in, "" for none."""
+    around = [checkout for checkout in checkouts if f"{folder}/".startswith(f"{checkout.rstrip('/')}/")]
+    return checkouts[max(around, key=len)] if around else ""
 
 
 def _sum(row: Entry, at: int) -> Sum:

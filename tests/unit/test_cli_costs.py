@@ -107,10 +107,8 @@ class TestLedger:
         assert summed["by_issue"] == costs
         assert summed["all_micros"] == found["total"]["cost_micros"]
         assert summed["unaccounted_runs"] == 1
-        with pytest.raises(UsageError, match="Leave out --scope fleet"):
-            CliRunner().invoke(
-                root, ["costs", "--scope", "fleet", "--by", "block"], catch_exceptions=False
-            )
+        with pytest.raises(UsageError, match="Blocks are of this machine"):
+            CliRunner().invoke(root, ["costs", "--scope", "fleet", "--by", "block"], catch_exceptions=False)
 
     def test_issues_the_costliest_first_and_sessions_of_none_last(self) -> None:
         found = msgspec.json.decode(hive("--by", "issue", "-o", "json"))

@@ -100,6 +100,27 @@ def test_a_run_with_a_transcript_counts_once_as_that_has_it(index: Index, sessio
     }.get(by, use.key)
 
 
+@pytest.mark.parametrize(
+    ("checkouts", "repo"),
+    [
+        ({}, ""),
+        ({"/workspaces/success": "me/one"}, "me/one"),
+        ({"/workspaces/": "me/all"}, "me/all"),
+        ({"/workspaces": "me/all", "/workspaces/success/": "me/one"}, "me/one"),
+        ({"/workspaces/succ": "me/other"}, ""),
+    ],
+)
+def test_a_session_that_is_no_run_is_of_the_checkout_that_it_was_in(
+    index: Index, checkouts: dict[str, str], repo: str
+) -> None:
+    assert costs(totals(By.REPO, index=index, checkouts=checkouts)) == {repo: TRUTH}
+
+
+def test_the_folders_of_runs_are_one_project(index: Index, session: str) -> None:
+    row = entry(session=session, agent=CLAUDE)
+    assert costs(totals(By.PROJECT, index=index, ledger=[row])) == {REPO: TRUTH}
+
+
 def test_a_transcript_accounts_for_a_run_that_could_not_tell(index: Index, session: str) -> None:
     (use,) = totals(By.ISSUE, index=index, ledger=[entry(cost=None, session=session)])
     assert (use.key, micros(use.cost), use.unaccounted) == (f"{REPO}#7", TRUTH, 0)
