@@ -233,7 +233,8 @@ def _of_codex(line: _Line, payload: _Payload) -> Tail | None:
 
 
 def _share(span: _Span, at: int) -> Share | None:
-    if span.used_percent is None or not 0 <= span.used_percent <= 1_000 or (span.window_minutes or 0) <= 0:
+    minutes = span.window_minutes or 0
+    if span.used_percent is None or not 0 <= span.used_percent <= 1_000 or minutes <= 0:
         return None
     resets = None if span.resets_at is None or not 0 < span.resets_at < 1e11 else round(span.resets_at * 1e3)
-    return Share(span.window_minutes, span.used_percent, resets, at)
+    return Share(minutes, span.used_percent, resets, at)
