@@ -119,7 +119,7 @@ def assert_nobody_reads_a_secret(shop: PodShop) -> None:
         places[f"log of {name}"] = kubectl("logs", name, "--all-containers", "--ignore-errors")
         assert_only_the_runner_has_tokens(pod)
     for issue in (HUNTER, LIAR, SEIZER):
-        places[f"hive logs {issue}"] = shop.said(issue)
+        places[f"hive logs {issue}"] = shop.call("logs", str(issue)).stdout
         places[f"hive describe {issue}"] = shop.call("describe", str(issue)).stdout
     places["screen"] = shop.hive("top", "--once")
     places["json"] = shop.hive("top", "--once", "-o", "json")
