@@ -80,6 +80,7 @@ class Batch:
         self._connection = connection
         self._price = price
         self._places = Places(connection)
+        self._buffer = files.Buffer()
         self._best: dict[int, tuple[Call, int]] = {}
         """Of each call the record that counts most so far, and the file it is in."""
         self._beaten: set[int] = set()
@@ -109,7 +110,7 @@ class Batch:
                 offset, tail = 0, b""
         begin = offset
         name = PurePath(found.path).stem
-        for part in files.appended(found.path, begin):
+        for part in files.appended(found.path, begin, self._buffer):
             offset, tail = part.offset, part.tail
             for call in _calls(found.agent, name, part, state):
                 if isinstance(call, codex.State):
@@ -204,8 +205,8 @@ class Batch:
 
 def _calls(agent: str, name: str, part: files.Appended, state: codex.State) -> Iterator[Call | codex.State]:
     if agent == "codex":
-        return codex.calls(part.data[: part.end], state)
-    return claude.calls(part.data, name, part.end)
+        return codex.calls(bytes(part.data[files.BEGIN : part.end]), state)
+    return claude.calls(part.data, name, files.BEGIN, part.end)
 
 
 def sum_up(connection: sqlite3.Connection, quarters: Collection[int] | None = None) -> None:

@@ -62,10 +62,10 @@ class _Line(msgspec.Struct, gc=False, rename="camel"):
 _decode = msgspec.json.Decoder(_Line).decode
 
 
-def calls(data: bytes, session: str, end: int | None = None) -> Iterator[Call]:
-    """The calls in the whole lines before `end` of a transcript, once for each line that records one; what
-    cannot be read is left out. `session`: of the file, where a line does not say."""
-    position = 0
+def calls(data: bytes | bytearray, session: str, begin: int = 0, end: int | None = None) -> Iterator[Call]:
+    """The calls in the whole lines of a transcript between `begin` and `end`, once for each line that records
+    one; what cannot be read is left out. `session`: of the file, where a line does not say."""
+    position = begin
     end = len(data) if end is None else end
     last = _Line()
     while (found := find(data, _MARK, position, end)) >= 0:

@@ -206,13 +206,13 @@ def test_a_transcript_that_cannot_be_read_is_left_for_the_next_time(
     assert sum(each.calls for each in read(home)) == 2
 
 
-def _without_rights(path: str) -> Callable[[str, int], Iterator[files.Appended]]:
+def _without_rights(path: str) -> Callable[[str, int, files.Buffer], Iterator[files.Appended]]:
     appended = files.appended
 
-    def refusing(asked: str, offset: int) -> Iterator[files.Appended]:
+    def refusing(asked: str, offset: int, buffer: files.Buffer) -> Iterator[files.Appended]:
         if asked == path:
             raise PermissionError(path)
-        return appended(asked, offset)
+        return appended(asked, offset, buffer)
 
     return refusing
 
