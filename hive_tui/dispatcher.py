@@ -75,6 +75,8 @@ class Dispatcher:
         self._books = Bookkeeper(fleet.ledger, listen, priced(self._prices))
         self._load = load
         self._complaint: str | None = None
+        self._beatless: str | None = None
+        """Why it could not be said that this one dispatches, the last time."""
         self.outdated = False
         """It stopped because the fleet's configuration has changed."""
         self._feed = Feed(fleet.cluster, fleet.forge)
@@ -142,9 +144,12 @@ class Dispatcher:
         """Say that this one dispatches. Raises Refused when it does not any more."""
         try:
             lease.beat(decided_at=decided_at)
+            self._beatless = None
         except SourceError as error:
             # The lock is held all the same: a full disk or a busy file delays the word, not the work.
-            print(f"cannot write the last decision's time: {error.message}", file=sys.stderr, flush=True)
+            if error.message != self._beatless:
+                print(f"cannot write the last decision's time: {error.message}", file=sys.stderr, flush=True)
+            self._beatless = error.message
 
     def _decide(self, diff: Diff, now: datetime) -> bool:
         """One round; True if something was done."""
