@@ -163,6 +163,24 @@ def test_other_prices_are_taken_for_what_was_read_before(home: Path) -> None:
     assert (before.cost, after.cost) == (10 * 4_000_000 + 5 * 20_000_000, 15 * 1_000_000_000)
 
 
+@pytest.mark.parametrize(
+    ("name", "size"),
+    [("index._AT_ONCE", 1), ("index._REPRICED", 2), ("batch._HELD", 0), ("files.CHUNK", 300)],
+)
+def test_how_much_is_done_at_a_time_makes_no_difference(
+    home: Path, monkeypatch: pytest.MonkeyPatch, name: str, size: int
+) -> None:
+    for number in range(4):
+        lines = [Line(message, minute=message, output=number) for message in range(number, number + 5)]
+        (folder(home) / f"{number}.jsonl").write_bytes(b"".join(line.encode() for line in lines))
+    own = Prices({"claude-opus-5-5": PriceSettings(1, 2)})
+    expected = [read(home, Index(home / "one", prices)) for prices in (PRICES, own)]
+    monkeypatch.setattr(f"hive_tui.costs.{name}", size)
+    found = [read(home, Index(home / "other", prices)) for prices in (PRICES, own)]
+    assert found == expected
+    assert found[0] != found[1]
+
+
 def test_an_unknown_model_is_unpriced(home: Path) -> None:
     data = Line(1).encode().replace(b"claude-opus-5-5", b"nobody-knows-1")
     (folder(home) / "a.jsonl").write_bytes(data)
