@@ -17,6 +17,7 @@ from hive_tui.fleet import LOCAL, OpenFleet, open_fleet
 
 if TYPE_CHECKING:
     from hive_tui.app.commander import Commands
+    from hive_tui.app.costs_feed import OpenCosts
 
 __all__ = ["run_console"]
 
@@ -37,12 +38,16 @@ class Session(Protocol):
 
 
 def run_console(
-    session: Session, *, verbs: Collection[str] = (), stops: Mapping[str, str] | None = None
+    session: Session,
+    *,
+    verbs: Collection[str] = (),
+    stops: Mapping[str, str] | None = None,
+    cost_looks: OpenCosts | None = None,
 ) -> int:
     """Show the fleet until the person quits; returns the exit code.
 
     `verbs` are the commands of `hive`, for the line behind `:`; `stops` the command lines that end what
-    stays, of fleets where it is not that of every fleet.
+    stays, of fleets where it is not that of every fleet; `cost_looks` opens what sums up costs.
 
     On a local fleet a detached dispatcher is started if none runs, unless in read-only mode; on any other
     one only when the person orders it. It stays when the console closes. Raises UsageError for an unknown
@@ -59,7 +64,7 @@ def run_console(
         configuration = load(config)
     while wanted is not None:
         with closing(open_fleet(configuration, wanted)) as fleet:
-            wanted, code = _show(fleet, configuration, config, session.read_only, verbs)
+            wanted, code = _show(fleet, configuration, config, session.read_only, verbs, cost_looks)
         seen[fleet.name] = fleet
         if wanted is not None:
             configuration = load(config)  # what was done in the console may have changed it
@@ -77,6 +82,7 @@ def _show(
     config: Path | None,
     read_only: bool,
     verbs: Collection[str],
+    cost_looks: OpenCosts | None,
 ) -> tuple[str | None, int]:
     """One console, until it is quit. Returns the fleet to open next, and the exit code."""
     from hive_tui.app.app import HiveApp
@@ -112,6 +118,7 @@ def _show(
         commands=commands,
         theme=settings.theme,
         memory=fleet.home / "console.json",
+        cost_looks=cost_looks,
     )
     with drawn_on_standard_output(), TerminalWatch(sys.stdin, lambda: app.call_later(app.exit)):
         app.run()

@@ -22,6 +22,7 @@ from hive_tui.app.looking import Looking
 from hive_tui.app.orders import Orders
 from hive_tui.app.panes.attention import AttentionPane
 from hive_tui.app.panes.base import ListPane
+from hive_tui.app.panes.costs import CostsPane
 from hive_tui.app.screens.main import MainScreen
 from hive_tui.app.sorting import Order
 from hive_tui.app.tail import before, following
@@ -35,7 +36,9 @@ from widgets.table import Table
 
 if TYPE_CHECKING:
     from hive_tui.app.commander import Commander, Commands
+    from hive_tui.app.costs_feed import OpenCosts
     from hive_tui.app.run_log import RunLog
+    from hive_tui.app.screens.costs import CostsScreen
 
 SETTLE_SECONDS = 0.08
 """How long a selection has to rest before its log is opened."""
@@ -72,14 +75,16 @@ class HiveApp(Acting):
         start_dispatcher: Callable[[], str | None] | None = None,
         theme: str | None = None,
         memory: Path | None = None,
+        cost_looks: OpenCosts | None = None,
     ) -> None:
         """`prepare` is run once in a thread after the first paint; what it returns is shown. `memory` is
         the file that keeps what the person changes on the screen. `start_dispatcher` starts the
-        dispatcher, where it belongs on this machine."""
+        dispatcher, where it belongs on this machine. `cost_looks` opens what sums up costs."""
         super().__init__(now=now, keymap=keymap, wished_theme=theme, memory=memory)
         self.next_fleet: str | None = None
         """The fleet to open when this console has closed."""
         self._commands = commands
+        self._cost_looks = cost_looks
         self._prepare = prepare
         self._clock = now
         self._live = Live(fleet, notify=lambda: self.post_message(self.Changed()), now=now)
@@ -286,7 +291,10 @@ class HiveApp(Acting):
 
         return paths().fleet(self.fleet.name) / "saved"
 
-    # By name: the class is imported after the first paint.
+    # By name: the classes are imported after the first paint.
+    def on_costs_screen_wanted(self, message: CostsScreen.Wanted) -> None:
+        self.open_detail(message.target)
+
     def on_run_log_opened(self, message: RunLog.Opened) -> None:
         self.show_log(message.run)
 
@@ -307,9 +315,22 @@ class HiveApp(Acting):
         if isinstance(pane, ListPane) and pane.table.marks and len(done) > 1:
             pane.table.clear_marks()
 
+    @on(CostsPane.Opened)
+    def _costs_opened(self) -> None:
+        self.show_costs()
+
     @on(AttentionPane.Act)
     def _act(self, message: AttentionPane.Act) -> None:
         self.action_order(message.action)
+
+    def action_costs(self) -> None:
+        """What was used, full screen."""
+        self.main.hold()
+        self.show_costs()
+
+    def show_costs(self, by: str | None = None, scope: str | None = None) -> None:
+        """The same under a heading, of the fleet or the machine, by their names in `hive costs`."""
+        self.looking.costs(self._cost_looks, by, scope, now=self._clock)
 
     def action_budget(self) -> None:
         """Where the money went."""

@@ -12,7 +12,7 @@ from textual.notifications import SeverityLevel
 from hive_tui.app.line import child, foreground, grammar
 from hive_tui.app.line.child import Caller, Said
 from hive_tui.app.line.completion import Names
-from hive_tui.app.line.grammar import Call, Do, Meaning, SetTheme, ShowLog, ShowPane, SwitchFleet
+from hive_tui.app.line.grammar import Call, Do, Meaning, SetTheme, ShowCosts, ShowLog, ShowPane, SwitchFleet
 from hive_tui.app.line.history import History
 from hive_tui.core import targets
 from hive_tui.core.errors import HiveError, unknown
@@ -98,6 +98,8 @@ class Commander:
                 app.show_pane(name, wanted)
             case ShowLog(words):
                 app.show_log(self._run_of(words).id if words else None)
+            case ShowCosts(by, scope):
+                app.show_costs(by, scope)
             case SwitchFleet(name):
                 app.switch_fleet(name)
             case SetTheme(name):

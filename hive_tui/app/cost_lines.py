@@ -5,15 +5,19 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Iterator, Mapping
+from typing import NamedTuple
 
 from hive_tui.app.view import View
 from hive_tui.core import text
 from hive_tui.core.glyphs import Tone
 from hive_tui.core.ids import IssueKey, RepoName
+from hive_tui.core.world import Scope
 from widgets.bars import bar, spark
 from widgets.cells import Cell, Line
 
 _NAME, _MONEY, _SPACE = 6, 10, 3
+
+_A_DAY = " a day"
 
 LISTED = 40
 """Models and issues, each."""
@@ -27,12 +31,13 @@ _TITLED = 40
 
 def cost_lines(view: View, width: int) -> list[Line]:
     """The pane's lines, for so many cells: the sums, then models and issues side by side."""
-    return [*_sums(view, width), *_shares(view, width)]
+    return [*_sums(view, width), *_further_budgets(view, width), *_shares(view, width)]
 
 
 def essential(view: View) -> int:
     """How many of the lines everybody wants to see."""
-    return 3 + min(3, max(len(view.costs.by_model), len(view.costs.by_issue)))
+    budgets = max(0, len(budgets_of(view)) - 1)
+    return 3 + min(2, budgets) + min(3, max(len(view.costs.by_model), len(view.costs.by_issue)))
 
 
 def footnote(view: View) -> Cell | None:
@@ -61,19 +66,64 @@ def _sum(view: View, name: str, micros: int | None, tone: Tone, more: Line) -> L
     return (*cells, Cell(" " * _SPACE), *more) if more else cells
 
 
-def _budget(view: View, room: int) -> Line:
-    """How much of today's budget is used; where there is none, of the fleet's."""
+class Limit(NamedTuple):
+    """A budget of the fleet, and how much of it is used."""
+
+    name: str
+    used: int
+    limit: int
+    unknown: bool
+    """Something of what was used is not known."""
+
+
+def budgets_of(view: View) -> list[Limit]:
+    """The day's first, then the fleet's, repositories' and those of issues that have used half of it."""
     fleet = view.snapshot.fleet
     if fleet is None:
-        return ()
-    scope = "day" if fleet.budget.day_micros is not None else "fleet"
-    limit = fleet.budget.day_micros if scope == "day" else fleet.budget.fleet_micros
-    if limit is None:
-        return ()
-    used = view.plan.spending(scope).micros
+        return []
+    budget = fleet.budget
+    scopes: list[tuple[str, Scope, int | None]] = [
+        ("day", "day", budget.day_micros),
+        ("fleet", "fleet", budget.fleet_micros),
+        *((repo.name.rpartition("/")[2], repo.name, budget.repo_micros) for repo in view.settings.repos),
+    ]
+    found = [_limit(view, name, scope, limit) for name, scope, limit in scopes if limit is not None]
+    if budget.issue_micros is not None:
+        for name in itertools.islice(view.costs.by_issue, LISTED):
+            repo, _, number = name.rpartition("#")
+            key = IssueKey(RepoName(repo), int(number))
+            one = _limit(view, f"#{number}", key, budget.issue_micros)
+            if one.used * 2 >= one.limit:
+                found.append(one)
+    return found
+
+
+def _limit(view: View, name: str, scope: Scope, limit: int) -> Limit:
+    spent = view.plan.spending(scope)
+    return Limit(name, spent.micros, limit, spent.unknown is not None)
+
+
+def _budget(view: View, room: int) -> Line:
+    """How much of today's budget is used; where there is none, of the next."""
+    found = budgets_of(view)
+    return _bar(found[0], room) if found else ()
+
+
+def _further_budgets(view: View, width: int) -> Iterator[Line]:
+    for one in budgets_of(view)[1:]:
+        name = text.truncate(text.clean_line(one.name), _NAME - 1)
+        money = text.money(one.used, estimated=one.unknown)
+        cells = (Cell(f"{name:<{_NAME}}", Tone.QUIET), Cell(f"{money:>{_MONEY}}"), Cell(" " * _SPACE))
+        yield (*cells, *_bar(one, max(0, width - _NAME - _MONEY - _SPACE)))
+
+
+def _bar(one: Limit, room: int) -> Line:
+    used, limit = one.used, one.limit
     percent = round(100 * used / limit) if limit else 100
     tone = Tone.BROKEN if used >= limit else Tone.SOON if used * 5 > limit * 4 else Tone.PLAIN
     words = f" {percent} % of {text.money(limit).removesuffix('.00')}"
+    if one.name == "day" and room >= len(words) + 8 + len(_A_DAY):
+        words += _A_DAY
     cells = min(8, room - len(words))
     if cells < 3:
         return (Cell(words.strip(), tone),)

@@ -31,7 +31,7 @@ HINTS: dict[str, Sequence[str]] = {
     "agents": ("open", "kill", "send", "log", "attach", "log.wall", "chord.g", "filter", "mark", *_FLEET),
     "log": ("log.find", "log.wrap", "log", "log.follow", "chord.g", "kill", "send", *_FLEET),
     "pulls": ("open", "merge", "take", "release", "browse", "chord.g", *_LIST, *_FLEET),
-    "costs": _FLEET,
+    "costs": ("open", *_FLEET),
     "attention": ("attention.act", "open", "chord.g", "browse", *_LIST, *_FLEET),
     "events": ("open", "chord.g", "filter", *_FLEET),
     "LogScreen": (
@@ -49,6 +49,16 @@ HINTS: dict[str, Sequence[str]] = {
         "log.copy",
     ),
     "WallScreen": ("back", "open", "log", "pane.next"),
+    "CostsScreen": (
+        "back",
+        "costs.next",
+        "costs.previous",
+        "costs.scope",
+        "open",
+        "sort.next",
+        "sort.reverse",
+        "costs.part",
+    ),
     "SessionsScreen": ("open", "session.resume", "filter", "sort.next", "sort.reverse", "back", "quit"),
     "TranscriptScreen": (
         "back",
@@ -84,6 +94,10 @@ HINTS: dict[str, Sequence[str]] = {
 _SCREENS = {
     "LogScreen": ("The log", "All that one agent said and did. The fleet's keys are off here."),
     "WallScreen": ("All logs", "What every agent at work says, side by side."),
+    "CostsScreen": (
+        "Costs",
+        "What was used, by day and model, in five-hour blocks, and under the heading of your choice.",
+    ),
     "SessionsScreen": (
         "Sessions",
         "Claude Code and Codex on this machine, those at work first: hive's own runs and yours alike.",

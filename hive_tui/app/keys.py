@@ -19,6 +19,7 @@ EVERYWHERE = {
     "mute": "mute",
     "read-only": "read_only",
     "budget": "budget",
+    "costs": "costs",
     "describe": "describe",
     "log": "full_log",
     "log.wall": "wall",
@@ -133,6 +134,22 @@ TRANSCRIPT = {
 }
 """What works on the screen of one of their transcripts."""
 
+COSTS = {
+    **{name: f"in_list('{name}')" for name in ("sort.next", "sort.reverse")},
+    **{
+        f"costs.{name}": f"heading('{name}')"
+        for name in ("day", "week", "month", "session", "project", "model", "agent", "repo", "issue", "run")
+    },
+    "costs.next": "beside(1)",
+    "costs.previous": "beside(-1)",
+    "costs.scope": "scope",
+    "costs.part": "cycle(1)",
+    "costs.part-before": "cycle(-1)",
+    "refresh": "look",
+    "back": "back",
+}
+"""What works on the screen of costs."""
+
 WALL = {"open": "open", "back": "back", "pane.next": "cycle(1)", "pane.previous": "cycle(-1)"}
 """What works on the screen of all logs."""
 
@@ -192,6 +209,11 @@ def sessions_app_bindings() -> list[Binding]:
 def transcript_bindings() -> list[Binding]:
     """Keys of the screen of a session's transcript."""
     return [_binding(name, action) for name, action in TRANSCRIPT.items()]
+
+
+def costs_bindings() -> list[Binding]:
+    """Keys of the screen of costs."""
+    return [_binding(name, action) for name, action in COSTS.items()]
 
 
 def wall_bindings() -> list[Binding]:

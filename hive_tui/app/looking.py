@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from hive_tui.core.targets import Target
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
+    from datetime import datetime
 
     from hive_tui.app.app import HiveApp
+    from hive_tui.app.costs_feed import OpenCosts
     from hive_tui.app.panes.base import ListPane
     from hive_tui.app.screens.detail import DetailScreen
 
@@ -34,6 +37,35 @@ class Looking:
 
         app = self._app
         app.push_screen(DetailScreen(app.fleet, app.logs, app.view, target, tab))
+
+    def costs(
+        self,
+        open_costs: OpenCosts | None,
+        by: str | None,
+        scope: str | None,
+        *,
+        now: Callable[[], datetime],
+    ) -> None:
+        """What was used, on a screen of its own, under a heading, of the fleet or the machine; None leaves
+        what it shows."""
+        from hive_tui.app.screens.costs import CostsScreen
+        from hive_tui.costs.overview import FleetRows
+
+        app = self._app
+        if open_costs is None:
+            app.say("This console was given no transcripts to sum up.", "warning")
+            return
+
+        def booked() -> FleetRows:
+            snapshot = app.latest
+            return FleetRows(snapshot.booked.rows, snapshot.runs)
+
+        if isinstance(app.screen, CostsScreen):
+            app.screen.ask(by, scope)
+            return
+        screen = CostsScreen(partial(open_costs, booked), now=now)
+        screen.ask(by, scope)
+        app.push_screen(screen)
 
     def open_selected(self, tab: str | None = None) -> None:
         """The same for what is selected; which tab comes first depends on where one comes from."""

@@ -43,8 +43,9 @@ def demo_command(session: Session, speed: float | None) -> None:
     _start(session, speed)
     session.fleet_option = NAME
     from hive_tui.app import run_console  # Textual, which no other form of this command needs
+    from hive_tui.cli.cost_looks import cost_looks
 
-    run_console(session, verbs=COMMANDS, stops={NAME: "hive demo stop"})
+    run_console(session, verbs=COMMANDS, stops={NAME: "hive demo stop"}, cost_looks=cost_looks(session))
 
 
 @demo_command.command("start")

@@ -71,6 +71,7 @@ _SCOPES = {
     actions.Scope.LOG: "The log, full screen",
     actions.Scope.DETAIL: "One thing, opened",
     actions.Scope.SESSIONS: "The sessions of this machine",
+    actions.Scope.COSTS: "Costs, full screen",
 }
 
 

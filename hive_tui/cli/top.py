@@ -139,7 +139,10 @@ def _console(session: Session) -> None:
         )
     from hive_tui.app import run_console
     from hive_tui.cli.commands import COMMANDS
+    from hive_tui.cli.cost_looks import cost_looks
     from hive_tui.demo.names import NAME
 
     stops = {} if NAME in session.settings.fleets else {NAME: "hive demo stop"}
-    click.get_current_context().exit(run_console(session, verbs=COMMANDS, stops=stops))
+    click.get_current_context().exit(
+        run_console(session, verbs=COMMANDS, stops=stops, cost_looks=cost_looks(session))
+    )

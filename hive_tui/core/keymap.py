@@ -22,6 +22,9 @@ LIFELINES: Mapping[str, str] = {"escape": "back", "ctrl+c": "how to leave", "ctr
 EVERYWHERE = frozenset({"back", "help", "palette", "command", "quit"})
 """Actions whose keys work on every screen, also in the full-screen log, where the fleet's are off."""
 
+_SCREENS = (Scope.LOG, Scope.DETAIL, Scope.SESSIONS, Scope.COSTS)
+"""What has screens, and keys, of its own."""
+
 _SIDEWAYS = frozenset({"list.left", "list.right"})
 """Moves that not every text has, so that their keys may mean something else beside it."""
 
@@ -215,7 +218,7 @@ def _together(one: Action, other: Action) -> bool:
 
 def _place(action: Action) -> Scope:
     """The screen whose key it is; VIEW stands for that of the panes."""
-    return action.scope if action.scope in (Scope.LOG, Scope.DETAIL, Scope.SESSIONS) else Scope.VIEW
+    return action.scope if action.scope in _SCREENS else Scope.VIEW
 
 
 def _labels(keys: Sequence[str]) -> str:

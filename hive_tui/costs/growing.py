@@ -68,6 +68,21 @@ class Growing:
         # Blocks follow each other without a pause: where this one begins, the first of them says.
         return self.index.sums([Dimension.QUARTER], until=until) if quarters else []
 
+    def quarters_since(self, since: datetime, now: datetime) -> list[Sum]:
+        """Sums by quarter of an hour up to `now`, from where all blocks since that moment can be told. Raises
+        SourceError."""
+        until = round(now.timestamp() * 1_000) + _QUARTER_MS
+        begin = round(since.timestamp() * 1_000)
+        back = begin - round(LOOKED_BACK.total_seconds() * 1_000)
+        quarters = self.index.sums([Dimension.QUARTER], since=back, until=until)
+        pause = round(BLOCK.total_seconds() * 1_000)
+        for index in range(1, len(quarters)):
+            if quarters[index].first > begin + pause:
+                break
+            if quarters[index].first - quarters[index - 1].last > pause:
+                return quarters[index:]
+        return self.index.sums([Dimension.QUARTER], until=until)
+
 
 def problems(roots: Iterable[Root]) -> tuple[str, ...]:
     """Folders of transcripts that are there and cannot be read."""

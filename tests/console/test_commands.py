@@ -284,7 +284,7 @@ async def test_remapped_keys_work_and_the_old_ones_do_not(console: Open) -> None
 
 
 def test_everything_in_the_registry_is_done_somewhere() -> None:
-    done = {*keys.EVERYWHERE, *keys.MAIN, *keys.DETAIL, *keys.SESSIONS, *keys.TRANSCRIPT}
+    done = {*keys.EVERYWHERE, *keys.MAIN, *keys.DETAIL, *keys.SESSIONS, *keys.TRANSCRIPT, *keys.COSTS}
     bound = {action.id for action in keys.orders()} | done
     elsewhere = {
         action.id for action in actions.REGISTRY if action.scope in (actions.Scope.LIST, actions.Scope.LOG)

@@ -30,6 +30,13 @@ class ShowLog(NamedTuple):
     text: str
 
 
+class ShowCosts(NamedTuple):
+    """What was used, full screen; None leaves what it shows."""
+
+    by: str | None = None
+    scope: str | None = None
+
+
 class SwitchFleet(NamedTuple):
     name: str
 
@@ -61,7 +68,7 @@ class Call(NamedTuple):
         return self.argv[1:2] == ("edit",) and not _any(self.argv, *_TEXTS, *_CHANGES)
 
 
-Meaning = Do | ShowPane | ShowLog | SwitchFleet | SetTheme | Call
+Meaning = Do | ShowPane | ShowLog | ShowCosts | SwitchFleet | SetTheme | Call
 
 PANES = tuple(
     action.id.partition(".")[2]
@@ -141,12 +148,34 @@ def _own(first: str, rest: list[str]) -> Meaning | None:
         if len(rest) != 1:
             raise UsageError("Which theme?", "`:theme NAME`; Tab names them.")
         return SetTheme(rest[0])
+    if first == "costs" and (shown := _costs(rest)) is not None:
+        return shown
     if rest and (rest[0] in _COMMANDS.get(first, ()) or any(word.startswith("-") for word in rest)):
         return None
     if first == "fleet" and len(rest) == 1:
         return SwitchFleet(rest[0])
     name = _PANE_NAMES.get(first)
     return None if name is None else ShowPane(name, " ".join(rest) if rest else None)
+
+
+_BY = tuple(
+    action.id.partition(".")[2]
+    for action in actions.REGISTRY
+    if action.scope is Scope.COSTS and (action.command or "").startswith("costs --by")
+)
+
+_CHOICES = {"--by": _BY, "--scope": ("fleet", "machine")}
+"""Options of `hive costs` that its screen has, too."""
+
+
+def _costs(rest: Sequence[str]) -> ShowCosts | None:
+    """What the screen is to show; None where only the command can, or knows what is wrong with it."""
+    words = [part for word in rest for part in (word.split("=", 1) if word.startswith("--") else [word])]
+    given = dict(zip(words[::2], words[1::2], strict=False))
+    known = all(value in _CHOICES.get(option, ()) for option, value in given.items())
+    if len(words) != 2 * len(given) or not known:
+        return None
+    return ShowCosts(given.get("--by"), given.get("--scope"))
 
 
 def _doable(action: Action) -> bool:

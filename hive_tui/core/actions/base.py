@@ -41,6 +41,8 @@ class Scope(enum.Enum):
     """The console's screen of one thing, besides everything that can be done to that."""
     SESSIONS = "sessions"
     """The sessions of this machine and their transcripts, where the fleet's keys are off."""
+    COSTS = "costs"
+    """What was used, full screen."""
     LIST = "list"
     """Moving in lists and texts, wherever one is."""
 

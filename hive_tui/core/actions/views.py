@@ -67,6 +67,10 @@ _SPANS = (
 """How much of a log is shown, by digits."""
 
 
+_HEADINGS = ("day", "week", "month", "session", "project", "model", "agent", "repo", "issue", "run")
+"""What costs are summed by, by the digits 1 to 9 and 0."""
+
+
 def _runs_already(snapshot: Snapshot, target: Target) -> str | None:
     fleet = snapshot.fleet
     runs = fleet is not None and fleet.dispatcher.state is DispatcherState.RUNNING
@@ -180,6 +184,14 @@ ACTIONS = (
         doing="starting the dispatcher",
         confirmed=lambda before, after, request, target: _runs_already(after, target) is not None,
     ),
+    _view(
+        "costs",
+        "dollar_sign",
+        "Costs, full screen",
+        "What was used, by day, model, issue and more: this fleet's runs, or everything on this machine.",
+        command="costs [--by HEADING]",
+        short="costs",
+    ),
     Action(
         id="budget",
         title="Budgets",
@@ -278,6 +290,44 @@ ACTIONS = (
         scope=Scope.SESSIONS,
         short="newer",
     ),
+    *(
+        _view(
+            f"costs.{name}",
+            str(number % 10),
+            f"By {name}",
+            f"Sum by {name}.",
+            scope=Scope.COSTS,
+            command=f"costs --by {name}",
+        )
+        for number, name in enumerate(_HEADINGS, 1)
+    ),
+    _view(
+        "costs.next",
+        "right_square_bracket",
+        "Next heading",
+        "Sum by the next heading.",
+        scope=Scope.COSTS,
+        short="next heading",
+    ),
+    _view(
+        "costs.previous",
+        "left_square_bracket",
+        "Heading before",
+        "Sum by the heading before.",
+        scope=Scope.COSTS,
+        short="heading before",
+    ),
+    _view(
+        "costs.scope",
+        "w",
+        "Fleet or machine",
+        "Count this fleet's runs, or everything on this machine.",
+        scope=Scope.COSTS,
+        command="costs --scope fleet|machine",
+        short="fleet or machine",
+    ),
+    _view("costs.part", "tab", "Next part", "Go to the days, the blocks, the table.", scope=Scope.COSTS),
+    _view("costs.part-before", "shift+tab", "Part before", "Go to the part before.", scope=Scope.COSTS),
     _view("detail.next-match", "n", "Next match", "Go to the next match.", scope=Scope.DETAIL),
     _view("detail.previous-match", "N", "Match before", "Go to the match before.", scope=Scope.DETAIL),
 )

@@ -1,0 +1,147 @@
+"""The parts of the screen of costs: days and blocks to be read, and the table under its heading."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from datetime import datetime
+
+from textual import on
+
+from hive_tui.app import cost_rows
+from hive_tui.app.sorting import Order, arranged
+from hive_tui.core import text
+from hive_tui.core.glyphs import Tone
+from hive_tui.costs.overview import CostView, Question
+from hive_tui.costs.periods import Use
+from widgets.cells import Cell, Row
+from widgets.pane import Pane
+from widgets.rows_view import Sorting
+from widgets.sheet import Compose, Sheet
+from widgets.table import Table
+
+
+class ChartPane(Pane):
+    """Lines that are made for the width that there is."""
+
+    def __init__(self, name: str, *, id: str) -> None:  # noqa: A002
+        self.sheet = Sheet()
+        super().__init__(0, name, id=id)
+
+    @property
+    def body(self) -> Sheet:
+        return self.sheet
+
+    def show(self, compose: Compose, note: str) -> None:
+        """Show these lines; `note` says what they are of."""
+        self.sheet.show(compose)
+        self.describe(notes=(Cell(note, Tone.QUIET),) if note else ())
+
+
+class CostTable(Pane):
+    """What was used under each heading; a row unfolds to all that is known of it."""
+
+    def __init__(self) -> None:
+        self.table = Table(cost_rows.columns(Question().by), headings=True)
+        super().__init__(0, "By day", id="uses")
+        self.order = Order()
+        self._question = Question()
+        self._view: CostView | None = None
+        self._now: datetime | None = None
+        self._uses: dict[Hashable, Use] = {}
+        self._keys: tuple[str, ...] = ()
+        self._most = 0
+
+    @property
+    def body(self) -> Table:
+        return self.table
+
+    @property
+    def selected(self) -> str | None:
+        """The heading that is selected."""
+        found = self.table.selected
+        return found if isinstance(found, str) else None
+
+    def show(self, question: Question, view: CostView | None, error: str | None, now: datetime) -> None:
+        """Show an answer; one to another question is not shown. `error` is why there is no newer one."""
+        answered = view is not None and view.question == question
+        if question.by is not self._question.by:
+            self._question, self.order, self.table.sorting = question, Order(), None
+            self.label = f"By {question.by.value}"
+            self.table.set_columns(cost_rows.columns(question.by))
+        self._question, self._now = question, now
+        if view is not self._view or not answered:
+            self._view = view
+            self._uses = {use.key: use for use in view.uses} if view is not None and answered else {}
+            self._most = max((use.cost for use in self._uses.values()), default=0)
+            self._arrange()
+        self.table.show(
+            self._keys,
+            self._row,
+            details=self._details,
+            placeholder=cost_rows.nothing(question, view, error),
+        )
+        self._describe(error)
+
+    def _arrange(self) -> None:
+        if self._view is None or not self._uses:
+            self._keys = ()
+            return
+        keys = [use.key for use in cost_rows.order(self._view)]
+        by = cost_rows.SORTS.get(self.order.column or "")
+        if by is not None:
+            values = {key: by.value(self._uses[key]) for key in keys}
+            keys = arranged(keys, values, down=by.down is not self.order.turned)
+        elif self.order.turned:
+            keys.reverse()
+        self._keys = tuple(keys)
+
+    def _describe(self, error: str | None) -> None:
+        found = cost_rows.footnote(self._view)
+        hint = Cell(found, Tone.BROKEN if self._view and self._view.problems else Tone.QUIET)
+        notes: list[Cell] = []
+        if error is not None:
+            notes.append(Cell("cannot be read", Tone.BROKEN))
+            hint = Cell(text.clean_line(error), Tone.BROKEN)
+        if self._keys:
+            notes.append(Cell(f"{len(self._keys):,}", Tone.QUIET))
+        self.describe(notes=notes, hint=hint if hint.text else None)
+
+    def _row(self, key: Hashable) -> Row:
+        use = self._uses.get(key)
+        if use is None or self._now is None:
+            return Row(key, ())
+        # The bars are in the column after the heading.
+        cells = self.table.widths(self.table.size.width - 2)[1]
+        return cost_rows.row(use, self._question.by, self._most, cells, self._now)
+
+    def _details(self, key: Hashable) -> Sequence[Cell]:
+        use = self._uses.get(key)
+        if use is None or self._now is None:
+            return ()
+        return [cell for cell in cost_rows.details(use, self._now) if cell.text]
+
+    # Order
+
+    def do(self, name: str) -> None:
+        """What a key does in the table, by its id in the registry of actions."""
+        if name == "sort.next":
+            widths = self.table.widths(self.table.size.width - 2)
+            shown = [each.name for each, width in zip(self.table.columns, widths, strict=True) if width]
+            self._sort(self.order.next([each for each in shown if each in cost_rows.SORTS]))
+        elif name == "sort.reverse":
+            self._sort(self.order._replace(turned=not self.order.turned))
+
+    @on(Table.HeadingClicked)
+    def _heading_clicked(self, message: Table.HeadingClicked) -> None:
+        if message.column in cost_rows.SORTS:
+            self._sort(self.order.clicked(message.column))
+
+    def _sort(self, order: Order) -> None:
+        self.order = order
+        by = cost_rows.SORTS.get(order.column or "")
+        self.table.sorting = (
+            Sorting(order.column, by.down is not order.turned) if by is not None and order.column else None
+        )
+        self._arrange()
+        self.table.repaint_all()
+        self.table.show(self._keys, self._row, details=self._details, chosen_anew=True)
