@@ -114,6 +114,8 @@ class KubeServer:
         self._lock = threading.Lock()
         self._replies: dict[str, deque[Answer]] = defaultdict(deque)
         self._always: dict[str, Answer] = {}
+        self.always: Answer | None = None
+        """What is answered where nothing else was put up."""
         self.over = threading.Event()
         server = self
 
@@ -149,7 +151,7 @@ class KubeServer:
             if self._replies[key]:
                 return self._replies[key].popleft()
             missing = Reply(404, b"404 page not found\n", (("Audit-Id", "1"),), "text/plain")
-            return self._always.get(key, missing)
+            return self._always.get(key, missing if self.always is None else self.always)
 
     def close(self) -> None:
         self.over.set()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -13,6 +14,7 @@ from typing import Any
 import pytest
 
 from backends.clusters.kubernetes import rights, watching
+from backends.clusters.kubernetes.access import connect
 from backends.clusters.kubernetes.api import AGENT_RUNS, EVENTS, FLEETS, JOBS, LEASES, NODES, PODS, Resource
 from backends.clusters.kubernetes.errors import Forbidden, Unreachable
 from backends.clusters.kubernetes.reflector import Added, Changed, Deleted, Failed, News, Synced
@@ -25,6 +27,8 @@ from hive_tui.core.ports import BackendContext
 from hive_tui.core.settings import FleetSettings
 from hive_tui.core.sources import Alive, Item, Kind, Listed, SourceEvent, SourceFailed
 from hive_tui.core.sources import Changed as SourceChanged
+from hive_tui.core.worker_template import KubernetesSettings
+from tests.fakes.kube_server import Hang, kube_server, kubeconfig
 from tests.fakes.kube_store import KubeStore
 from tests.unit.test_kubernetes_picture import agent_run, node, run_id, working
 from tests.waiting import until
@@ -188,6 +192,21 @@ def test_a_cluster_that_never_answered_is_failed(cluster: Cluster, tmp_path: Pat
         assert failed.heard_at is None
         cluster.sync()
         assert isinstance(cluster.next(), Listed)
+
+
+def test_a_look_asks_for_everything_at_once(tmp_path: Path) -> None:
+    with kube_server() as server:
+        server.always = Hang()
+        api = connect(KubernetesSettings(kubeconfig=str(kubeconfig(tmp_path, server.url))))
+        begun = time.monotonic()
+        with pytest.raises(Unreachable, match="stopped answering"):
+            watching.read(
+                api.within(3.0), BackendContext("test", tmp_path, FleetSettings(cluster="kubernetes"), "me")
+            )
+        asked = server.asked()
+        api.close()
+    assert len(asked) == len(REQUIRED) + 4, "nodes, warnings, the version and one's rights, too"
+    assert max(each.at for each in asked) < begun + 2.9, "none waits until another one is given up"
 
 
 def test_nodes_that_one_may_not_see_are_done_without(cluster: Cluster, tmp_path: Path) -> None:

@@ -88,7 +88,7 @@ class KubernetesCluster:
         from backends.clusters.kubernetes import watching
 
         # A moment less than whoever asks waits: they are to hear why nothing came.
-        yield watching.read(self._api().within(0.9 * seconds), self._context)
+        yield watching.read(self._api().within(max(1.0, 0.9 * seconds - 0.5)), self._context)
 
     def watch(self, emit: Emit, stop: threading.Event) -> None:
         from backends.clusters.kubernetes.watching import Watcher

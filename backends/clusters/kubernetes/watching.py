@@ -73,8 +73,6 @@ REVIEW_SECONDS = 60.0
 RETRY_SECONDS = (2.0, 30.0)
 """Until a kubeconfig that cannot be used is looked at again: first, and at most."""
 
-_READERS = 8
-
 T = TypeVar("T", bound=KubeObject)
 
 
@@ -111,7 +109,8 @@ def read(api: Api, context: BackendContext) -> Listed:
     """The full state, each resource listed beside the others, within the Api's time. Raises HiveError."""
     picture = Picture(context)
     parts = _parts(context, picture)
-    with ThreadPoolExecutor(_READERS, thread_name_prefix="read") as pool:
+    # None waits for another one, so that all of them are given up when the first one is.
+    with ThreadPoolExecutor(len(parts) + 2, thread_name_prefix="read") as pool:
         denied = pool.submit(_review, api)
         version = pool.submit(api.version)
         lists = [pool.submit(_list, api, part) for part in parts]
