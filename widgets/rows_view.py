@@ -401,7 +401,8 @@ class RowsView(LineView):
         """The first cell of a row: whether it is selected, and whether it is marked."""
         marked, chosen = key in self.marks, over is not None
         if not marked and not chosen:
-            return Segment(" ", self.rich_style)  # of no colour that the focus changes: it is not painted anew
+            # Of no colour that the focus changes: it is not painted anew for that.
+            return Segment(" ", self.rich_style)
         style = self.get_component_rich_style("line--mark" if marked else "line--marker")
         glyph = ("◉" if chosen else "●") if marked else "▌"
         return Segment(glyph, style if over is None else style + over)

@@ -1,7 +1,5 @@
 """What a cluster tells of itself and of a run's place in it; backends that have no such thing say nothing."""
 
-from __future__ import annotations
-
 import enum
 from collections.abc import Collection, Sequence
 

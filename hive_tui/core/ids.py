@@ -3,8 +3,6 @@
 The attempt number is the fence of a run, so it is part of every name that a run leaves behind.
 """
 
-from __future__ import annotations
-
 from typing import NamedTuple, NewType
 
 RepoName = NewType("RepoName", str)

@@ -3,8 +3,6 @@
 Rows are written by the dispatcher before it settles a run, all of a run at once and once for all.
 """
 
-from __future__ import annotations
-
 import enum
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime

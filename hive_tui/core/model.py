@@ -3,8 +3,6 @@
 Money is integer micro-dollars, times are aware UTC datetimes, and what is not known is None, never 0.
 """
 
-from __future__ import annotations
-
 import enum
 from datetime import datetime
 

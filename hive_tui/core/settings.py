@@ -4,8 +4,6 @@
 is read from its base branch.
 """
 
-from __future__ import annotations
-
 import enum
 from typing import Annotated
 

@@ -1,7 +1,5 @@
 """What backends tell the store: full state first, then changes, and how fresh it is."""
 
-from __future__ import annotations
-
 import enum
 from datetime import datetime
 

@@ -3,8 +3,6 @@
 It stands in the configuration for a fleet that is first made, and in the cluster's Fleet object after that.
 """
 
-from __future__ import annotations
-
 from typing import Annotated
 
 import msgspec

@@ -1,7 +1,5 @@
 """The cluster's rows and the structs they stand for, each read and written in one place."""
 
-from __future__ import annotations
-
 import sqlite3
 from collections.abc import Iterable
 from datetime import datetime
