@@ -27,16 +27,19 @@ COUNTED = {Scope.FLEET: "this fleet's runs", Scope.MACHINE: "everything on this 
 
 _SHARE = 10
 
+WIDE = 120
+"""Cells of the table from which on bars are long everywhere."""
+
 _ROOMY = 96
 """Cells of a line from which on tokens stand beside money."""
 
 
-def columns(by: By) -> tuple[Column, ...]:
+def columns(by: By, width: int) -> tuple[Column, ...]:
     """At 80 cells heading, share, tokens and cost have room. Where headings are short, the bars are long."""
     short = by in TIMES
     return (
         Column(by.value, 10 if short else 16, flexible=not short),
-        Column("share", _SHARE, flexible=short, rank=4, heading=""),
+        Column("share", _SHARE if width < WIDE else 3 * _SHARE, flexible=short, rank=4, heading=""),
         *(() if short else (Column("last", 7, right=True, rank=6),)),
         Column("calls", 6, right=True, rank=2),
         Column("input", 6, right=True, rank=3),

@@ -10,7 +10,7 @@ import pytest
 from hive_tui.app.line import child, completion, grammar
 from hive_tui.app.line.child import Caller
 from hive_tui.app.line.completion import Names
-from hive_tui.app.line.grammar import Call, Do, SetTheme, ShowLog, ShowPane, SwitchFleet
+from hive_tui.app.line.grammar import Call, Do, SetTheme, ShowCosts, ShowLog, ShowPane, SwitchFleet
 from hive_tui.app.line.history import MOST, Browsing, History
 from hive_tui.cli.commands import COMMANDS
 from hive_tui.core import actions
@@ -29,6 +29,12 @@ from hive_tui.core.errors import HiveError, UsageError
         ("issues label:ready !flaky", ShowPane("issues", "label:ready !flaky")),
         ("prs", ShowPane("pulls")),
         ("events", ShowPane("events")),
+        ("costs", ShowCosts()),
+        ("costs --by issue", ShowCosts("issue")),
+        ("costs --scope=machine --by model", ShowCosts("model", "machine")),
+        ("costs --by block", Call(("costs", "--by", "block"))),
+        ("costs --since 7d", Call(("costs", "--since", "7d"))),
+        ("costs export", Call(("costs", "export"))),
         ("events --since 1h", Call(("events", "--since", "1h"))),
         ("hive events", Call(("events",))),
         ("agents", ShowPane("agents")),

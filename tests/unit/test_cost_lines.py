@@ -128,7 +128,7 @@ def test_the_speed_of_a_moment_is_none() -> None:
 
 @pytest.mark.parametrize("by", cost_rows.HEADINGS)
 def test_at_80_cells_heading_tokens_and_cost_have_room(by: By) -> None:
-    columns = cost_rows.columns(by)
+    columns = cost_rows.columns(by, 76)
     shown = {column.name for column, width in zip(columns, lay_out(columns, 76), strict=True) if width}
     assert {by.value, "tokens", "cost", "calls"} <= shown
     row = cost_rows.row(use("claude-opus-5-5", 50), by, 100 * CENT, 10, NOW)

@@ -82,7 +82,11 @@ _PANE_NAMES = {**{name: name for name in PANES}, "prs": "pulls", "attn": "attent
 _OWN = ("quit", "q", "help", "theme", "fleet", "read-only", *_PANE_NAMES)
 """First words that the console takes for itself where the rest does not say otherwise."""
 
-_COMMANDS = {"fleet": ("list", "use", "add", "remove"), "agents": ("list", "enable", "disable")}
+_COMMANDS = {
+    "fleet": ("list", "use", "add", "remove"),
+    "agents": ("list", "enable", "disable"),
+    "costs": ("export",),
+}
 """What stands behind a pane's name where it is a command of `hive` all the same."""
 
 _TEXTS = ("--body", "-F", "--body-file", "--plan", "--done")

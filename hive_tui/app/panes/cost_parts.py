@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Sequence
 from datetime import datetime
 
-from textual import on
+from textual import events, on
 
 from hive_tui.app import cost_rows
 from hive_tui.app.sorting import Order, arranged
@@ -41,7 +41,7 @@ class CostTable(Pane):
     """What was used under each heading; a row unfolds to all that is known of it."""
 
     def __init__(self) -> None:
-        self.table = Table(cost_rows.columns(Question().by), headings=True)
+        self.table = Table(cost_rows.columns(Question().by, cost_rows.WIDE), headings=True)
         super().__init__(0, "By day", id="uses")
         self.order = Order()
         self._question = Question()
@@ -61,13 +61,17 @@ class CostTable(Pane):
         found = self.table.selected
         return found if isinstance(found, str) else None
 
+    def on_resize(self, event: events.Resize) -> None:
+        super().on_resize(event)
+        self.table.set_columns(cost_rows.columns(self._question.by, event.size.width))
+
     def show(self, question: Question, view: CostView | None, error: str | None, now: datetime) -> None:
         """Show an answer; one to another question is not shown. `error` is why there is no newer one."""
         answered = view is not None and view.question == question
         if question.by is not self._question.by:
             self._question, self.order, self.table.sorting = question, Order(), None
             self.label = f"By {question.by.value}"
-            self.table.set_columns(cost_rows.columns(question.by))
+            self.table.set_columns(cost_rows.columns(question.by, self.size.width))
         self._question, self._now = question, now
         if view is not self._view or not answered:
             self._view = view
