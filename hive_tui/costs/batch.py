@@ -115,8 +115,10 @@ class Batch:
             for call in _calls(found.agent, name, part, state):
                 if isinstance(call, codex.State):
                     state = call
+                elif (held := self._best.get(call.key)) is None:
+                    self._best[call.key] = call, number
                 else:
-                    self._take(call, number)
+                    self._choose(call, number, *held)
             if len(self._best) > _HELD:
                 self.keep()
         self._connection.execute(
@@ -149,15 +151,11 @@ class Batch:
         self._best.clear()
         self._beaten.clear()
 
-    def _take(self, call: Call, file: int) -> None:
-        """Hold a call if it counts for more than what is held of it."""
-        held = self._best.get(call.key)
-        if held is None:
-            self._best[call.key] = call, file
-            return
-        wins = call.rank > held[0].rank
-        if held[1] != file:
-            self._beaten.add(held[1] if wins else file)
+    def _choose(self, call: Call, file: int, held: Call, other: int) -> None:
+        """Hold a call instead of what is held of it, if it counts for more."""
+        wins = call.rank > held.rank
+        if other != file:
+            self._beaten.add(other if wins else file)
         if wins:
             self._best[call.key] = call, file
 
@@ -186,8 +184,9 @@ class Batch:
         for key in sorted(best):
             call, file = best[key]
             place = number((call.agent, call.model, call.session, call.project))
-            flags = _SIDECHAIN * call.sidechain | _REGIONAL * call.regional
-            flags |= _FAST * call.fast | _BATCH * call.batch
+            flags = _SIDECHAIN if call.sidechain else 0
+            if call.regional or call.fast or call.batch:
+                flags |= _REGIONAL * call.regional | _FAST * call.fast | _BATCH * call.batch
             yield (
                 key, place, call.at, call.input, call.output, call.cache_read, call.cache_write_5m,
                 call.cache_write_1h, call.searches, flags, file, price(call),

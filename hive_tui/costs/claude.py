@@ -65,22 +65,25 @@ _decode = msgspec.json.Decoder(_Line).decode
 def calls(data: bytes | bytearray, session: str, begin: int = 0, end: int | None = None) -> Iterator[Call]:
     """The calls in the whole lines of a transcript between `begin` and `end`, once for each line that records
     one; what cannot be read is left out. `session`: of the file, where a line does not say."""
-    position = begin
-    end = len(data) if end is None else end
     last = _Line()
-    while (found := find(data, _MARK, position, end)) >= 0:
-        begin = data.rfind(b"\n", position, found) + 1 or position
-        position = data.find(b"\n", found, end) + 1 or end
-        try:
-            line = _decode(data[begin:position])
-        except (msgspec.DecodeError, UnicodeDecodeError):
-            continue
+    for line in lines(data, begin, len(data) if end is None else end):
         if _next_block(line, last):
             continue
         last = line
         call = _call(line, session)
         if call is not None:
             yield call
+
+
+def lines(data: bytes | bytearray, begin: int, end: int) -> Iterator[_Line]:
+    """The lines between `begin` and `end` in which a usage stands and that can be read."""
+    while (found := find(data, _MARK, begin, end)) >= 0:
+        start = data.rfind(b"\n", begin, found) + 1 or begin
+        begin = data.find(b"\n", found, end) + 1 or end
+        try:
+            yield _decode(data[start:begin])
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            continue
 
 
 def _next_block(line: _Line, last: _Line) -> bool:

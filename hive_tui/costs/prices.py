@@ -119,7 +119,9 @@ def cost(call: Call, tariffs: Tariffs) -> int | None:
         tariff = found
     if call.fast and tariff.fast is None:
         return None
-    rates = tariff.of(call.input + call.cache_read + call.cache_write_5m + call.cache_write_1h)
+    rates = tariff.rates
+    if tariff.long:
+        rates = tariff.of(call.input + call.cache_read + call.cache_write_5m + call.cache_write_1h)
     tokens = (
         call.input * rates.input
         + call.output * rates.output

@@ -33,8 +33,6 @@ class Tariff(msgspec.Struct, frozen=True, omit_defaults=True):
 
     def of(self, prompt: int) -> Rates:
         """The rates of a call with a prompt of so many tokens."""
-        if not self.long:
-            return self.rates
         return next((rates for start, rates in reversed(self.long) if prompt > start), self.rates)
 
 
