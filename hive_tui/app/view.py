@@ -32,8 +32,6 @@ REVIEW_AFTER = timedelta(seconds=5)
 
 _FLEET = Target()
 
-_NOTHING = Booked()
-
 
 class View(msgspec.Struct, frozen=True, eq=False):
     """One moment of a fleet, ready to be shown. Nothing in it ever changes."""
@@ -126,7 +124,7 @@ class Deriver:
 
     def __init__(self, name: str, settings: FleetSettings, now: datetime) -> None:
         self._planner = Planner(settings)
-        self._billed: tuple[Booked, Bill] = (_NOTHING, Bill())
+        self._billed: tuple[Booked, Bill] = (Snapshot().booked, Bill())
         self._index = IssueIndex(settings)
         self.view = View(name, settings, now, Snapshot(), self._planner.decide(Snapshot(), now))
         self._reviewed_at = now

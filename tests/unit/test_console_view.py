@@ -14,6 +14,7 @@ from hive_tui.app import lists
 from hive_tui.app.ordered import Ordered
 from hive_tui.app.view import Deriver, View
 from hive_tui.core.attention import attention
+from hive_tui.core.booked import Booked
 from hive_tui.core.dispatch import decide
 from hive_tui.core.ids import IssueKey, PullKey, RepoName
 from hive_tui.core.model import (
@@ -34,7 +35,7 @@ from hive_tui.core.model import (
 from hive_tui.core.settings import FleetSettings, RepoSettings
 from hive_tui.core.sources import CLUSTER, FORGE, Alive, Changed, Item, Kind, SourceEvent, SourceFailed
 from hive_tui.core.spend import costs, hourly
-from hive_tui.core.store import Snapshot, Store
+from hive_tui.core.store import Diff, Snapshot, Store
 from tests import builders as b
 
 OTHER = RepoName("me/other")
@@ -234,6 +235,15 @@ def test_views_made_from_changes_are_those_made_from_nothing(seed: int) -> None:
             assert view.costs == costs(snapshot.runs.values(), world.now)
             assert view.hourly == hourly(snapshot.runs.values(), world.now)
         world.pass_time()
+
+
+def test_before_the_cluster_said_anything_no_cost_is_known() -> None:
+    deriver = Deriver("trial", SETTINGS, b.NOW)
+    store = Store((CLUSTER, FORGE))
+    diff = store.apply([Changed(FORGE, (b.issue(1),))], b.NOW)
+    assert deriver.derive(store.snapshot, diff, b.NOW).costs.today_micros is None
+    store.book(Booked())
+    assert deriver.derive(store.snapshot, Diff({}), b.NOW).costs.today_micros == 0
 
 
 def test_lists_that_did_not_change_stay_the_same_objects() -> None:
