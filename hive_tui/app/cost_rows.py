@@ -52,8 +52,9 @@ def columns(by: By, width: int) -> tuple[Column, ...]:
 
 
 def row(use: Use, by: By, most: int, cells: int, now: datetime) -> Row:
-    """One heading's sums; `most` is the largest cost among all, in picodollars, which fills so many cells."""
-    full = min(cells, max(1, round(use.cost / most * cells))) if most and use.cost else 0
+    """One heading's sums; `most` is the largest cost of those, in picodollars, which fills so many cells."""
+    # What has no heading of that kind is compared with nothing: there may be a hundred times as much of it.
+    full = min(cells, max(1, round(use.cost / most * cells))) if most and use.cost and use.key else 0
     last = text.UNKNOWN if use.last is None else text.since(moment(use.last), now)
     return Row(
         use.key,

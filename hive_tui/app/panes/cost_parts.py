@@ -76,7 +76,7 @@ class CostTable(Pane):
         if view is not self._view or not answered:
             self._view = view
             self._uses = {use.key: use for use in view.uses} if view is not None and answered else {}
-            self._most = max((use.cost for use in self._uses.values()), default=0)
+            self._most = max((use.cost for key, use in self._uses.items() if key), default=0)
             self._arrange()
         self.table.show(
             self._keys,
