@@ -102,11 +102,10 @@ class Batch:
         else:
             number, device, inode, offset, tail, raw = known
             same = (device, inode) == (found.device, found.inode) and found.size >= offset
-            if same and files.same_before(found.path, offset, tail):
+            if offset and same and files.same_before(found.path, offset, tail):
                 state = msgspec.json.decode(raw, type=codex.State)
-            else:
-                if offset:
-                    self._forget(number)
+            elif offset:
+                self._forget(number)
                 offset, tail = 0, b""
         begin = offset
         name = PurePath(found.path).stem

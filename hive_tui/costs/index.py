@@ -96,12 +96,13 @@ class Index:
         if not self.path.exists():
             return []
         names = [each.value for each in by]
+        table = "sums" if set(by) <= {Dimension.QUARTER} else "sums JOIN places ON place = id"
         columns = ", ".join(names)
         try:
             with closing(self._connect()) as connection:
                 rows = connection.execute(
-                    f"SELECT {_TOTALS}, {columns} FROM sums JOIN places ON place = id"
-                    f" WHERE quarter >= ? AND quarter < ? GROUP BY {columns} ORDER BY {columns}",
+                    f"SELECT {_TOTALS}, {columns} FROM {table} WHERE quarter >= ? AND quarter < ?"
+                    f" GROUP BY {columns} ORDER BY {columns}",
                     (since or 0, until or 1 << 62),
                 ).fetchall()
         except sqlite3.Error as error:

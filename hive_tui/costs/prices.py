@@ -73,7 +73,7 @@ class Prices:
     def fingerprint(self) -> str:
         """Different when a price may be."""
         ours = msgspec.json.encode(self._own).decode()
-        return f"{_overlay_text()[1]} {published.release()} {ours}"
+        return f"{_overlay_text()[1]} {published.stamp()} {ours}"
 
     @property
     def problem(self) -> str | None:

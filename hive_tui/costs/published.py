@@ -42,15 +42,26 @@ class Snapshot(msgspec.Struct, frozen=True):
     models: dict[str, Tariffs]
 
 
+def _data() -> Path | None:
+    """Where the installed genai-prices has its prices."""
+    spec = util.find_spec("genai_prices")
+    return None if spec is None or spec.origin is None else Path(spec.origin).with_name("data.py")
+
+
+def stamp() -> str:
+    """Different when what genai-prices says may be; found without reading it."""
+    data = _data()
+    facts = data.stat() if data is not None else None
+    return "" if facts is None else f"{facts.st_size} {facts.st_mtime_ns}"
+
+
 @functools.cache
 def release() -> str:
     """Names what the installed genai-prices says; empty without it."""
     from hashlib import blake2b
 
-    spec = util.find_spec("genai_prices")
-    if spec is None or spec.origin is None:
-        return ""
-    return blake2b(Path(spec.origin).with_name("data.py").read_bytes(), digest_size=16).hexdigest()
+    data = _data()
+    return "" if data is None else blake2b(data.read_bytes(), digest_size=16).hexdigest()
 
 
 @functools.cache
