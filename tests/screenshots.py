@@ -18,9 +18,12 @@ from hive_tui import config
 from hive_tui.app.app import HiveApp
 from hive_tui.app.theme import HIVE, HIVE_LIGHT
 from hive_tui.core.model import Phase, PullState, Step
+from hive_tui.costs.cost_sources import CostSources
+from hive_tui.costs.index import Index
 from hive_tui.demo import fleet as demo
 from hive_tui.demo.names import NAME
 from hive_tui.fleet import open_fleet
+from tests import month
 
 FOLDER = Path(__file__).parent.parent / "screenshots"
 WITHIN = 180.0
@@ -44,7 +47,13 @@ def main() -> int:
 async def _take(configuration: config.Configuration) -> None:
     FOLDER.mkdir(exist_ok=True)
     fleet = open_fleet(configuration, NAME)
-    app = HiveApp(fleet, user=configuration.user)
+    folders = configuration.folders
+    roots = month.make(folders.data / "claude", datetime.now(UTC))
+    app = HiveApp(
+        fleet,
+        user=configuration.user,
+        cost_looks=lambda told: CostSources(Index(folders.cache), roots, told),
+    )
     async with app.run_test(size=(160, 48)) as pilot:
         await _until(pilot, lambda: _worth_a_picture(app), "a fleet in the middle of its work")
         await _select_a_working_run(app, pilot)
@@ -72,6 +81,7 @@ _SCREENS = (
     ("dialog.svg", ("x",)),
     ("log.svg", ("l",)),
     ("detail.svg", ("3", "enter")),
+    ("costs.svg", ("dollar_sign", "w", "9")),
     ("help.svg", ("question_mark",)),
 )
 """What is opened by which keys, from the pane of agents."""
