@@ -26,10 +26,13 @@ def since(ctx: click.Context, param: click.Parameter, value: str | None) -> date
         return None
     if re.fullmatch(r"[\d.]+[smhd]?", value.strip()):
         ago = duration(ctx, param, value)
-        return None if ago is None else datetime.now(UTC) - ago
+        try:
+            return None if ago is None else datetime.now(UTC) - ago
+        except OverflowError:
+            raise click.BadParameter(f"{value!r} is before all calendars.", ctx, param) from None
     try:
         return datetime.fromisoformat(value.strip()).astimezone(UTC)
-    except ValueError:
+    except (ValueError, OverflowError):
         raise click.BadParameter(
             f"{value!r} is no time; give 5m, 2h, or 2026-03-01T14:00.", ctx, param
         ) from None

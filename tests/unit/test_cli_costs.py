@@ -59,6 +59,12 @@ def test_a_time_in_which_nothing_was_used_says_so() -> None:
     assert "Nothing was used" in hive("--until", "2026-01-01")
 
 
+@pytest.mark.parametrize("time", ["9999999d", "0001-01-01", "yesterday"])
+def test_a_time_that_is_none_is_named(time: str) -> None:
+    for option in ("--since", "--until"):
+        assert f"Invalid value for '{option}': '{time}' is" in hive(option, time, code=2)
+
+
 def test_an_unknown_time_zone_is_named() -> None:
     assert "no time zone 'Mars/Olympus'" in hive("--timezone", "Mars/Olympus", code=2)
 
