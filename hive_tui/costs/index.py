@@ -73,20 +73,20 @@ class Index:
         self.path = folder / f"usage-{VERSION}.db"
         self._prices = prices or Prices()
         self._tariffs: _Tariffs = {}
+        self._roots: Sequence[files.Root] | None = None
+        """What was read at last; None before."""
 
     def refresh(self, roots: Iterable[files.Root]) -> int:
         """Read what is new in the transcripts; returns how many bytes that were. Raises SourceError."""
+        roots = tuple(roots)
         try:
-            return self._refresh(tuple(roots))
-        except sqlite3.DatabaseError as error:
-            if isinstance(error, sqlite3.OperationalError):
+            read = self._refresh(roots)
+        except (sqlite3.Error, msgspec.DecodeError) as error:
+            if not _damage(error):
                 raise _unusable(self.path, error) from error
-        # Nothing in it that the transcripts do not have.
-        self._remove()
-        try:
-            return self._refresh(tuple(roots))
-        except sqlite3.Error as error:
-            raise _unusable(self.path, error) from error
+            read = self._anew(roots)
+        self._roots = roots
+        return read
 
     def sums(
         self, by: Sequence[Dimension], *, since: int | None = None, until: int | None = None
@@ -95,20 +95,39 @@ class Index:
         and before `until` (milliseconds). Raises SourceError."""
         if not self.path.exists():
             return []
+        try:
+            return self._sums(by, since or 0, until or 1 << 62)
+        except sqlite3.Error as error:
+            # Reading what is new does not come upon a page that has nothing but sums.
+            if self._roots is None or not _damage(error):
+                raise _unusable(self.path, error) from error
+        self._anew(self._roots)
+        try:
+            return self._sums(by, since or 0, until or 1 << 62)
+        except sqlite3.Error as error:
+            raise _unusable(self.path, error) from error
+
+    def _sums(self, by: Sequence[Dimension], since: int, until: int) -> list[Sum]:
         names = [each.value for each in by]
         table = "sums" if set(by) <= {Dimension.QUARTER} else "sums JOIN places ON place = id"
         columns = ", ".join(names)
-        try:
-            with closing(self._connect()) as connection:
-                rows = connection.execute(
-                    f"SELECT {_TOTALS}, {columns} FROM {table} WHERE quarter >= ? AND quarter < ?"
-                    f" GROUP BY {columns} ORDER BY {columns}",
-                    (since or 0, until or 1 << 62),
-                ).fetchall()
-        except sqlite3.Error as error:
-            raise _unusable(self.path, error) from error
+        with closing(self._connect()) as connection:
+            rows = connection.execute(
+                f"SELECT {_TOTALS}, {columns} FROM {table} WHERE quarter >= ? AND quarter < ?"
+                f" GROUP BY {columns} ORDER BY {columns}",
+                (since, until),
+            ).fetchall()
         totals = len(Sum.__struct_fields__) - len(Dimension)
         return [Sum(*row[:totals], **dict(zip(names, row[totals:], strict=True))) for row in rows]
+
+    def _anew(self, roots: Sequence[files.Root]) -> int:
+        """Forget all, and read all: nothing is in a damaged index that the transcripts do not have."""
+        for suffix in ("", "-wal", "-shm"):
+            Path(f"{self.path}{suffix}").unlink(missing_ok=True)
+        try:
+            return self._refresh(roots)
+        except sqlite3.Error as error:
+            raise _unusable(self.path, error) from error
 
     def _refresh(self, roots: Sequence[files.Root]) -> int:
         self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -170,10 +189,6 @@ class Index:
         connection.execute("PRAGMA cache_size = -16000")  # kilobytes: calls are written all over their table
         return connection
 
-    def _remove(self) -> None:
-        for suffix in ("", "-wal", "-shm"):
-            Path(f"{self.path}{suffix}").unlink(missing_ok=True)
-
 
 def _fact(connection: sqlite3.Connection, name: str) -> str | None:
     row = connection.execute("SELECT value FROM facts WHERE name = ?", (name,)).fetchone()
@@ -210,5 +225,12 @@ def _writing(connection: sqlite3.Connection) -> Iterator[None]:
             connection.execute("ROLLBACK")
 
 
-def _unusable(path: Path, error: sqlite3.Error) -> SourceError:
+def _damage(error: Exception) -> bool:
+    """Whether it is the index itself that is wrong, not what is around it: disk, rights, users."""
+    if isinstance(error, sqlite3.OperationalError):
+        return error.sqlite_errorcode == sqlite3.SQLITE_ERROR  # its tables are others
+    return True
+
+
+def _unusable(path: Path, error: Exception) -> SourceError:
     return SourceError(f"{path}: {error}.", "Look at the folder's rights and free space; it may be deleted.")

@@ -6,6 +6,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -152,6 +153,41 @@ def test_a_page_that_is_damaged_in_the_middle_is_noticed(home: Path) -> None:
     data = bytearray(index.path.read_bytes())
     data[4_096:] = b"\xab" * (len(data) - 4_096)
     index.path.write_bytes(data)
+    assert read(home, Index(home / "index", PRICES)) == before
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "UPDATE files SET state = x'ff'",
+        "UPDATE facts SET value = '{' WHERE name = 'tariffs'",
+        "DROP TABLE calls; CREATE TABLE calls (other INT)",
+    ],
+    ids=["state", "tariffs", "columns"],
+)
+def test_what_makes_no_sense_in_an_index_is_made_anew(home: Path, damage: str) -> None:
+    path = folder(home) / "a.jsonl"
+    path.write_bytes(Line(1).encode())
+    read(home)
+    with closing(sqlite3.connect(Index(home / "index").path)) as connection:
+        connection.executescript(damage)
+    with path.open("ab") as file:
+        file.write(Line(2).encode())
+    assert sum(each.calls for each in read(home)) == 2
+
+
+def test_sums_that_cannot_be_read_are_made_anew(home: Path) -> None:
+    (folder(home) / "a.jsonl").write_bytes(Line(1).encode())
+    index = Index(home / "index", PRICES)
+    before = read(home, index)
+    with closing(sqlite3.connect(index.path)) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        (page,) = connection.execute("SELECT rootpage FROM sqlite_schema WHERE name = 'sums'").fetchone()
+        (size,) = connection.execute("PRAGMA page_size").fetchone()
+    with index.path.open("r+b") as file:
+        file.seek((page - 1) * size)
+        file.write(b"\xab" * size)
+    # Nothing is new, so only what asks for the sums comes upon it.
     assert read(home, Index(home / "index", PRICES)) == before
 
 
