@@ -23,7 +23,7 @@ from hive_tui.core.ids import IssueKey, PullKey, RunId
 from hive_tui.core.model import PullRequest, Run
 from hive_tui.core.settings import FleetSettings
 from hive_tui.core.sources import Kind
-from hive_tui.core.spend import Bill, Costs, costs, hourly
+from hive_tui.core.spend import Bill, Costs, Reader, costs, hourly
 from hive_tui.core.store import Diff, Snapshot
 from hive_tui.core.targets import Target, precedence
 
@@ -124,6 +124,7 @@ class Deriver:
 
     def __init__(self, name: str, settings: FleetSettings, now: datetime) -> None:
         self._planner = Planner(settings)
+        self._rows = Reader()
         self._billed: tuple[Booked, Bill] = (Snapshot().booked, Bill())
         self._index = IssueIndex(settings)
         self.view = View(name, settings, now, Snapshot(), self._planner.decide(Snapshot(), now))
@@ -135,6 +136,7 @@ class Deriver:
         aged = now - self._reviewed_at >= REVIEW_AFTER
         if aged:
             self._reviewed_at = now
+            self._rows.forget(snapshot.runs)
         plan = self._planner.decide(snapshot, now)
         index.update(snapshot, diff, plan, now)
         booked = snapshot.booked
@@ -163,7 +165,7 @@ class Deriver:
             runs=listed_runs,
             pulls=listed_pulls,
             attention=index.attention,
-            costs=costs(snapshot.runs.values(), now, self._billed[1])
+            costs=costs(snapshot.runs.values(), now, self._billed[1], self._rows)
             if runs or aged or billed
             else before.costs,
             hourly=hourly(snapshot.runs.values(), now) if runs or aged else before.hourly,

@@ -8,7 +8,7 @@ the run ended, or of its last sign of life.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from datetime import date, datetime, time, timedelta
 from itertools import accumulate
 from operator import attrgetter
@@ -16,6 +16,7 @@ from operator import attrgetter
 import msgspec
 
 from hive_tui.core import text
+from hive_tui.core.ids import RunId
 from hive_tui.core.ledger import Certainty, Entry, entries
 from hive_tui.core.model import Budget, Run
 from hive_tui.core.settings import BudgetSettings
@@ -70,11 +71,34 @@ class Bill:
         return _Sum(self._micros[-1] - self._micros[begin], known=bool(known), asked=bool(asked))
 
 
-def costs(runs: Iterable[Run], now: datetime, booked: Bill | None = None) -> Costs:
+class Reader:
+    """The rows of runs, made once of each run as it is: most stay the same while a few go on."""
+
+    def __init__(self) -> None:
+        self._rows: dict[RunId, tuple[Run, tuple[Entry, ...]]] = {}
+
+    def __call__(self, run: Run) -> tuple[Entry, ...]:
+        known = self._rows.get(run.id)
+        if known is None or known[0] is not run:
+            known = self._rows[run.id] = (run, entries(run))
+        return known[1]
+
+    def forget(self, keep: Container[RunId]) -> None:
+        """Keep no rows but of these runs."""
+        for name in [name for name in self._rows if name not in keep]:
+            del self._rows[name]
+
+
+def costs(
+    runs: Iterable[Run],
+    now: datetime,
+    booked: Bill | None = None,
+    rows_of: Callable[[Run], Iterable[Entry]] = entries,
+) -> Costs:
     """Sum up at the moment `now` what the ledger has, and runs that are not in there."""
     started = [run for run in runs if run.status.started_at is not None]
     booked = booked or Bill()
-    bills = (booked, Bill(row for run in started if run.id not in booked.runs for row in entries(run)))
+    bills = (booked, Bill(row for run in started if run.id not in booked.runs for row in rows_of(run)))
     today = now.astimezone().date()
     days = {"today": _midnight(today), "week": _midnight(today - WEEK), "all": None}
     sums = {name: bills[0].since(begin).plus(bills[1].since(begin)) for name, begin in days.items()}
