@@ -54,8 +54,9 @@ def key_of(*parts: str) -> int:
     return int.from_bytes(digest, "big") >> 1
 
 
-MOST = 1 << 40
-"""Tokens of one call that are believed; an absurd count is a broken record, not a bill."""
+MOST = 1 << 24
+"""Tokens of one call that are believed, many times what any model takes; an absurd count is a broken record,
+not a bill, and its price would not fit an integer of SQLite's."""
 
 
 def count(number: int | None) -> int:

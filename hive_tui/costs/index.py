@@ -34,6 +34,10 @@ _AT_ONCE = 1 << 30
 _REPRICED = 10_000
 """Calls that are priced anew at a time."""
 
+_BELIEVED = 10**16
+"""Picodollars of a call, ten thousand dollars: what is dearer has no price. A sum of nine hundred of
+those is what SQLite's integers hold."""
+
 VERSION = 3
 """Of the tables; part of the file's name, so that a newer hive has its own."""
 
@@ -156,7 +160,8 @@ class Index:
         if call.model not in self._tariffs:
             self._tariffs[call.model] = self._prices.tariffs(call.model)
         tariffs = self._tariffs[call.model]
-        return None if tariffs is None else cost(call, tariffs)
+        found = None if tariffs is None else cost(call, tariffs)
+        return found if found is not None and found <= _BELIEVED else None
 
     def _reprice(self, connection: sqlite3.Connection) -> None:
         """Work all costs out anew if a price may have changed."""

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from hive_tui.core.settings import PriceSettings
 from hive_tui.costs import files
+from hive_tui.costs.call import MOST
 from hive_tui.costs.files import Root
 from hive_tui.costs.index import Dimension, Index, Sum
 from hive_tui.costs.prices import Prices
@@ -215,6 +216,19 @@ def test_how_much_is_done_at_a_time_makes_no_difference(
     found = [read(home, Index(home / "other", prices)) for prices in (PRICES, own)]
     assert found == expected
     assert found[0] != found[1]
+
+
+@pytest.mark.parametrize("count", [10**12, 1 << 62])
+def test_an_absurd_count_stops_no_sum(home: Path, count: int) -> None:
+    (folder(home) / "a.jsonl").write_bytes(Line(1, output=count).encode() + Line(2).encode())
+    (found,) = read(home)
+    assert (found.calls, found.output, found.cost) == (2, 5, 2 * 10 * 4_000_000 + 5 * 20_000_000)
+
+
+def test_a_cost_beyond_belief_is_none(home: Path) -> None:
+    (folder(home) / "a.jsonl").write_bytes(Line(1, output=MOST).encode() + Line(2).encode())
+    (found,) = read(home, Index(home / "index", Prices({"claude-*": PriceSettings(1e6, 1e6)})))
+    assert (found.calls, found.unpriced, found.cost) == (2, 1, 15 * 10**12)
 
 
 def test_an_unknown_model_is_unpriced(home: Path) -> None:
