@@ -135,7 +135,7 @@ def costs_command(
         if since is not None or until is not None:
             raise UsageError("Options stand behind the command.", "`hive costs export --since 7d`.")
         return
-    from hive_tui.costs import files, periods, summary
+    from hive_tui.costs import files, growing, periods, summary
     from hive_tui.costs.index import Dimension, Index
     from hive_tui.costs.prices import Prices
 
@@ -144,7 +144,10 @@ def costs_command(
         session.say(f"hive: {prices.problem}")
     index = Index(session.configuration.folders.cache, prices) if scope == "machine" else None
     if index is not None:
-        index.refresh(files.roots(os.environ, Path.home()))
+        roots = files.roots(os.environ, Path.home())
+        index.refresh(roots)
+        for problem in growing.problems(roots):
+            session.say(f"hive: {text.clean_line(problem)}")
     if by == "block":
         if index is None:
             raise UsageError("Blocks are of this machine's transcripts.", "Leave out --scope fleet.")

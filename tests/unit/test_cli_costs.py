@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 import shutil
 from datetime import UTC, datetime
 from pathlib import Path
@@ -57,6 +58,14 @@ def test_blocks_begin_with_their_first_hour() -> None:
 
 def test_a_time_in_which_nothing_was_used_says_so() -> None:
     assert "Nothing was used" in hive("--until", "2026-01-01")
+
+
+def test_a_folder_that_cannot_be_read_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    closed = tmp_path / "claude" / "projects"
+    access = os.access
+    monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != closed and access(path, mode))
+    assert f"{closed} cannot be read: give yourself the right to" in hive("--by", "model")
+    assert "cannot be read" not in hive("--scope", "fleet")
 
 
 @pytest.mark.parametrize("time", ["9999999d", "0001-01-01", "yesterday"])
