@@ -173,5 +173,7 @@ def blocks(quarters: Iterable[Sum], now: datetime) -> list[Block]:
 def _block(start: int, use: Use, now: datetime) -> Block:
     end = moment(start + _BLOCK_MS)
     last = moment(use.last) if use.last is not None else end
-    active = now.astimezone(UTC) - last < BLOCK and now < end
-    return Block(moment(start), end, use, active=active)
+    begin = moment(start)
+    # One of tomorrow is of a clock that was ahead.
+    active = now.astimezone(UTC) - last < BLOCK and begin <= now < end
+    return Block(begin, end, use, active=active)

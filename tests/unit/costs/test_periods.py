@@ -46,6 +46,12 @@ def test_the_active_block_says_how_it_will_end() -> None:
     assert alone.projected(START) is None
 
 
+def test_a_block_of_a_clock_that_was_ahead_is_not_active_before_it_began() -> None:
+    (block,) = periods.blocks(used(0, 60), START - timedelta(days=1))
+    assert not block.active
+    assert block.projected(START - timedelta(days=1)) is None
+
+
 def test_days_weeks_and_months_are_those_of_the_time_zone() -> None:
     (late,) = used(14 * 60)  # 23:10 UTC on Saturday, the 21st
     berlin = ZoneInfo("Europe/Berlin")
