@@ -104,7 +104,13 @@ def _zone(ctx: click.Context, param: click.Parameter, value: str | None) -> tzin
 )
 @click.option("--since", callback=when.since, help="Only what was used after: 7d, 2h, or an ISO time.")
 @click.option("--until", callback=when.since, help="Only what was used before.")
-@click.option("--timezone", metavar="ZONE", callback=_zone, help="Whose days count; default: this machine's.")
+@click.option(
+    "--timezone",
+    metavar="ZONE",
+    callback=_zone,
+    is_eager=True,  # what day `--since` means depends on it
+    help="Whose days count, also in --since and --until; default: this machine's.",
+)
 @click.option(
     "--week-start",
     type=click.Choice(["monday", "saturday", "sunday"]),

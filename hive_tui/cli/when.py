@@ -21,7 +21,8 @@ def duration(ctx: click.Context, param: click.Parameter, value: str | None) -> t
 
 
 def since(ctx: click.Context, param: click.Parameter, value: str | None) -> datetime | None:
-    """A moment in the past: so long ago, or an ISO 8601 time (local unless it says otherwise)."""
+    """A moment in the past: so long ago, or an ISO 8601 time (of the command's `timezone`, else local, unless
+    it says otherwise)."""
     if value is None:
         return None
     if re.fullmatch(r"[\d.]+[smhd]?", value.strip()):
@@ -31,7 +32,9 @@ def since(ctx: click.Context, param: click.Parameter, value: str | None) -> date
         except OverflowError:
             raise click.BadParameter(f"{value!r} is before all calendars.", ctx, param) from None
     try:
-        return datetime.fromisoformat(value.strip()).astimezone(UTC)
+        found = datetime.fromisoformat(value.strip())
+        # None is the machine's.
+        return (found if found.tzinfo else found.replace(tzinfo=ctx.params.get("timezone"))).astimezone(UTC)
     except (ValueError, OverflowError):
         raise click.BadParameter(
             f"{value!r} is no time; give 5m, 2h, or 2026-03-01T14:00.", ctx, param

@@ -60,6 +60,18 @@ def test_a_time_in_which_nothing_was_used_says_so() -> None:
     assert "Nothing was used" in hive("--until", "2026-01-01")
 
 
+def test_a_day_begins_in_the_time_zone_that_was_asked_for() -> None:
+    # The transcripts are of 01:10 to 01:30 UTC.
+    for zone, since, until in (
+        ("Asia/Tokyo", "2026-11-21T10:00", "2026-11-21T11:00"),
+        ("America/Los_Angeles", "2026-11-20", "2026-11-21"),
+        ("UTC", "2026-11-21", "2026-11-22"),
+    ):
+        arguments = ("--timezone", zone, "--since", since, "--until", until)
+        for order in (arguments, (*arguments[2:], *arguments[:2])):
+            assert msgspec.json.decode(hive(*order, "-o", "json"))["total"]["calls"] == 10, order
+
+
 def test_a_folder_that_cannot_be_read_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     closed = tmp_path / "claude" / "projects"
     access = os.access
