@@ -271,12 +271,15 @@ _TIMES = ("day", "week", "month")
 _ROOMY = 100
 """Cells from which a long heading leaves room for all amounts."""
 
+_ROOMY_FOR_IDS = 101
+"""Cells from which that of a session, which is nothing unless it is whole, does."""
+
 
 def _uses_text(session: Session, by: str, uses: Sequence[Use], whole: Use, unpriced: Sequence[str]) -> str:
     if not uses:
         session.say("Nothing was used in that time: it is in no transcript, and no run of the fleet says so.")
         return ""
-    least = 0 if by in _TIMES else _ROOMY
+    least = 0 if by in _TIMES else _ROOMY_FOR_IDS if by == "session" else _ROOMY
     amounts = [each._replace(least=least) if "cache" in each.title else each for each in _AMOUNTS]
     columns = (Column(by, share=1), Column("calls", 6, right=True), *amounts)
     rows = [(use.key or _OTHERS, text.count(use.calls or None), *_amounts(use)) for use in (*uses, whole)]

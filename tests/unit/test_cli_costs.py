@@ -47,7 +47,7 @@ def test_both_agents_count_by_model_the_costliest_first() -> None:
 def test_a_day_a_session_and_a_project_have_their_lines() -> None:
     assert "2026-11-21" in hive("--timezone", "UTC")
     assert "/workspaces/success" in hive("--by", "project")
-    assert "780fd9ba" in hive("--by", "session")
+    assert "780fd9ba-447b-45ae-9901-65197bcddc39" in hive("--by", "session"), "to be found in a pipe, whole"
 
 
 def test_blocks_begin_with_their_first_hour() -> None:
