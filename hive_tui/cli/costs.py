@@ -271,6 +271,9 @@ _TIMES = ("day", "week", "month")
 _ROOMY = 100
 """Cells from which a long heading leaves room for all amounts."""
 
+_WORDY = 130
+"""Cells from which what a block comes to leaves room for all amounts."""
+
 _ROOMY_FOR_IDS = 101
 """Cells from which that of a session, which is nothing unless it is whole, does."""
 
@@ -293,7 +296,15 @@ def _blocks_text(session: Session, blocks: Sequence[Block]) -> str:
         return ""
     from hive_tui.costs.summary import whole
 
-    columns = (Column("block", 18), Column("", share=1), Column("calls", 6, right=True), *_AMOUNTS)
+    # What a block comes to is said in words, which go before tokens where there is little room.
+    tokens = [each._replace(least=_WORDY if "cache" in each.title else _ROOMY) for each in _AMOUNTS[:-1]]
+    columns = (
+        Column("block", 16),
+        Column("", share=1),
+        Column("calls", 6, right=True),
+        *tokens,
+        _AMOUNTS[-1],
+    )
     rows = [_block_row(block, session.now()) for block in blocks]
     lines: list[Line] = table(columns, rows, width(), _INDENT)
     return paint(lines, color=session.color) + _footnote(whole([block.use for block in blocks]))

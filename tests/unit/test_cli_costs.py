@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import csv
 import os
+import re
 import shutil
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import msgspec
@@ -54,6 +55,19 @@ def test_blocks_begin_with_their_first_hour() -> None:
     (block,) = msgspec.json.decode(hive("--by", "block", "-o", "json"))["costs"]
     assert block["key"] == "2026-11-21T01:00:00+00:00"
     assert (block["calls"], block["gap"]) == (10, False)
+
+
+def test_a_block_tells_a_pipe_all_of_its_words(tmp_path: Path) -> None:
+    (path,) = (tmp_path / "claude" / "projects").rglob("*.jsonl")
+    line = next(line for line in path.read_text().splitlines() if '"usage":{' in line)
+    read = msgspec.json.decode(line)
+    for minutes in (1, 2):
+        at = datetime.now(UTC) - timedelta(minutes=minutes)
+        read["message"]["id"], read["timestamp"] = f"msg_{minutes}", at.isoformat()
+        with path.open("ab") as file:
+            file.write(msgspec.json.encode(read) + b"\n")
+    said = r"active, [34]h( \d+m)? left, ~\$\d+\.\d\d at its end "
+    assert re.search(said, hive("--by", "block"))
 
 
 def test_a_time_in_which_nothing_was_used_says_so() -> None:
