@@ -6,7 +6,6 @@ import os
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
-from hive_tui.core.errors import SourceError
 from hive_tui.costs import files
 from hive_tui.costs.files import Found, Root
 from hive_tui.costs.index import Index
@@ -40,13 +39,7 @@ class Growing:
         """Bring the index up to what was found, where something is new. Raises SourceError."""
         if found == self.read_of:
             return
-        try:
-            self.index.refresh(self.roots)
-        except OSError as error:
-            raise SourceError(
-                f"{self.index.path}: {error.strerror or error}.",
-                "Look at the folder's rights and free space.",
-            ) from error
+        self.index.refresh(self.roots)
         self.read_of = found
         self._hot = tuple(sorted(found, key=lambda file: -file.modified)[:HOT])
 

@@ -89,6 +89,8 @@ class Index:
             if not _damage(error):
                 raise _unusable(self.path, error) from error
             read = self._anew(roots)
+        except OSError as error:
+            raise _unusable(self.path, error) from error
         self._roots = roots
         return read
 
@@ -126,11 +128,11 @@ class Index:
 
     def _anew(self, roots: Sequence[files.Root]) -> int:
         """Forget all, and read all: nothing is in a damaged index that the transcripts do not have."""
-        for suffix in ("", "-wal", "-shm"):
-            Path(f"{self.path}{suffix}").unlink(missing_ok=True)
         try:
+            for suffix in ("", "-wal", "-shm"):
+                Path(f"{self.path}{suffix}").unlink(missing_ok=True)
             return self._refresh(roots)
-        except sqlite3.Error as error:
+        except (sqlite3.Error, OSError) as error:
             raise _unusable(self.path, error) from error
 
     def _refresh(self, roots: Sequence[files.Root]) -> int:
@@ -238,4 +240,5 @@ def _damage(error: Exception) -> bool:
 
 
 def _unusable(path: Path, error: Exception) -> SourceError:
-    return SourceError(f"{path}: {error}.", "Look at the folder's rights and free space; it may be deleted.")
+    why = error.strerror if isinstance(error, OSError) else error
+    return SourceError(f"{path}: {why}.", "Look at the folder's rights and free space; it may be deleted.")

@@ -16,6 +16,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from hive_tui.core.errors import SourceError
 from hive_tui.core.settings import PriceSettings
 from hive_tui.costs import files
 from hive_tui.costs.call import MOST
@@ -260,6 +261,12 @@ def test_links_in_circles_and_folders_without_rights_are_passed_over(home: Path)
     (top / "gone.jsonl").symlink_to(top / "nowhere")
     (top / "folder.jsonl").mkdir()
     assert sum(each.calls for each in read(home)) == 1
+
+
+def test_a_folder_for_the_index_that_cannot_be_is_told(home: Path) -> None:
+    (home / "index").write_text("no folder")
+    with pytest.raises(SourceError, match=r"index/usage-\d+\.db: File exists\."):
+        Index(home / "index", PRICES).refresh(roots(home))
 
 
 def test_a_transcript_that_cannot_be_read_is_left_for_the_next_time(
