@@ -10,7 +10,6 @@ from backends.agents.claude_blocks import Blocks, flat, moment
 from backends.agents.claude_outcome import Ending, Trouble, Turn, judge
 from backends.agents.claude_usage import UsageCounter
 from backends.agents.claude_wire import DECODER, Block, Line, Message
-from backends.agents.lenient import convert, decode, elements
 from backends.agents.limits import cause, from_epoch, reset_time
 from backends.agents.lines import LineBuffer
 from hive_tui.core.events import (
@@ -26,6 +25,7 @@ from hive_tui.core.events import (
     Session,
     UsageReport,
 )
+from hive_tui.core.lenient import convert, decode, elements
 from hive_tui.core.model import Usage
 from hive_tui.core.text import count
 

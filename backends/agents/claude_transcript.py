@@ -15,9 +15,9 @@ from backends.agents import said
 from backends.agents.claude_blocks import Blocks, flat, moment
 from backends.agents.claude_outcome import Trouble
 from backends.agents.claude_wire import Block, Message
-from backends.agents.lenient import Count, decode
 from backends.agents.limits import cause, reset_time
 from hive_tui.core.events import AgentError, AnyEvent, Note, Prompt, Raw
+from hive_tui.core.lenient import Count, decode
 from hive_tui.core.ports import Recorded
 from hive_tui.core.text import count
 

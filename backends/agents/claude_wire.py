@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 from msgspec import field
 
-from backends.agents.lenient import Count
+from hive_tui.core.lenient import Count
 
 
 class Block(msgspec.Struct, gc=False):

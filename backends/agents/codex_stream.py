@@ -14,7 +14,6 @@ from typing import Any
 import msgspec
 
 from backends.agents import said
-from backends.agents.lenient import Count, decode
 from backends.agents.limits import Cause, another_try, cause, reset_time
 from backends.agents.lines import LineBuffer
 from hive_tui.core.events import (
@@ -33,6 +32,7 @@ from hive_tui.core.events import (
     ToolResult,
     UsageReport,
 )
+from hive_tui.core.lenient import Count, decode
 from hive_tui.core.model import Tokens, Usage
 
 _SHELL = re.compile(r"^(?:/\S*/)?(?:ba|z|da)?sh -l?c (.*)$", re.S)

@@ -16,7 +16,6 @@ from msgspec import field
 from backends.agents import said
 from backends.agents.claude_blocks import moment
 from backends.agents.codex_stream import command
-from backends.agents.lenient import Count, decode
 from backends.agents.limits import Cause, cause
 from hive_tui.core.events import (
     AgentError,
@@ -29,6 +28,7 @@ from hive_tui.core.events import (
     ToolCall,
     ToolResult,
 )
+from hive_tui.core.lenient import Count, decode
 from hive_tui.core.ports import Recorded
 
 

@@ -12,10 +12,14 @@ from collections.abc import Iterator
 import msgspec
 from stringzilla import find  # type: ignore[import-not-found]  # it has no stubs
 
+from hive_tui.core import lenient
 from hive_tui.costs.call import MOST, Call, count, key_of
 from hive_tui.costs.clock import milliseconds
 
 _MARK = b'"usage"'
+
+_LONGEST = 4 << 20
+"""Bytes of a line that is looked at closely where it is not as expected: what that takes is many times it."""
 
 SYNTHETIC = "<synthetic>"
 """The model of what the CLI itself put in, such as an error; no server was asked."""
@@ -59,7 +63,8 @@ class _Line(msgspec.Struct, gc=False, rename="camel"):
     is_sidechain: bool | None = None
 
 
-_decode = msgspec.json.Decoder(_Line).decode
+_decoder = msgspec.json.Decoder(_Line)
+_decode = _decoder.decode
 
 
 def calls(data: bytes | bytearray, session: str, begin: int = 0, end: int | None = None) -> Iterator[Call]:
@@ -82,8 +87,12 @@ def lines(data: bytes | bytearray, begin: int, end: int) -> Iterator[_Line]:
         begin = data.find(b"\n", found, end) + 1 or end
         try:
             yield _decode(data[start:begin])
-        except (msgspec.DecodeError, UnicodeDecodeError):
-            continue
+        except (ValueError, RecursionError):
+            # A version that writes one field in another way still says in the others what was used.
+            raw = bytes(data[start:begin]) if begin - start <= _LONGEST else b""
+            line = lenient.decode(raw, _decoder)
+            if line is not None:
+                yield line
 
 
 def _next_block(line: _Line, last: _Line) -> bool:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 import msgspec
 
+from hive_tui.core import lenient
 from hive_tui.costs.call import Call, count, key_of
 from hive_tui.costs.clock import milliseconds
 
@@ -46,7 +47,7 @@ class _Line(msgspec.Struct, gc=False):
     payload: _Payload | None = None
 
 
-_decode = msgspec.json.Decoder(_Line).decode
+_decoder = msgspec.json.Decoder(_Line)
 
 
 class State(msgspec.Struct, frozen=True):
@@ -64,9 +65,8 @@ def calls(data: bytes, state: State) -> Iterator[Call | State]:
     for raw in data.split(b"\n"):
         if not any(mark in raw[:_HEAD] for mark in _MARKS):
             continue
-        try:
-            line = _decode(raw)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        line = lenient.decode(raw, _decoder)
+        if line is None:
             continue
         found = _read(line, state)
         if isinstance(found, State):

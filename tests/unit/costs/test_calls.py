@@ -118,6 +118,7 @@ def line(**changes: Any) -> bytes:
         b'{"usage":{\n',
         b'"usage":{"input_tokens":1}\n',
         b'{"type":"assistant","message":{"usage":{"input_tokens":"many"}}}\n',
+        b'{"usage":' + b"[" * 100_000 + b"]" * 100_000 + b"}\n",
         b"\xff\xfe" + line(),
         line(timestamp="yesterday"),
         line(timestamp="1969-01-01T00:00:00Z"),
@@ -130,6 +131,33 @@ def line(**changes: Any) -> bytes:
 def test_what_is_no_record_of_a_call_counts_nothing(data: bytes) -> None:
     assert list(claude.calls(data, "s")) == []
     assert [each for each in codex.calls(data, codex.State()) if isinstance(each, Call)] == []
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"uuid": 7},
+        {"cwd": ["/p"]},
+        {"isSidechain": "no"},
+        {"message": {"usage": {"input_tokens": 1.0, "output_tokens": 2}}},
+        *(
+            {"message": {"usage": {"input_tokens": 1, "output_tokens": 2, name: {"kind": "new"}}}}
+            for name in ("service_tier", "speed", "inference_geo", "server_tool_use")
+        ),
+    ],
+)
+def test_what_another_version_writes_in_another_way_loses_no_call(changes: dict[str, Any]) -> None:
+    (call,) = claude.calls(line(**changes), "s")
+    assert (call.model, call.input, call.output) == ("claude-opus-5-5", 1, 2)
+
+
+def test_what_another_codex_writes_in_another_way_loses_no_call() -> None:
+    usage = {"input_tokens": 5.0, "cached_input_tokens": 2, "output_tokens": 3}
+    payload = {"response_id": "r", "usage": usage, "cwd": {"path": "/p"}}
+    record = {"timestamp": "2026-11-21T10:00:00Z", "type": "token_usage_record", "payload": payload}
+    data = msgspec.json.encode(record) + b"\n"
+    (call,) = (each for each in codex.calls(data, codex.State()) if isinstance(each, Call))
+    assert (call.input, call.cache_read, call.output) == (3, 2, 3)
 
 
 @pytest.mark.parametrize("number", [-5, 1 << 60])

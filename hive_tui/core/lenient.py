@@ -6,7 +6,6 @@ says what was used. Nothing here raises on any input.
 
 from __future__ import annotations
 
-import json
 import types
 from functools import cache
 from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
@@ -40,6 +39,8 @@ def elements(line: bytes) -> list[Any]:
 def _loads(line: bytes) -> Any:
     """JSON with what the strict decoder refuses: lone surrogates (JavaScript cuts strings between the
     two halves of a character), bytes that are no UTF-8, raw control characters, huge numbers."""
+    import json  # of all that is read next to nothing comes here
+
     try:
         return json.loads(line.decode("utf-8", "replace"), strict=False)
     except (ValueError, RecursionError):
@@ -68,6 +69,8 @@ def _fit(value: Any, kind: Any) -> Any:
         return msgspec.convert(value, kind)
     except (ValueError, RecursionError):
         pass
+    if isinstance(value, float) and value.is_integer():
+        return _fit(int(value), kind)
     origin, arguments = get_origin(kind), get_args(kind)
     if origin in (Union, types.UnionType):
         candidates = (_fit(value, argument) for argument in arguments if argument is not types.NoneType)
