@@ -49,6 +49,7 @@ class Looking:
         """What was used, on a screen of its own, under a heading, of the fleet or the machine; None leaves
         what it shows."""
         from hive_tui.app.screens.costs import CostsScreen
+        from hive_tui.costs import summary
         from hive_tui.costs.overview import FleetRows
 
         app = self._app
@@ -56,9 +57,11 @@ class Looking:
             app.say("This console was given no transcripts to sum up.", "warning")
             return
 
+        checkouts = summary.checkouts(app.fleet.settings.repos)
+
         def booked() -> FleetRows:
             snapshot = app.latest
-            return FleetRows(snapshot.booked.rows, snapshot.runs)
+            return FleetRows(snapshot.booked.rows, snapshot.runs, checkouts)
 
         if isinstance(app.screen, CostsScreen):
             app.screen.ask(by, scope)

@@ -172,7 +172,7 @@ def costs_command(
         until=until,
         zone=timezone,
         week_begins=periods.Weekday[week_start.upper()],
-        checkouts=_checkouts(session),
+        checkouts=summary.checkouts(session.fleet_settings.repos),
     )
     whole = summary.whole(uses)
     unpriced = _unpriced(index, since, until) if index is not None and whole.unpriced else []
@@ -186,12 +186,6 @@ def _unpriced(index: Index, since: datetime | None, until: datetime | None) -> l
 
     sums = index.sums([Dimension.MODEL], since=_milliseconds(since), until=_milliseconds(until))
     return [one.model for one in sums if one.unpriced]
-
-
-def _checkouts(session: Session) -> dict[str, str]:
-    """Where the fleet's repositories are checked out."""
-    repos = session.fleet_settings.repos
-    return {str(Path(repo.path).expanduser()): repo.name for repo in repos if repo.path is not None}
 
 
 def _ledger(session: Session, since: datetime | None) -> list[Entry]:

@@ -40,11 +40,13 @@ class Question(msgspec.Struct, frozen=True):
 
 
 class FleetRows(msgspec.Struct, frozen=True):
-    """What the fleet says at one moment; both are other objects once something changed."""
+    """What the fleet says at one moment; rows and runs are other objects once something changed."""
 
     rows: Sequence[Entry] = ()
     """The ledger's."""
     runs: Mapping[RunId, Run] = {}
+    checkouts: Mapping[str, str] = {}
+    """As in `summary.totals`."""
 
 
 class CostView(msgspec.Struct, frozen=True):
@@ -80,7 +82,7 @@ def answer(
     rows, runs = booked.rows, tuple(booked.runs.values())
     today = now.astimezone().date()
     first = today - timedelta(days=DAYS - 1)
-    uses = summary.totals(question.by, index=machine, ledger=rows, runs=runs)
+    uses = summary.totals(question.by, index=machine, ledger=rows, runs=runs, checkouts=booked.checkouts)
     by_day = summary.days(index=machine, ledger=rows, runs=runs, since=_midnight(first))
     shown = [first + timedelta(days=number) for number in range(DAYS)]
     days = tuple((day, tuple(by_day.get(str(day), ()))) for day in shown)

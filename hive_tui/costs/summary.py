@@ -6,6 +6,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from datetime import datetime, tzinfo
+from pathlib import Path
 from types import MappingProxyType
 from typing import Protocol
 
@@ -13,6 +14,7 @@ import msgspec
 
 from hive_tui.core.ledger import Certainty, Entry, Heard, Price, united
 from hive_tui.core.model import Run, Tokens
+from hive_tui.core.settings import RepoSettings
 from hive_tui.costs import periods
 from hive_tui.costs.call import Call
 from hive_tui.costs.periods import Use, Weekday
@@ -256,6 +258,11 @@ def _heading(
         case _:
             return of_run
     return lambda one, row: named(one)
+
+
+def checkouts(repos: Iterable[RepoSettings]) -> dict[str, str]:
+    """The folders in which a fleet's repositories are checked out, and which they are."""
+    return {str(Path(repo.path).expanduser()): repo.name for repo in repos if repo.path is not None}
 
 
 def _checked_out(folder: str, checkouts: Mapping[str, str]) -> str:

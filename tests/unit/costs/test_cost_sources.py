@@ -101,14 +101,18 @@ def test_the_fleet_alone_is_without_transcripts_and_a_change_of_it_is_seen(
 
 
 def test_another_question_is_answered_by_the_same_sums_as_hive_costs(index: Index, projects: Path) -> None:
-    looks = sources(index, projects)
+    index.refresh([files.Root("claude", projects)])
+    (folder,) = {one.project for one in index.sums([Dimension.PROJECT])}
+    checkouts = {folder: "me/app"}
+    looks = sources(index, projects, lambda: FleetRows(checkouts=checkouts))
     for by in By:
         looks.question = Question(Scope.MACHINE, by)
         assert looks.stirred
         view = looks.look()
         assert view.question == looks.question
-        assert list(view.uses) == summary.totals(by, index=index)
+        assert list(view.uses) == summary.totals(by, index=index, checkouts=checkouts)
         assert view.total == summary.whole(view.uses)
+        assert by is not By.REPO or [use.key for use in view.uses] == ["me/app"]
 
 
 def test_days_are_all_there_and_the_sums_of_today_and_the_week_are_theirs(
