@@ -12,7 +12,7 @@ from typing import Protocol
 
 import msgspec
 
-from hive_tui.core.ledger import Certainty, Entry, Heard, Price, united
+from hive_tui.core.ledger import Certainty, Entry, Heard, Price, Source, united
 from hive_tui.core.model import Run, Tokens
 from hive_tui.core.settings import RepoSettings
 from hive_tui.costs import periods
@@ -190,17 +190,42 @@ def _parts(
     """Everything that was used, each once: sums of transcripts, and rows of no transcript; `sessions` are
     those of the rows."""
     begin, end = _milliseconds(since), _milliseconds(until)
-    counted: frozenset[str] = frozenset()
+    counted: dict[str | None, Sum] = {}
     if index is not None:
         for one in index.sums(dimensions, since=begin, until=end):
             yield one, None
         # Of all times: what a session used before `since` is no reason to count all of it after.
         known = index.sums((Dimension.SESSION,)) if sessions else []
-        counted = frozenset(one.session for one in known if one.session in sessions)
+        counted = {one.session: one for one in known if one.session in sessions}
+    alone: list[Entry] = []
+    twice: dict[str | None, list[Entry]] = {}
     for row in rows:
+        (twice.setdefault(row.session, []) if row.session in counted else alone).append(row)
+    beyond = (_beyond(mine, counted[session]) for session, mine in twice.items())
+    for row in (*alone, *(row for row in beyond if row is not None)):
         at = round(row.at.timestamp() * 1_000)
-        if row.session not in counted and (begin or 0) <= at < (end or 1 << 62):
+        if (begin or 0) <= at < (end or 1 << 62):
             yield _sum(row, at), row
+
+
+def _beyond(rows: Sequence[Entry], known: Sum) -> Entry | None:
+    """What a session used beyond its transcript, as a row: calls for compaction, say, are in none, and the
+    agent counts them. None where that is nothing, or nobody knows."""
+    last = rows[-1]
+    if any(row.certainty is not Certainty.EXACT or row.source is not Source.REPORTED for row in rows):
+        return None
+    written = known.cache_write_5m + known.cache_write_1h
+    heard = Tokens(known.input, known.output, known.cache_read, written)
+    tokens = Tokens(
+        *(
+            max(0, sum(getattr(row.tokens, kind) or 0 for row in rows) - getattr(heard, kind))
+            for kind in Tokens.__struct_fields__
+        )
+    )
+    cost = sum(row.cost_micros or 0 for row in rows) - micros(known.cost)
+    if not tokens.total or cost <= 0:
+        return None
+    return msgspec.structs.replace(last, tokens=tokens, cost_micros=cost)
 
 
 def _with(use: Use, row: Entry, unknown: set[str]) -> Use:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 import pytest
 
-from hive_tui.core.ids import RunId
+from hive_tui.core.ids import AgentName, RunId
 from hive_tui.core.ledger import Certainty, Entry, Source, entries
 from hive_tui.core.model import Phase, Run, Step, StepUse, Tokens, Usage
 from hive_tui.costs import files, summary
@@ -98,6 +98,21 @@ def test_a_run_with_a_transcript_counts_once_as_that_has_it(index: Index, sessio
         By.REPO: REPO,
         By.RUN: "one",
     }.get(by, use.key)
+
+
+@pytest.mark.parametrize("by", [By.DAY, By.SESSION, By.AGENT, By.ISSUE, By.RUN])
+def test_what_an_agent_counts_beyond_its_transcript_is_added(index: Index, session: str, by: By) -> None:
+    (known,) = index.sums((Dimension.SESSION,))
+    written = known.cache_write_5m + known.cache_write_1h
+    tokens = Tokens(known.input + 5, known.output + 7, known.cache_read, written)
+    more = entry(cost=TRUTH + 2_000, session=session, agent=AgentName("claude"), tokens=tokens)
+    uses = totals(by, index=index, ledger=[more], zone=UTC)
+    assert sum(micros(use.cost) for use in uses) == TRUTH + 2_000
+    assert sum(use.tokens for use in uses) == known.tokens + 12
+    unsure = msgspec.structs.replace(more, certainty=Certainty.ESTIMATED)
+    assert sum(micros(use.cost) for use in totals(by, index=index, ledger=[unsure])) == TRUTH
+    before = [totals(by, index=index, ledger=rows, until=AT) for rows in ([more], [unsure])]
+    assert before[0] == before[1]
 
 
 @pytest.mark.parametrize(
