@@ -8,6 +8,7 @@ from datetime import datetime
 import msgspec
 
 from backends.database import Database
+from backends.typed import decode
 from hive_tui.core.booked import Charge, charge
 from hive_tui.core.ledger import Entry
 from hive_tui.core.ports import BackendContext
@@ -15,8 +16,6 @@ from hive_tui.core.ports import BackendContext
 _AT_ONCE = 1_000
 """Rows that are read together."""
 
-_charge = msgspec.json.Decoder(Charge)
-_entry = msgspec.json.Decoder(Entry)
 _encode = msgspec.json.encode
 
 
@@ -35,7 +34,7 @@ class FleetLedger:
             )
             if not done.rowcount:
                 row = connection.execute("SELECT doc FROM charges WHERE run = ?", (made.run,)).fetchone()
-                return _charge.decode(row[0])
+                return decode(row[0], Charge)
             connection.executemany(
                 "INSERT INTO ledger (at, run, step, round, model, session, doc) VALUES (?, ?, ?, ?, ?, ?, ?)",
                 [
@@ -67,7 +66,7 @@ class FleetLedger:
                     (*after, end, _AT_ONCE),
                 ).fetchall()
             for at, seq, doc in page:
-                yield _entry.decode(doc)
+                yield decode(doc, Entry)
                 after = (at, seq)
             if len(page) < _AT_ONCE:
                 return
@@ -76,7 +75,7 @@ class FleetLedger:
         with self._database.reading() as connection:
             if connection is None:
                 return []
-            return [_charge.decode(doc) for (doc,) in connection.execute("SELECT doc FROM charges")]
+            return [decode(doc, Charge) for (doc,) in connection.execute("SELECT doc FROM charges")]
 
     def prune(self, before: datetime) -> int:
         with self._database.writing() as connection:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from bisect import bisect_left, insort
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
@@ -100,13 +99,14 @@ class Booked:
         if not new:
             return self
         # Shared but for what is different: a ledger of years has a hundred thousand runs.
-        grown = copy.copy(self)
-        grown._runs = self._runs | new
-        grown._dated, grown._sums, grown.fleet = list(self._dated), dict(self._sums), copy.copy(self.fleet)
+        grown = Booked()
+        grown.rows, grown._runs = self.rows, self._runs | new
+        grown._dated, grown._sums = list(self._dated), dict(self._sums)
+        grown.fleet = msgspec.structs.replace(self.fleet)
         for each in new.values():
             insort(grown._dated, each, key=attrgetter("at"))
             grown.fleet.add(each)
             for scope in (each.repo, IssueKey(each.repo, each.issue)):
-                spent = grown._sums[scope] = copy.copy(grown.of(scope))
+                spent = grown._sums[scope] = msgspec.structs.replace(grown.of(scope))
                 spent.add(each)
         return grown
