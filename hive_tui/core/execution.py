@@ -531,7 +531,10 @@ class Executor:
             issue = self._forge.get_issue(close.key)
         except UsageError:
             return True  # it is not there any more
-        if workflow.state(issue.labels, self._settings.labels) is not IssueState.IN_REVIEW:
+        # The others are of a move that was cut off; what a person added stays theirs.
+        before = (IssueState.IN_REVIEW, IssueState.IN_PROGRESS, IssueState.READY)
+        found = workflow.states(issue.labels, self._settings.labels)
+        if IssueState.IN_REVIEW not in found or not set(found) <= set(before):
             return True
         # Merged is for good: what was heard of it then needs no second look.
         merged = PullKey(issue.repo, close.pull)
@@ -542,7 +545,7 @@ class Executor:
         if run is not None:
             self._comment(issue.key, messages.pull_comment(run, pull, self._earlier(run.spec)))
         # The label last: while it says that the issue is in review, all of this is done again.
-        self._move(issue, IssueState.DONE, frm=(IssueState.IN_REVIEW,))
+        self._move(issue, IssueState.DONE, frm=before)
         self._record(now, "done", f"!{close.pull} is merged", key=issue.key)
         return True
 

@@ -10,10 +10,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from hive_tui.core.decisions import LimitAgent, RestoreAgent, Settle
+from hive_tui.core.decisions import CloseIssue, LimitAgent, RestoreAgent, Settle
 from hive_tui.core.errors import SourceError, UsageError
 from hive_tui.core.ids import RunId
-from hive_tui.core.model import Claim, FleetClaim, Phase, Process, Quota, QuotaState
+from hive_tui.core.model import Claim, FleetClaim, Phase, Process, PullState, Quota, QuotaState
 from hive_tui.core.ports import NewPull, Remote
 from hive_tui.core.settings import FleetSettings
 from tests import builders as b
@@ -318,6 +318,15 @@ class TestTracker:
         fleet.end(Phase.KILLED)
         fleet.round(minutes=1)
         assert fleet.forge.get_issue(fleet.key).labels == ("status:needs-human",)
+
+    @pytest.mark.parametrize("left", [(), ("status:in-progress",), ("status:needs-human",)])
+    def test_a_merge_ends_a_move_that_was_cut_off(self, fleet: Fleet, left: tuple[str, ...]) -> None:
+        labels = ("status:in-review", *left)
+        fleet.forge.set_labels(fleet.key, add=labels, remove=("status:ready",), by="me")
+        fleet.forge.get_pull = lambda _: b.pull(state=PullState.MERGED)
+        fleet.one.executor.execute(CloseIssue(fleet.key, 50), fleet.now)
+        theirs = "status:needs-human" in left
+        assert set(fleet.forge.get_issue(fleet.key).labels) == ({*labels} if theirs else {"status:done"})
 
     def test_a_run_whose_issue_is_gone_is_settled_all_the_same(self, fleet: Fleet) -> None:
         fleet.round()
