@@ -115,7 +115,7 @@ def _merged(snapshot: Snapshot, settings: FleetSettings, now: datetime) -> list[
         key = issue_of(pull)
         issue = snapshot.issues.get(key) if key is not None else None
         if issue is not None:
-            wanted = workflow.state(issue.labels, settings.labels) is IssueState.IN_REVIEW
+            wanted = IssueState.IN_REVIEW in workflow.states(issue.labels, settings.labels)
         else:
             wanted = now - pull.updated_at < LOOKED_UP
         if key is not None and wanted:

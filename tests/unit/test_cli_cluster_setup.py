@@ -16,6 +16,7 @@ from hive_tui.app import contact_lines
 from hive_tui.app.contact_lines import Found
 from hive_tui.cli import cluster_options, run
 from hive_tui.cli.cluster_options import ClusterWish
+from hive_tui.cli.common import Session
 from hive_tui.core.cluster_facts import ClusterFacts, Node, Right
 from hive_tui.core.errors import ConfigError
 from hive_tui.core.findings import Finding, broken, ok
@@ -55,6 +56,8 @@ class Setup:
 def _backend(monkeypatch: pytest.MonkeyPatch) -> None:
     c.holding(monkeypatch, c.fleet(name="work"))
     monkeypatch.setattr(c.Pods, "setup", Setup, raising=False)
+    # No tracker answers here, and nobody waits for one as long as a person would.
+    monkeypatch.setattr(Session, "snapshot", lambda self: self.fleet.read_snapshot(0.3))
 
 
 @pytest.fixture
