@@ -200,7 +200,10 @@ def test_the_whole_demo(machine: Machine) -> None:
     assert not machine.folder.exists()
     left = [path for path in machine.home.rglob("*") if path.is_file() and path != machine.config]
     assert [path for path in left if os.fsencode(machine.folder) in path.read_bytes()] == []
-    assert {path.parent for path in left} <= {machine.home / "cache" / "config"}
+    # What was read of your own transcripts is yours, too: it is looked at where a run was cut off.
+    cache = machine.home / "cache"
+    left = [path for path in left if not (path.parent == cache and path.name.startswith("usage-"))]
+    assert {path.parent for path in left} <= {cache / "config"}
     assert machine.config.read_text(encoding="utf-8") == CONFIG
     assert "There is no demo" in machine.hive("demo", "reset").stderr
 

@@ -128,7 +128,8 @@ def test_a_killed_run_is_made_up_for_from_its_transcript(shop: Workshop, tmp_pat
     shop.issue("Never ends")
     shop.hive("dispatcher", "start")
     shop.wait("its words", lambda: "I begin." in shop.call("logs", "1").stdout)
-    (run,) = shop.runs()
+    # What a runner says in its log may be there before its record of the session.
+    run = shop.wait("its session", lambda: next((each for each in shop.runs() if each["session"]), None))
     write_transcript(tmp_path / "claude", run["session"])
     shop.hive("kill", "1", "--yes")
     (row,) = shop.wait("its row", lambda: rows(shop))
