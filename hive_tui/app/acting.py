@@ -17,7 +17,6 @@ from hive_tui.app import key_hints
 from hive_tui.app.looking import Looking
 from hive_tui.app.orders import Orders
 from hive_tui.app.screens.main import MainScreen
-from hive_tui.app.shell import DimmingScreen
 from hive_tui.app.telling import Telling
 from hive_tui.app.view import View
 from hive_tui.core import actions
@@ -108,14 +107,6 @@ class Acting(Telling):
                 why = self.orders.unavailable(action, self.targets)
             found[name] = why
         return found
-
-    def _why_dim(self, action: str | ActionParseResult) -> str | None:
-        """Why the screen on top dims one of its own keys, where it can tell."""
-        screen = self.screen
-        if not isinstance(screen, DimmingScreen):
-            return None
-        _, name, parameters = parse(action) if isinstance(action, str) else action
-        return screen.why_dim(name, parameters)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """False where an order has no key: its backends cannot do it, or another one on the same key

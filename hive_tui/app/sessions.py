@@ -8,14 +8,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import ClassVar
 
-from textual.actions import ActionParseResult, parse
+from textual.actions import ActionParseResult
 from textual.binding import BindingType
 from textual.dom import DOMNode
 
 from hive_tui.app import key_hints, keys
 from hive_tui.app.screens.sessions import SessionsScreen
 from hive_tui.app.sessions_feed import Looks
-from hive_tui.app.shell import DimmingScreen, Shell
+from hive_tui.app.shell import Shell
 from hive_tui.app.terminal import TerminalWatch, drawn_on_standard_output
 from hive_tui.core import keymap
 from hive_tui.core.actions import sentence
@@ -71,14 +71,6 @@ class SessionsApp(Shell):
             if name is not None and name in self.keymap.keys:
                 found.setdefault(name, self._why_dim(active.binding.action))
         return found
-
-    def _why_dim(self, action: str | ActionParseResult) -> str | None:
-        """Why the screen on top does not do that now, where it can tell."""
-        screen = self.screen
-        if not isinstance(screen, DimmingScreen):
-            return None
-        _, name, parameters = parse(action) if isinstance(action, str) else action
-        return screen.why_dim(name, parameters)
 
     async def run_action(
         self,

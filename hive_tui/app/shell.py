@@ -14,6 +14,7 @@ from typing import Protocol, runtime_checkable
 import msgspec
 from textual import events
 from textual._styles_cache import StylesCache
+from textual.actions import ActionParseResult, parse
 from textual.app import App, ScreenStackError
 from textual.await_complete import AwaitComplete
 from textual.widget import Widget
@@ -166,6 +167,14 @@ class Shell(GuardedPump, App[None]):
                 severity="warning",
                 markup=False,
             )
+
+    def _why_dim(self, action: str | ActionParseResult) -> str | None:
+        """Why the screen on top dims one of its own keys, where it can tell."""
+        screen = self.screen
+        if not isinstance(screen, DimmingScreen):
+            return None
+        _, name, parameters = parse(action) if isinstance(action, str) else action
+        return screen.why_dim(name, parameters)
 
     # What is remembered
 

@@ -141,6 +141,8 @@ def costs_command(
         if since is not None or until is not None:
             raise UsageError("Options stand behind the command.", "`hive costs export --since 7d`.")
         return
+    if since is not None and until is not None and since >= until:
+        raise UsageError("There is no time between --since and --until.", "Give --until a later one.")
     from hive_tui.costs import files, growing, periods, summary
     from hive_tui.costs.index import Dimension, Index
     from hive_tui.costs.prices import Prices
@@ -265,8 +267,8 @@ _TIMES = ("day", "week", "month")
 _ROOMY = 100
 """Cells from which a long heading leaves room for all amounts."""
 
-_WORDY = 130
-"""Cells from which what a block comes to leaves room for all amounts."""
+_WORDY, _WORDIER = 120, 145
+"""Cells from which what a block comes to leaves room for tokens, and for those of the cache."""
 
 _ROOMY_FOR_IDS = 101
 """Cells from which that of a session, which is nothing unless it is whole, does."""
@@ -291,7 +293,7 @@ def _blocks_text(session: Session, blocks: Sequence[Block]) -> str:
     from hive_tui.costs.summary import whole
 
     # What a block comes to is said in words, which go before tokens where there is little room.
-    tokens = [each._replace(least=_WORDY if "cache" in each.title else _ROOMY) for each in _AMOUNTS[:-1]]
+    tokens = [each._replace(least=_WORDIER if "cache" in each.title else _WORDY) for each in _AMOUNTS[:-1]]
     columns = (
         Column("block", 16),
         Column("", share=1),
@@ -318,7 +320,8 @@ def _block_words(block: Block, now: datetime) -> str:
     if projected is None:
         return "active" if block.active else ""
     left = text.age(max(timedelta(0), block.end - now))
-    return f"active, {left} left, ~{text.money(micros(projected[1]))} at its end"
+    burn = text.money(micros(round((block.burn_cost or 0) * 60)))
+    return f"active, {left} left, {burn}/h, ~{text.money(micros(projected[1]))} at its end"
 
 
 def _footnote(whole: Use, unpriced: Sequence[str] = ()) -> str:
@@ -335,7 +338,9 @@ def _footnote(whole: Use, unpriced: Sequence[str] = ()) -> str:
 
 
 def _milliseconds(at: datetime | None) -> int | None:
-    return None if at is None else round(at.timestamp() * 1_000)
+    from hive_tui.costs.clock import stamp
+
+    return None if at is None else stamp(at)
 
 
 costs_command.add_command(export_command)

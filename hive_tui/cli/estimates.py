@@ -63,9 +63,7 @@ def show(session: Session, snapshot: Snapshot, key: IssueKey, wish: FireIssue) -
 def _agent(session: Session, issue: Issue, wanted: AgentName | None) -> AgentSettings:
     """The one that is asked for, by the command or by the issue's label, else the fleet's first."""
     settings = session.fleet_settings
-    names = [str(agent.name) for agent in settings.agents]
-    named = [name[6:] for name in issue.labels if name.startswith("agent:")]
-    name = wanted or next((each for each in named if each in names), None)
+    name = wanted or workflow.wanted_agent(issue.labels)
     if name is None:
         if not settings.agents:
             raise UsageError(
@@ -74,6 +72,7 @@ def _agent(session: Session, issue: Issue, wanted: AgentName | None) -> AgentSet
         return settings.agents[0]
     found = settings.agent(name)
     if found is None:
+        names = [str(agent.name) for agent in settings.agents]
         raise unknown("agent", name, names, listing="hive agents")
     return found
 

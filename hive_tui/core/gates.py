@@ -307,7 +307,7 @@ def wanted_agent(issue: Issue, world: World) -> AgentName | None:
     claim = world.claims.get(issue.key)
     if claim is not None and claim.fire is not None and claim.fire.agent is not None:
         return claim.fire.agent
-    return next((AgentName(name[6:]) for name in issue.labels if name.startswith("agent:")), None)
+    return workflow.wanted_agent(issue.labels)
 
 
 def available(agent: AgentState, now: datetime) -> bool:

@@ -11,7 +11,7 @@ import msgspec
 
 from hive_tui.core.ids import AgentName, IssueKey, RepoName, RunId
 from hive_tui.core.model import Run, RunStatus, Step, StepUse, Tokens, Usage
-from hive_tui.core.usage import joined
+from hive_tui.core.usage import beyond, joined
 
 
 class Source(enum.Enum):
@@ -234,7 +234,7 @@ def _plain(model: str | None) -> str:
 def _beyond(row: Entry, heard: Heard, exact: Iterable[Entry]) -> Entry:
     tokens, cost = heard.tokens, heard.cost_micros
     for counted in exact:
-        tokens = Tokens(*(_less(getattr(tokens, n), getattr(counted.tokens, n)) for n in _KINDS))
+        tokens = beyond(tokens, counted.tokens)
         cost = None if cost is None else max(0, cost - (counted.cost_micros or 0))
     return msgspec.structs.replace(
         row,
@@ -248,7 +248,3 @@ def _beyond(row: Entry, heard: Heard, exact: Iterable[Entry]) -> Entry:
 
 
 _KINDS = Tokens.__struct_fields__
-
-
-def _less(one: int | None, other: int | None) -> int | None:
-    return None if one is None else max(0, one - (other or 0))

@@ -18,6 +18,11 @@ def add(one: Usage, other: Usage) -> Usage:
     )
 
 
+def beyond(one: Tokens, other: Tokens) -> Tokens:
+    """What `one` has more of each kind than `other`; what it does not know stays unknown."""
+    return Tokens(*(_more(getattr(one, name), getattr(other, name)) for name in _KINDS))
+
+
 def with_use(used: tuple[StepUse, ...], use: StepUse) -> tuple[StepUse, ...]:
     """`used` with more of the same, or with one entry more; at most USES_KEPT of them."""
     for number, known in enumerate(used):
@@ -49,6 +54,10 @@ def joined(one: Usage, other: Usage) -> Usage:
     both = add(one, other)
     partly = (one.cost_micros is None) != (other.cost_micros is None)
     return msgspec.structs.replace(both, estimated=True) if partly else both
+
+
+def _more(one: int | None, other: int | None) -> int | None:
+    return None if one is None else max(0, one - (other or 0))
 
 
 def _sum(one: int | None, other: int | None) -> int | None:

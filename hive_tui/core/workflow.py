@@ -6,6 +6,7 @@ import enum
 import functools
 from collections.abc import Iterable
 
+from hive_tui.core.ids import AgentName
 from hive_tui.core.model import IssueType, Mode
 from hive_tui.core.settings import Preset
 
@@ -48,6 +49,11 @@ def state(labels: tuple[str, ...], preset: Preset) -> IssueState | None:
     """The one state that the labels name, or None for none or several."""
     found = states(labels, preset)
     return found[0] if len(found) == 1 else None
+
+
+def wanted_agent(labels: Iterable[str]) -> AgentName | None:
+    """The agent that an `agent:` label asks for."""
+    return next((AgentName(name[6:]) for name in labels if name.startswith("agent:")), None)
 
 
 def transition(

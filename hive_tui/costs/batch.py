@@ -10,9 +10,7 @@ import msgspec
 
 from hive_tui.costs import claude, codex, files
 from hive_tui.costs.call import Call
-
-QUARTER = 900_000
-"""Milliseconds of a sum: every time zone's days begin with one."""
+from hive_tui.costs.sums import QUARTER
 
 CALL_COLUMNS = (
     "key, place, at, input, output, cache_read, cache_write_5m, cache_write_1h, searches, flags, file, cost"

@@ -13,16 +13,21 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 
 
-def milliseconds(stamp: str) -> int | None:
+def milliseconds(words: str) -> int | None:
     """Milliseconds since 1970; None for what is no moment, or none at which an agent can have worked."""
     try:
-        moment = datetime.fromisoformat(stamp)
+        moment = datetime.fromisoformat(words)
     except ValueError:
         return None
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
-    found = round((moment - _EPOCH) / _MILLISECOND)
+    found = stamp(moment)
     return found if EARLIEST <= found <= LATEST else None
+
+
+def stamp(at: datetime) -> int:
+    """Milliseconds since 1970 of an aware moment."""
+    return round((at - _EPOCH) / _MILLISECOND)
 
 
 def moment(found: int) -> datetime:

@@ -84,7 +84,7 @@ class CostSources:
         view = CostView(question, whole=False)
         # What is there already; should that be damaged, it is just made anew.
         with suppress(*() if whole else (SourceError,)):
-            view = answer(question, self._growing.index, booked, now, quarters=self._growing.quarters_since)
+            view = answer(question, self._growing.index, booked, now, quarters=self._growing.quarters)
         view = msgspec.structs.replace(view, whole=whole, problems=problems(self._growing.roots))
         self._last, self._answered, self._at = view, state, now if whole else None
         return view

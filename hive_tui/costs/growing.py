@@ -5,20 +5,22 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
+from itertools import pairwise
 
 from hive_tui.costs import files
+from hive_tui.costs.clock import stamp
 from hive_tui.costs.files import Found, Root
 from hive_tui.costs.index import Index
 from hive_tui.costs.periods import BLOCK
-from hive_tui.costs.sums import Dimension, Sum
+from hive_tui.costs.sums import QUARTER, Dimension, Sum
 
 LOOKED_BACK = timedelta(days=3)
-"""How far back the beginning of the block of now is looked for first."""
+"""How far back the beginning of a block is looked for first."""
 
 HOT = 64
 """Transcripts that are looked at by themselves, since those that were written to last grow first."""
 
-_QUARTER_MS = 900_000
+_BLOCK = round(BLOCK.total_seconds() * 1_000)
 
 
 class Growing:
@@ -49,31 +51,19 @@ class Growing:
         folders."""
         return any(_grew(found) for found in self._hot)
 
-    def quarters(self, now: datetime) -> list[Sum]:
-        """Sums by quarter of an hour up to `now`, from where a block certainly begins. Raises SourceError."""
-        until = round(now.timestamp() * 1_000) + _QUARTER_MS
-        since = until - round(LOOKED_BACK.total_seconds() * 1_000)
-        quarters = self.index.sums([Dimension.QUARTER], since=since, until=until)
-        pause = round(BLOCK.total_seconds() * 1_000)
-        for index in range(len(quarters) - 1, 0, -1):
-            if quarters[index].first - quarters[index - 1].last > pause:
-                return quarters[index:]
-        # Blocks follow each other without a pause: where this one begins, the first of them says.
-        return self.index.sums([Dimension.QUARTER], until=until) if quarters else []
-
-    def quarters_since(self, since: datetime, now: datetime) -> list[Sum]:
+    def quarters(self, since: datetime, now: datetime) -> list[Sum]:
         """Sums by quarter of an hour up to `now`, from where all blocks since that moment can be told. Raises
         SourceError."""
-        until = round(now.timestamp() * 1_000) + _QUARTER_MS
-        begin = round(since.timestamp() * 1_000)
-        back = begin - round(LOOKED_BACK.total_seconds() * 1_000)
-        quarters = self.index.sums([Dimension.QUARTER], since=back, until=until)
-        pause = round(BLOCK.total_seconds() * 1_000)
-        for index in range(1, len(quarters)):
-            if quarters[index].first > begin + pause:
+        until = stamp(now) + QUARTER
+        quarters = self.index.sums([Dimension.QUARTER], since=stamp(since - LOOKED_BACK), until=until)
+        if not quarters:
+            return []
+        for number, (before, after) in enumerate(pairwise(quarters), 1):
+            if after.first > stamp(since + BLOCK):
                 break
-            if quarters[index].first - quarters[index - 1].last > pause:
-                return quarters[index:]
+            if after.first - before.last > _BLOCK:
+                return quarters[number:]
+        # Blocks follow each other without a pause: where one begins, the first of them says.
         return self.index.sums([Dimension.QUARTER], until=until)
 
 

@@ -110,7 +110,7 @@ class Sources:
         self._sums = self._growing.index.sums(
             [Dimension.SESSION, Dimension.PROJECT, Dimension.MODEL, Dimension.AGENT]
         )
-        self._quarters = self._growing.quarters(now)
+        self._quarters = self._growing.quarters(now, now)
 
     def _read(self, transcripts: Mapping[tuple[str, str], Found]) -> tuple[dict[str, Tail], bool]:
         """The ends of the transcripts that are shown, those at work and the newest first."""

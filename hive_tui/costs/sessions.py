@@ -11,11 +11,11 @@ from datetime import UTC, datetime
 import msgspec
 
 from hive_tui.costs import periods, windows
-from hive_tui.costs.clock import LATEST, moment
+from hive_tui.costs.clock import LATEST, moment, stamp
 from hive_tui.costs.files import Found
 from hive_tui.costs.live import Process
 from hive_tui.costs.periods import Block, Use
-from hive_tui.costs.sums import Sum
+from hive_tui.costs.sums import QUARTER, Sum
 from hive_tui.costs.tails import Share, Tail
 
 _ID = re.compile(r"[0-9A-Za-z][0-9A-Za-z_.-]{0,127}")
@@ -27,8 +27,6 @@ _RUN = re.compile(r"/fleets/[^/]+/runs/([a-z0-9-]+-[0-9a-f]{8}-i\d+-a\d+)/work(?
 """The clone of one of hive's own runs on this machine, as `core.ids.run_id` names them."""
 
 _RESUME = {"claude": "claude --resume", "codex": "codex resume"}
-
-_QUARTER_MS = 900_000
 
 _NEVER = datetime.min.replace(tzinfo=UTC)
 
@@ -205,12 +203,12 @@ def _project(sums: Sequence[Sum], process: Process | None, file: Found | None, t
 
 def _shares(tails: Iterable[Tail], now: datetime) -> tuple[Share, ...]:
     """The newest of each span, as long as it has not begun anew."""
-    at = round(now.timestamp() * 1_000)
+    at = stamp(now)
     newest: dict[int, Share] = {}
     for tail in tails:
         for share in tail.shares:
             known = newest.get(share.minutes)
-            if share.at <= at + _QUARTER_MS and (known is None or share.at > known.at):
+            if share.at <= at + QUARTER and (known is None or share.at > known.at):
                 newest[share.minutes] = share
     current = [share for share in newest.values() if share.resets is not None and share.resets > at]
     return tuple(sorted(current, key=lambda share: share.minutes))

@@ -6,6 +6,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from datetime import datetime, tzinfo
+from functools import reduce
 from pathlib import Path
 from types import MappingProxyType
 from typing import Protocol
@@ -13,10 +14,12 @@ from typing import Protocol
 import msgspec
 
 from hive_tui.core.ledger import Certainty, Entry, Heard, Price, Source, united
-from hive_tui.core.model import Run, Tokens
+from hive_tui.core.model import Run, Tokens, Usage
 from hive_tui.core.settings import RepoSettings
+from hive_tui.core.usage import add, beyond
 from hive_tui.costs import periods
 from hive_tui.costs.call import Call
+from hive_tui.costs.clock import stamp
 from hive_tui.costs.periods import Use, Weekday
 from hive_tui.costs.prices import PICO_PER_MICRO, Prices, cost, micros
 from hive_tui.costs.sums import Dimension, Sum
@@ -148,7 +151,7 @@ def price(prices: Prices) -> Price:
             return None
         call = Call(
             key=0,
-            at=round(at.timestamp() * 1_000),
+            at=stamp(at),
             agent="",
             model=model,
             session="",
@@ -201,31 +204,25 @@ def _parts(
     twice: dict[str | None, list[Entry]] = {}
     for row in rows:
         (twice.setdefault(row.session, []) if row.session in counted else alone).append(row)
-    beyond = (_beyond(mine, counted[session]) for session, mine in twice.items())
-    for row in (*alone, *(row for row in beyond if row is not None)):
-        at = round(row.at.timestamp() * 1_000)
+    surplus = (_surplus(mine, counted[session]) for session, mine in twice.items())
+    for row in (*alone, *(row for row in surplus if row is not None)):
+        at = stamp(row.at)
         if (begin or 0) <= at < (end or 1 << 62):
             yield _sum(row, at), row
 
 
-def _beyond(rows: Sequence[Entry], known: Sum) -> Entry | None:
+def _surplus(rows: Sequence[Entry], known: Sum) -> Entry | None:
     """What a session used beyond its transcript, as a row: calls for compaction, say, are in none, and the
     agent counts them. None where that is nothing, or nobody knows."""
-    last = rows[-1]
     if any(row.certainty is not Certainty.EXACT or row.source is not Source.REPORTED for row in rows):
         return None
+    told = reduce(add, (Usage(row.tokens, row.cost_micros) for row in rows))
     written = known.cache_write_5m + known.cache_write_1h
-    heard = Tokens(known.input, known.output, known.cache_read, written)
-    tokens = Tokens(
-        *(
-            max(0, sum(getattr(row.tokens, kind) or 0 for row in rows) - getattr(heard, kind))
-            for kind in Tokens.__struct_fields__
-        )
-    )
-    cost = sum(row.cost_micros or 0 for row in rows) - micros(known.cost)
+    tokens = beyond(told.tokens, Tokens(known.input, known.output, known.cache_read, written))
+    cost = (told.cost_micros or 0) - micros(known.cost)
     if not tokens.total or cost <= 0:
         return None
-    return msgspec.structs.replace(last, tokens=tokens, cost_micros=cost)
+    return msgspec.structs.replace(rows[-1], tokens=tokens, cost_micros=cost)
 
 
 def _with(use: Use, row: Entry, unknown: set[str]) -> Use:
@@ -318,4 +315,4 @@ def _sum(row: Entry, at: int) -> Sum:
 
 
 def _milliseconds(at: datetime | None) -> int | None:
-    return None if at is None else round(at.timestamp() * 1_000)
+    return None if at is None else stamp(at)

@@ -6,6 +6,9 @@ import enum
 
 import msgspec
 
+QUARTER = 900_000
+"""Milliseconds of a sum: every time zone's days begin with one."""
+
 
 class Dimension(enum.Enum):
     """By what calls are summed."""

@@ -14,30 +14,37 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-_ATTEMPTS = 5
 _PAUSE_SECONDS = 0.002
-"""Whoever asks `held` has the lock for some microseconds: that is no reason to give up."""
+_PATIENCE_SECONDS = 5.0
+"""Whoever asks `held` shares the lock for some microseconds, or longer on a busy machine."""
 
 
 def hold(path: Path) -> int | None:
     """Take the lock at once: the open descriptor that holds it, or None if somebody else does.
 
+    That others look whether it is held is no reason to give up: they share it, a holder does not.
     The descriptor is not inherited unless passed on. Closing it (in every process that has it) lets go.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        for _ in range(_ATTEMPTS):
-            try:
-                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                return fd
-            except BlockingIOError:
-                time.sleep(_PAUSE_SECONDS)
+        if _held_alone(fd):
+            return fd
     except BaseException:
         os.close(fd)
         raise
     os.close(fd)
     return None
+
+
+def _held_alone(fd: int) -> bool:
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while not _locked(fd, fcntl.LOCK_EX):
+        if not _locked(fd, fcntl.LOCK_SH) or time.monotonic() > deadline:
+            return False
+        fcntl.flock(fd, fcntl.LOCK_UN)
+        time.sleep(_PAUSE_SECONDS)
+    return True
 
 
 @contextmanager
@@ -60,9 +67,14 @@ def held(path: Path) -> bool:
     except FileNotFoundError:
         return False
     try:
-        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
+        return not _locked(fd, fcntl.LOCK_SH)
     finally:
         os.close(fd)
-    return False
+
+
+def _locked(fd: int, kind: int) -> bool:
+    try:
+        fcntl.flock(fd, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
