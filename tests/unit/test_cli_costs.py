@@ -66,7 +66,7 @@ def test_a_block_tells_a_pipe_all_of_its_words(tmp_path: Path) -> None:
         read["message"]["id"], read["timestamp"] = f"msg_{minutes}", at.isoformat()
         with path.open("ab") as file:
             file.write(msgspec.json.encode(read) + b"\n")
-    said = r"active, [34]h( \d+m)? left, ~\$\d+\.\d\d at its end "
+    said = r"active, [34]h( \d+m)? left, \$\d+\.\d\d/h, ~\$\d+\.\d\d at its end "
     assert re.search(said, hive("--by", "block"))
 
 
