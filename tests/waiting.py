@@ -9,7 +9,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def until(condition: Callable[[], T | None], *, seconds: float = 15.0, what: str = "the condition") -> T:
+def until(condition: Callable[[], T | None], *, seconds: float = 30.0, what: str = "the condition") -> T:
     """The first true value of `condition`; fails after `seconds`.
 
     Looks take a third of the time at most: one that is costly, such as a process of kubectl, would else slow

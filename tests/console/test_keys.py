@@ -183,7 +183,7 @@ async def test_the_footer_shows_the_order_that_applies(console: Open) -> None:
 async def test_an_order_that_is_not_confirmed_is_given_up(console: Open) -> None:
     async with console(said=True) as c:
         await c.press("p")
-        await c.until(c.shows("→ pausing"))
+        await c.until(c.shows("→ pausing", "Paused: nothing new"))
         c.later(seconds=11)
         await c.until(c.shows("did not confirm pausing"))
         assert "→ pausing" not in c.text

@@ -44,7 +44,8 @@ async def settled(app: HiveApp, pilot: Pilot[None]) -> None:
 async def filled(app: HiveApp, pilot: Pilot[None]) -> None:
     main = app.main
     lists = (main.pulls.table, main.agents.table, main.issues.table)
-    await wait_for(lambda: all(table.keys for table in lists) and main.log_pane.log_view.lines)
+    await wait_for(lambda: all(table.keys for table in lists), "a row in each list")
+    await wait_for(lambda: main.log_pane.log_view.lines, "a line of the log")
     await settled(app, pilot)
 
 
