@@ -216,7 +216,7 @@ def call(
     # An empty helper forgets those of other configurations; none is read here, this keeps it so.
     options = ["-c", "credential.helper="]
     if remote.credential:
-        options += ["-c", f"credential.helper=!{shlex.join(remote.credential)}"]
+        options += ["-c", f"credential.helper=!{_helper(remote.credential)}"]
     if remote.certificates is not None:
         options += ["-c", f"http.sslCAInfo={remote.certificates}"]
     named = {name: os.environ[name] for name in (*_PASSED_ON, *remote.variables) if name in os.environ}
@@ -234,6 +234,13 @@ def call(
     if done.code:
         raise _explained(remote, done.stderr)
     return done.stdout
+
+
+def _helper(argv: Sequence[str]) -> str:
+    """For git's shell, which puts `get`, `store` or `erase` behind it. Only `get` is passed on: after every
+    success git wants to store what it was told, and a process that declines costs as much as one that answers.
+    """
+    return f'f() {{ test "$1" != get || exec {shlex.join(argv)} get; }}; f'
 
 
 def _explained(remote: Remote | RepoJob, stderr: bytes) -> GitError:

@@ -41,9 +41,10 @@ SMALL: dict[str, Any] = {
     "work": {"cpu": "10m", "memory": "160Mi"},
     "judge": {"cpu": "10m", "memory": "64Mi"},
     "storage": "100Mi",
-    "grace_seconds": 20,
+    "grace_seconds": 120,
 }
-"""Pods of which many fit on one small node."""
+"""Pods of which many fit on one small node. They have little of its processor, so saving work takes long beside
+other tests."""
 
 
 def scenario(*rounds: Steps) -> str:

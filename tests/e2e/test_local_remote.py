@@ -114,6 +114,17 @@ class TestFetchAndPush:
         files = [path for folder in (home, bare) for path in folder.rglob("*") if path.is_file()]
         assert not [path for path in files if CANARY.encode() in path.read_bytes()]
 
+    def test_the_token_is_asked_for_and_never_stored(
+        self, server: GitServer, upstream: Repository, tmp_path: Path, home: Path
+    ) -> None:
+        repo, bare, asked = job(server, tmp_path), tmp_path / "own.git", tmp_path / "asked"
+        script = 'echo "$*" >>"$0"; exec "$@"'
+        repo = msgspec.structs.replace(repo, credential=("sh", "-c", script, str(asked), *repo.credential))
+        base = exchange.fetch(home, bare, repo)
+        exchange.push(home, bare, repo, work(bare, base), SPEC.branch, SPEC)
+        # A process for each of git's questions, and none for its thanks.
+        assert {line.split()[-1] for line in asked.read_text().splitlines()} == {"get"}
+
     def test_the_base_that_moved_on_is_fetched_and_pushed_over(
         self, server: GitServer, upstream: Repository, tmp_path: Path, home: Path
     ) -> None:
