@@ -237,9 +237,9 @@ def call(
 
 
 def _helper(argv: Sequence[str]) -> str:
-    """For git's shell, which puts `get`, `store` or `erase` behind it. Only `get` is passed on: after every
-    success git wants to store what it was told, and a process that declines costs as much as one that answers.
-    """
+    """For git's shell, which puts `get`, `store` or `erase` behind it. Only `get` is passed on: after
+    every success git wants to store what it was told, and a process that declines costs as much as one that
+    answers."""
     return f'f() {{ test "$1" != get || exec {shlex.join(argv)} get; }}; f'
 
 

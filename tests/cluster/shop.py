@@ -43,8 +43,8 @@ SMALL: dict[str, Any] = {
     "storage": "100Mi",
     "grace_seconds": 120,
 }
-"""Pods of which many fit on one small node. They have little of its processor, so saving work takes long beside
-other tests."""
+"""Pods of which many fit on one small node. They have little of its processor, so saving work takes long
+beside other tests."""
 
 
 def scenario(*rounds: Steps) -> str:
