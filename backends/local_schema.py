@@ -16,6 +16,46 @@ EVENTS_KEPT = 10_000
 """Lines kept of the fleet's log."""
 
 
+MOST_MICROS = 1_000_000_000_000
+"""What a single row counts as at most, a million dollars: no sum of them may overflow."""
+
+
+def _of(name: str, text: str = "text") -> str:
+    """A field of a row's document; NULL where that is damaged."""
+    return f"CASE WHEN json_valid({text}) THEN json_extract({text}, '$.{name}') END"
+
+
+def _money(name: str) -> str:
+    return f"min(max({_of(name)}, 0), {MOST_MICROS})"
+
+
+CHARGE = f"""INSERT INTO charged
+    SELECT ifnull({_of("repo")}, ''), ifnull({_of("issue")}, 0), ifnull(sum({_money("micros")}), 0),
+        max(CASE WHEN ifnull({_of("unknown")}, 1) THEN run END)
+    FROM (SELECT run, CAST(doc AS TEXT) AS text FROM charges WHERE {{where}}) GROUP BY 1, 2
+    ON CONFLICT DO UPDATE SET
+        micros = min(micros + excluded.micros, {1 << 62}), unknown = ifnull(unknown, excluded.unknown)"""
+"""Adds those charges to the sums for budgets. One that cannot be read is a cost that nobody knows."""
+
+BILL = f"""INSERT INTO billed
+    SELECT heading, ifnull({_of("repo")}, ''),
+        CASE heading WHEN 'issue' THEN ifnull({_of("issue")}, 0)
+            ELSE coalesce({_of("model")}, {_of("agent")}, '') END,
+        ifnull(sum({_money("cost_micros")}), 0), count({_of("cost_micros")}), count(*),
+        sum({_of("certainty")} IS 'estimated'),
+        -- A run counts once, by the first of its rows of which nobody knows the cost.
+        sum({_of("certainty")} IS 'unaccounted' AND seq = (
+            SELECT min(seq) FROM ledger AS mine WHERE mine.run = rows.run
+            AND {_of("certainty", "CAST(doc AS TEXT)")} IS 'unaccounted'))
+    FROM (SELECT seq, run, CAST(doc AS TEXT) AS text FROM ledger WHERE {{where}}) AS rows,
+        (SELECT 'model' AS heading UNION ALL SELECT 'issue') GROUP BY 1, 2, 3
+    ON CONFLICT DO UPDATE SET
+        micros = min(micros + excluded.micros, {1 << 62}), known = known + excluded.known,
+        lines = lines + excluded.lines, estimated = estimated + excluded.estimated,
+        unaccounted = unaccounted + excluded.unaccounted"""
+"""Adds those rows to the sums that are shown, by model and by issue."""
+
+
 def _noted(
     table: str, kind: str, repo: str, number: str, name: str, *, only: str | None = None
 ) -> tuple[str, ...]:
@@ -114,5 +154,18 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "CREATE INDEX ledger_by_time ON ledger (at, seq)",
         """CREATE TRIGGER ledger_is_append_only BEFORE UPDATE ON ledger BEGIN
             SELECT RAISE (ABORT, 'the ledger is append-only'); END""",
+    ),
+    (
+        # Sums of the two, kept as rows are written: nobody has to read years of them for a total.
+        "CREATE INDEX charges_by_time ON charges (at)",
+        """CREATE TABLE charged (
+            repo TEXT NOT NULL, issue INTEGER NOT NULL, micros INTEGER NOT NULL, unknown TEXT,
+            PRIMARY KEY (repo, issue)) WITHOUT ROWID""",
+        """CREATE TABLE billed (
+            heading TEXT NOT NULL, repo TEXT NOT NULL, name TEXT NOT NULL, micros INTEGER NOT NULL,
+            known INTEGER NOT NULL, lines INTEGER NOT NULL, estimated INTEGER NOT NULL,
+            unaccounted INTEGER NOT NULL, PRIMARY KEY (heading, repo, name)) WITHOUT ROWID""",
+        CHARGE.format(where="true"),
+        BILL.format(where="true"),
     ),
 )

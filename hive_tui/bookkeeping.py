@@ -7,9 +7,11 @@ import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import NamedTuple
 
-from hive_tui.core.booked import Booked
+from hive_tui.core.booked import RECENT, Booked
 from hive_tui.core.errors import SourceError
+from hive_tui.core.ids import RunId
 from hive_tui.core.ledger import Certainty, Heard, Price, completed, entries
 from hive_tui.core.model import Run, Tokens
 from hive_tui.core.ports import Ledger
@@ -20,6 +22,17 @@ Listen = Callable[[frozenset[str]], Mapping[str, Sequence[Heard]]]
 
 PRUNE_EVERY = timedelta(days=1)
 
+SUMS_KEPT = timedelta(hours=1)
+"""How long sums of the ledger are believed that nobody added to: a clock may have been set."""
+
+
+class _Asked(NamedTuple):
+    """What the ledger said, of which runs it was asked, and when."""
+
+    booked: Booked
+    runs: frozenset[RunId]
+    at: datetime
+
 
 class Bookkeeper:
     """The dispatcher's part of the ledger; `listen` is None where its runs leave no transcripts here, `price`
@@ -29,19 +42,20 @@ class Bookkeeper:
         self._ledger = ledger
         self._listen = listen
         self._price = price
-        self._booked: Booked | None = None
+        self._booked: _Asked | None = None
         self._pruned_at: datetime | None = None
 
-    @property
-    def booked(self) -> Booked:
-        """What the ledger has of money; it is read once. Raises StoreError."""
-        if self._booked is None:
-            self._booked = Booked(self._ledger.charges())
-        return self._booked
+    def booked(self, runs: Iterable[RunId], now: datetime) -> Booked:
+        """What the ledger has of money, and which of these runs are in there. Raises StoreError."""
+        asked, names = self._booked, frozenset(runs)
+        if asked is None or not (names <= asked.runs and timedelta(0) <= now - asked.at < SUMS_KEPT):
+            asked = self._booked = _Asked(self._ledger.booked(names, now - RECENT), names, now)
+        return asked.booked
 
     def enter(self, *runs: Run) -> None:
         """Write what runs that have ended used; again is no change. Raises StoreError."""
-        new = [rows for run in runs if run.id not in self.booked.runs and (rows := entries(run, self._price))]
+        known = self._ledger.known(run.id for run in runs)
+        new = [rows for run in runs if run.id not in known and (rows := entries(run, self._price))]
         if not new:
             return
         sessions = frozenset(
@@ -51,7 +65,9 @@ class Bookkeeper:
             if row.session is not None and row.certainty is not Certainty.EXACT
         )
         heard = self._heard(sessions)
-        self._booked = self.booked.plus([self._ledger.write(completed(rows, heard)) for rows in new])
+        self._booked = None
+        for rows in new:
+            self._ledger.write(completed(rows, heard))
 
     def catch_up(self, runs: Iterable[Run]) -> None:
         """Enter what was settled without it: by an older hive, or before the ledger was lost."""

@@ -173,7 +173,7 @@ class Dispatcher:
                 self._books.catch_up(self._store.snapshot.runs.values())
                 self._caught_up = True
             self._books.prune(self._fleet.settings.keep_costs_days, now)
-            self._store.book(self._books.booked)
+            self._store.book(self._books.booked(self._store.snapshot.runs, now))
         except StoreError as error:
             why = f"the ledger cannot be kept, and nothing is decided: {error.words}"
             if why != self._unkept:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from hive_tui import plugins
 from hive_tui.config import Configuration
-from hive_tui.core.booked import Booked
+from hive_tui.core.booked import RECENT
 from hive_tui.core.errors import HiveError
 from hive_tui.core.ports import READ_SECONDS, BackendContext, Cluster, Forge, Ledger
 from hive_tui.core.settings import FleetSettings
@@ -83,7 +83,7 @@ class OpenFleet:
         fleet = store.snapshot.fleet
         if fleet is not None and fleet.budget.kept_by_ledger:
             try:
-                store.book(Booked(self.ledger.charges()))
+                store.book(self.ledger.booked(store.snapshot.runs, datetime.now(UTC) - RECENT))
             except HiveError as error:
                 store.apply([SourceFailed(CLUSTER, error.words)], datetime.now(UTC))
         return store.snapshot

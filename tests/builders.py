@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
 
-from hive_tui.core.ids import AgentName, RepoName, RunId, WorkerName, branch_name, run_id
+from hive_tui.core.booked import Booked, Charge, Spent
+from hive_tui.core.ids import AgentName, IssueKey, RepoName, RunId, WorkerName, branch_name, run_id
 from hive_tui.core.model import (
     DISPATCHER,
     AgentState,
@@ -166,3 +168,21 @@ def store(*items: Item, at: datetime = NOW) -> Store:
 
 def run_ids(*runs: Run) -> set[RunId]:
     return {run.id for run in runs}
+
+
+def booked(*charges: Charge) -> Booked:
+    """What a ledger of these comes to, summed in the plainest way."""
+    keys = {IssueKey(each.repo, each.issue) for each in charges}
+    return Booked(
+        {each.run for each in charges},
+        spent(charges),
+        {name: spent(each for each in charges if each.repo == name) for name in {key.repo for key in keys}},
+        {str(key): spent(each for each in charges if (each.repo, each.issue) == key) for key in keys},
+        sorted(charges, key=lambda each: each.at),
+    )
+
+
+def spent(charges: Iterable[Charge]) -> Spent:
+    mine = list(charges)
+    lost = max((each.run for each in mine if each.unknown), default=None)
+    return Spent(sum(each.micros for each in mine), lost)

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Protocol
 
+from hive_tui.app.live import Fleet
 from hive_tui.app.looks_feed import LooksFeed
+from hive_tui.core.booked import Booked
+from hive_tui.core.errors import StoreError
+from hive_tui.core.ledger import Entry
 from hive_tui.costs.overview import CostView, FleetRows, Question
 
 
@@ -26,6 +31,22 @@ class CostLooks(Protocol):
 
 OpenCosts = Callable[[Callable[[], FleetRows]], CostLooks]
 """Opens what answers, from what the fleet says of its runs; called in a thread."""
+
+
+class LedgerRows:
+    """All rows of a fleet's ledger, read when somebody wants them, again once there are more. For one
+    thread."""
+
+    def __init__(self, fleet: Fleet) -> None:
+        self._fleet = fleet
+        self._read: tuple[Booked | None, Sequence[Entry]] = (None, ())
+
+    def __call__(self, booked: Booked) -> Sequence[Entry]:
+        """Those that `booked` is the sum of; the same object as before where nothing is new."""
+        if booked is not self._read[0]:
+            with suppress(StoreError):  # what was known stays; the cluster's own source says what is wrong
+                self._read = (booked, tuple(self._fleet.ledger.read()))
+        return self._read[1]
 
 
 class CostsFeed(LooksFeed[CostView]):

@@ -17,10 +17,9 @@ from typing import NamedTuple, Protocol
 import msgspec
 
 from hive_tui.app.view import Deriver, View
-from hive_tui.core.booked import Booked
+from hive_tui.core.booked import RECENT
 from hive_tui.core.errors import StoreError
 from hive_tui.core.ids import RunId
-from hive_tui.core.ledger import entries
 from hive_tui.core.ports import Cluster, Emit, Forge, Ledger
 from hive_tui.core.settings import FleetSettings
 from hive_tui.core.sources import CLUSTER, FORGE, Freshness, Health, Kind
@@ -64,8 +63,8 @@ class Live:
         self._notify = notify
         self._now = now
         self._fleet = fleet
-        self._looked_up: set[RunId] | None = None
-        """Settled runs that were looked for in the ledger; None before it was read."""
+        self._looked_up: set[tuple[RunId, bool]] | None = None
+        """Runs that were looked for in the ledger, settled or not; None before it was read."""
         self._feed = Feed(_ClusterWatch(fleet), _ForgeWatch(fleet))
         self._store = Store((CLUSTER, FORGE))
         self._deriver = Deriver(fleet.name, fleet.settings, now())
@@ -106,35 +105,31 @@ class Live:
             now = self._now()
             try:
                 untold = merged(untold, self._store.apply(batch, now))
-                self._book(untold)
+                self._book(untold, now)
                 view = self._deriver.derive(self._store.snapshot, untold, now)
                 diff, untold = untold, Diff({})
             except Exception as error:  # a thread's edge: every source is marked with it
                 diff, view = _broken(self._latest, f"{type(error).__name__}: {error}")
             self._deliver(view, diff)
 
-    def _book(self, diff: Diff) -> None:
-        """Have sums and budgets count what the ledger has, once there is something new in it."""
+    def _book(self, diff: Diff, now: datetime) -> None:
+        """Have sums and budgets count what the ledger has, once there may be something new in it."""
         snapshot = self._store.snapshot
         if snapshot.fleet is None:
             return
-        runs = (snapshot.runs.get(name) for name in snapshot.runs.keys() & diff.keys(Kind.RUN))
-        settled = {run.id for run in runs if run is not None and run.settled} - snapshot.booked.runs.keys()
-        if self._looked_up is not None and settled <= self._looked_up:
+        runs = [(name, snapshot.runs.get(name)) for name in snapshot.runs.keys() & diff.keys(Kind.RUN)]
+        # Its rows are written before a run is settled.
+        new = {(name, run is not None and run.settled) for name, run in runs}
+        if self._looked_up is not None and new <= self._looked_up:
             return
         try:
-            self._store.book(self._booked(settled))
+            ledger, since = self._fleet.ledger, now - RECENT
+            booked = ledger.booked(snapshot.runs, since)
+            bill = ledger.bill(snapshot.runs, since)
         except StoreError:
             return  # what was known stays; the cluster's own source says what is wrong with the file
-        self._looked_up = (self._looked_up or set()) | settled
-
-    def _booked(self, new: set[RunId]) -> Booked:
-        """What the ledger has now that it may have something `new`: of rows only those are read."""
-        ledger, snapshot = self._fleet.ledger, self._store.snapshot
-        if self._looked_up is None:
-            return Booked(ledger.charges(), ledger.read())
-        began = [row.at for name in new for row in entries(snapshot.runs[name])]
-        return snapshot.booked.entered(ledger.read(since=min(began))) if began else snapshot.booked
+        self._store.book(msgspec.structs.replace(booked, bill=bill))
+        self._looked_up = {(name, run.settled) for name, run in snapshot.runs.items()}
 
     def _deliver(self, view: View, diff: Diff) -> None:
         with self._lock:

@@ -48,6 +48,7 @@ class Looking:
     ) -> None:
         """What was used, on a screen of its own, under a heading, of the fleet or the machine; None leaves
         what it shows."""
+        from hive_tui.app.costs_feed import LedgerRows
         from hive_tui.app.screens.costs import CostsScreen
         from hive_tui.costs import summary
         from hive_tui.costs.overview import FleetRows
@@ -59,9 +60,11 @@ class Looking:
 
         checkouts = summary.checkouts(app.fleet.settings.repos)
 
+        rows = LedgerRows(app.fleet)
+
         def booked() -> FleetRows:
             snapshot = app.latest
-            return FleetRows(snapshot.booked.rows, snapshot.runs, checkouts)
+            return FleetRows(rows(snapshot.booked), snapshot.runs, checkouts)
 
         if isinstance(app.screen, CostsScreen):
             app.screen.ask(by, scope)

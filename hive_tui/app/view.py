@@ -23,7 +23,7 @@ from hive_tui.core.ids import IssueKey, PullKey, RunId
 from hive_tui.core.model import PullRequest, Run
 from hive_tui.core.settings import FleetSettings
 from hive_tui.core.sources import Kind
-from hive_tui.core.spend import Bill, Costs, Reader, costs, hourly
+from hive_tui.core.spend import Costs, Reader, costs, hourly
 from hive_tui.core.store import Diff, Snapshot
 from hive_tui.core.targets import Target, precedence
 
@@ -125,7 +125,7 @@ class Deriver:
     def __init__(self, name: str, settings: FleetSettings, now: datetime) -> None:
         self._planner = Planner(settings)
         self._rows = Reader()
-        self._billed: tuple[Booked, Bill] = (Snapshot().booked, Bill())
+        self._booked: Booked = Snapshot().booked
         self._index = IssueIndex(settings)
         self.view = View(name, settings, now, Snapshot(), self._planner.decide(Snapshot(), now))
         self._reviewed_at = now
@@ -140,9 +140,7 @@ class Deriver:
         plan = self._planner.decide(snapshot, now)
         index.update(snapshot, diff, plan, now)
         booked = snapshot.booked
-        billed = booked is not self._billed[0]
-        if billed:
-            self._billed = (booked, Bill(booked.rows))
+        billed, self._booked = booked is not self._booked, booked
         runs, pulls = bool(diff.keys(Kind.RUN)), bool(diff.keys(Kind.PULL))
         listed_runs = lists.runs(snapshot) if runs else before.runs
         listed_pulls = lists.pulls(snapshot) if pulls else before.pulls
@@ -165,7 +163,7 @@ class Deriver:
             runs=listed_runs,
             pulls=listed_pulls,
             attention=index.attention,
-            costs=costs(snapshot.runs.values(), now, self._billed[1], self._rows)
+            costs=costs(snapshot.runs.values(), now, booked.bill, self._rows)
             if runs or aged or billed
             else before.costs,
             hourly=hourly(snapshot.runs.values(), now) if runs or aged else before.hourly,

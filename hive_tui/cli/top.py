@@ -10,11 +10,14 @@ import click
 
 from hive_tui.cli.common import Session, global_options, output_option, pass_session, repo_option
 from hive_tui.core import document, report
+from hive_tui.core.booked import RECENT
 from hive_tui.core.dispatch import Planner
 from hive_tui.core.errors import StoreError, UsageError
 
 if TYPE_CHECKING:
-    from hive_tui.core.ledger import Entry
+    from datetime import datetime
+
+    from hive_tui.core.spend import Bill
     from hive_tui.core.store import Snapshot
 
 
@@ -82,7 +85,7 @@ class _Printer:
 
     def __call__(self, snapshot: Snapshot) -> bool:
         session, now = self._session, self._session.now()
-        rows, errors = self._ledger()
+        bill, errors = self._bill(snapshot, now)
         data = document.build(
             snapshot.of(session.repo),
             self._planner.decide(snapshot, now),
@@ -90,7 +93,7 @@ class _Printer:
             now,
             fleet=session.fleet_name,
             errors=errors,
-            ledger=rows,
+            bill=bill,
         )
         if self._printed and session.output_option == "text":
             click.echo()
@@ -103,14 +106,12 @@ class _Printer:
         self._printed = True
         return bool(data.errors)
 
-    def _ledger(self) -> tuple[list[Entry], list[str]]:
-        """What it has of the repositories that are meant, and why it cannot be read."""
-        repo = self._session.repo
+    def _bill(self, snapshot: Snapshot, now: datetime) -> tuple[Bill | None, list[str]]:
+        """What the ledger comes to of the repositories that are meant, and why it cannot be read."""
         try:
-            rows = self._session.fleet.ledger.read()
-            return [row for row in rows if repo is None or row.repo == repo], []
+            return self._session.fleet.ledger.bill(snapshot.runs, now - RECENT, self._session.repo), []
         except StoreError as error:
-            return [], [f"ledger: {error.words}"]
+            return None, [f"ledger: {error.words}"]
 
     def _text(self, data: document.Document) -> str:
         from hive_tui.cli.paint import paint, width

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left, insort
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from bisect import bisect_left
+from collections.abc import Mapping, Sequence, Set
+from datetime import datetime, timedelta
 from operator import attrgetter
-from types import MappingProxyType
+from typing import NamedTuple
 
 import msgspec
 
 from hive_tui.core.ids import IssueKey, RepoName, RunId
 from hive_tui.core.ledger import Certainty, Entry
+from hive_tui.core.spend import Bill
+
+RECENT = timedelta(days=8)
+"""How far back money can be asked for by time: today's and this week's, in any time zone."""
 
 
 class Charge(msgspec.Struct, frozen=True):
@@ -37,76 +41,37 @@ def charge(rows: Sequence[Entry]) -> Charge:
     return Charge(first.run, first.repo, first.issue, first.at, micros, unknown)
 
 
-class Spent(msgspec.Struct):
+class Spent(NamedTuple):
     """Money of several runs, in micro-dollars."""
 
     micros: int = 0
     unknown: RunId | None = None
     """A run of which nobody knows what it cost."""
 
-    def add(self, one: Charge) -> None:
-        self.micros += one.micros
-        if one.unknown:
-            self.unknown = one.run
 
+class Booked(msgspec.Struct, frozen=True, eq=False):
+    """What the ledger came to when it was asked: of all runs that ever were in it, also of those whose rows
+    are gone."""
 
-class Booked:
-    """The charges of all runs in the ledger, summed for budgets. Never changes."""
-
-    def __init__(self, charges: Iterable[Charge] = (), rows: Iterable[Entry] = ()) -> None:
-        """`rows` are for sums that are shown, and may be left out where nothing is."""
-        self.rows = tuple(rows)
-        self._dated = sorted(charges, key=attrgetter("at"))
-        self._runs = {each.run: each for each in self._dated}
-        self._sums: dict[IssueKey | RepoName, Spent] = {}
-        self.fleet = Spent()
-        """Of all runs ever."""
-        for each in self._dated:
-            self.fleet.add(each)
-            for scope in (each.repo, IssueKey(each.repo, each.issue)):
-                self._sums.setdefault(scope, Spent()).add(each)
-
-    @property
-    def runs(self) -> Mapping[RunId, Charge]:
-        """Those that are in the ledger."""
-        return MappingProxyType(self._runs)
+    runs: Set[RunId] = frozenset()
+    """Of the runs that it was asked about those that are in it, with all that they cost."""
+    fleet: Spent = Spent()
+    repos: Mapping[RepoName, Spent] = {}
+    issues: Mapping[str, tuple[int, RunId | None]] = {}
+    """By `owner/name#42`, as `Spent` has it: there are thousands, of which few are ever asked for."""
+    recent: Sequence[Charge] = ()
+    """Those of the last days, the oldest first."""
+    bill: Bill = Bill()
+    """The sums that are shown; empty where nothing is."""
 
     def of(self, scope: IssueKey | RepoName) -> Spent:
         """Of all runs for an issue or a repository."""
-        return self._sums.get(scope) or Spent()
+        if isinstance(scope, IssueKey):
+            return Spent(*self.issues.get(str(scope), ()))
+        return self.repos.get(scope) or Spent()
 
     def since(self, moment: datetime) -> Spent:
-        """Of the runs that ended at that moment or later."""
-        spent = Spent()
-        for each in self._dated[bisect_left(self._dated, moment, key=attrgetter("at")) :]:
-            spent.add(each)
-        return spent
-
-    def entered(self, rows: Iterable[Entry]) -> Booked:
-        """With all rows of more runs; a run that is there already stays as it is."""
-        found: dict[RunId, list[Entry]] = {}
-        for row in rows:
-            if row.run not in self._runs:
-                found.setdefault(row.run, []).append(row)
-        grown = self.plus(map(charge, found.values()))
-        if grown is not self:
-            grown.rows = (*self.rows, *(row for mine in found.values() for row in mine))
-        return grown
-
-    def plus(self, charges: Iterable[Charge]) -> Booked:
-        """With more charges; a run that is there already stays as it is."""
-        new = {each.run: each for each in charges if each.run not in self.runs}
-        if not new:
-            return self
-        # Shared but for what is different: a ledger of years has a hundred thousand runs.
-        grown = Booked()
-        grown.rows, grown._runs = self.rows, self._runs | new
-        grown._dated, grown._sums = list(self._dated), dict(self._sums)
-        grown.fleet = msgspec.structs.replace(self.fleet)
-        for each in new.values():
-            insort(grown._dated, each, key=attrgetter("at"))
-            grown.fleet.add(each)
-            for scope in (each.repo, IssueKey(each.repo, each.issue)):
-                spent = grown._sums[scope] = msgspec.structs.replace(grown.of(scope))
-                spent.add(each)
-        return grown
+        """Of the runs that ended at that moment or later; it is within the last days."""
+        counted = self.recent[bisect_left(self.recent, moment, key=attrgetter("at")) :]
+        unknown = next((each.run for each in counted if each.unknown), None)
+        return Spent(sum(each.micros for each in counted), unknown)

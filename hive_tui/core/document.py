@@ -18,7 +18,6 @@ from hive_tui.core.cluster_facts import ClusterFacts, Denied, Place
 from hive_tui.core.dispatch import Plan
 from hive_tui.core.gates import Gate
 from hive_tui.core.ids import IssueKey
-from hive_tui.core.ledger import Entry
 from hive_tui.core.model import (
     ApiUse,
     Budget,
@@ -235,10 +234,10 @@ def build(
     *,
     fleet: str,
     errors: Iterable[str] = (),
-    ledger: Iterable[Entry] = (),
+    bill: spend.Bill | None = None,
 ) -> Document:
-    """The document of a snapshot. `fleet` is the name to show while the fleet itself is not known, `ledger`
-    what is written of runs that have ended."""
+    """The document of a snapshot. `fleet` is the name to show while the fleet itself is not known, `bill`
+    what the ledger comes to."""
     runs = sorted(snapshot.runs.values(), key=_run_order)
     failed = [
         f"{source.name}: {source.why or 'cannot be read'}"
@@ -259,7 +258,7 @@ def build(
         issues=issue_docs(snapshot, plan, settings),
         runs=[run_doc(run) for run in runs],
         pull_requests=[pull_doc(pull, now) for _, pull in sorted(snapshot.pulls.items())],
-        costs=spend.costs(snapshot.runs.values(), now, spend.Bill(ledger)),
+        costs=spend.costs(snapshot.runs.values(), now, bill),
         events=[event_doc(event) for event in snapshot.events[-LAST_EVENTS:]],
         errors=[*failed, *errors],
         repos=repos,

@@ -8,7 +8,7 @@ Backends raise `SourceError` for "not now" and the other errors of `core.errors`
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from threading import Event as ThreadEvent
@@ -39,9 +39,10 @@ from hive_tui.core.settings import FleetSettings
 from hive_tui.core.sources import SourceEvent
 
 if TYPE_CHECKING:
-    from hive_tui.core.booked import Charge
+    from hive_tui.core.booked import Booked
     from hive_tui.core.events import AgentResult, AnyEvent, LogLine
     from hive_tui.core.ledger import Entry
+    from hive_tui.core.spend import Bill
 
 READ_SECONDS = 10.0
 """How long a one-shot look waits for slow sources, unless it is told otherwise."""
@@ -336,23 +337,33 @@ class DispatchLease(Protocol):
 
 
 class Ledger(Protocol):
-    """The rows of what a fleet's runs used, which outlast the runs, wherever those are. Thread-safe."""
+    """The rows of what a fleet's runs used, which outlast the runs, wherever those are. Thread-safe.
 
-    def write(self, rows: Sequence[Entry]) -> Charge:
-        """Append the rows of one run, all or none; a run that is in the ledger stays as it is. Returns what
-        the ledger has of the run."""
+    Sums are kept as rows are written: asking for them takes no longer after years."""
+
+    def write(self, rows: Sequence[Entry]) -> None:
+        """Append the rows of one run, all or none; a run that is in the ledger stays as it is."""
         ...
 
     def read(self, *, since: datetime | None = None, until: datetime | None = None) -> Iterator[Entry]:
         """The rows of runs that ended from `since` to before `until`, oldest first, one at a time."""
         ...
 
-    def charges(self) -> list[Charge]:
-        """Of all runs that ever were in the ledger."""
+    def known(self, runs: Iterable[RunId]) -> frozenset[RunId]:
+        """Those of them that are or ever were in the ledger."""
+        ...
+
+    def bill(self, runs: Iterable[RunId], since: datetime, repo: RepoName | None = None) -> Bill:
+        """What its rows come to, of a repository or of all; those of runs that ended from `since` on can be
+        asked for by time. `runs` are those of which it says whether they are in there."""
+        ...
+
+    def booked(self, runs: Iterable[RunId], since: datetime) -> Booked:
+        """The same for budgets, without what is only shown: of all runs that ever were in there."""
         ...
 
     def prune(self, before: datetime) -> int:
-        """Remove the rows of runs that ended before, but not their charges; returns how many."""
+        """Remove the rows of runs that ended before, but not what budgets count of them; returns how many."""
         ...
 
     def close(self) -> None: ...

@@ -8,10 +8,9 @@ the run ended, or of its last sign of life.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence, Set
 from datetime import date, datetime, time, timedelta
-from itertools import accumulate
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 
 import msgspec
 
@@ -45,30 +44,64 @@ class Costs(msgspec.Struct, frozen=True):
     """Runs that were started and whose cost is not known, at least in part; that part is in no sum."""
 
 
-class Bill:
-    """What rows of the ledger come to, worked out once for any moment."""
+class Sum(msgspec.Struct, frozen=True):
+    """Money that is unknown when there was something to add and none of it was known."""
 
-    def __init__(self, rows: Iterable[Entry] = ()) -> None:
-        dated = sorted(rows, key=attrgetter("at"))
-        self._at = [row.at for row in dated]
-        # Sums up to each of them, so that those since any moment are a subtraction.
-        self._micros = [0, *accumulate(row.cost_micros or 0 for row in dated)]
-        self._known = [0, *accumulate(row.cost_micros is not None for row in dated)]
-        self.runs = frozenset(row.run for row in dated)
-        self.unaccounted = len({row.run for row in dated if row.certainty is Certainty.UNACCOUNTED})
-        self.estimated = any(row.certainty is Certainty.ESTIMATED for row in dated)
-        self.by_model: dict[str, int] = {}
-        self.by_issue: dict[str, int] = {}
-        for row in dated:
-            if row.cost_micros is not None:
-                for sums, key in ((self.by_model, row.model or row.agent), (self.by_issue, str(row.key))):
-                    sums[key] = sums.get(key, 0) + row.cost_micros
+    micros: int = 0
+    known: bool = False
+    asked: bool = False
 
-    def since(self, moment: datetime | None) -> _Sum:
-        """Of the rows from that moment on; None: of all."""
-        begin = 0 if moment is None else bisect_left(self._at, moment)
-        asked, known = len(self._at) - begin, self._known[-1] - self._known[begin]
-        return _Sum(self._micros[-1] - self._micros[begin], known=bool(known), asked=bool(asked))
+    def plus(self, other: Sum) -> Sum:
+        return Sum(self.micros + other.micros, self.known or other.known, self.asked or other.asked)
+
+    def add(self, micros: int | None) -> Sum:
+        return self.plus(Sum(micros or 0, known=micros is not None, asked=True))
+
+    @property
+    def value(self) -> int | None:
+        return self.micros if self.known or not self.asked else None
+
+
+class Bill(msgspec.Struct, frozen=True, eq=False):
+    """What rows of the ledger come to, for any moment of the last days."""
+
+    runs: Set[RunId] = frozenset()
+    """Those whose rows these are, as far as somebody asks."""
+    whole: Sum = Sum()
+    by_model: Mapping[str, int] = {}
+    by_issue: Mapping[str, int] = {}
+    unaccounted: int = 0
+    """Runs, as of `Costs`."""
+    estimated: bool = False
+    recent: Sequence[tuple[datetime, int | None]] = ()
+    """When a row's run ended and what the row cost, of the last days or of all, the oldest first."""
+
+    def since(self, moment: datetime) -> Sum:
+        """Of the rows from that moment on."""
+        begin = bisect_left(self.recent, moment, key=itemgetter(0))
+        costs = [cost for _, cost in self.recent[begin:]]
+        known = [cost for cost in costs if cost is not None]
+        return Sum(sum(known), known=bool(known), asked=bool(costs))
+
+
+def bill(rows: Iterable[Entry]) -> Bill:
+    """What these rows come to."""
+    dated = sorted(rows, key=attrgetter("at"))
+    sums: dict[str, dict[str, int]] = {"model": {}, "issue": {}}
+    for row in dated:
+        if row.cost_micros is not None:
+            for part, key in (("model", row.model or row.agent), ("issue", str(row.key))):
+                sums[part][key] = sums[part].get(key, 0) + row.cost_micros
+    known = [row.cost_micros for row in dated if row.cost_micros is not None]
+    return Bill(
+        frozenset(row.run for row in dated),
+        Sum(sum(known), known=bool(known), asked=bool(dated)),
+        sums["model"],
+        sums["issue"],
+        len({row.run for row in dated if row.certainty is Certainty.UNACCOUNTED}),
+        any(row.certainty is Certainty.ESTIMATED for row in dated),
+        [(row.at, row.cost_micros) for row in dated],
+    )
 
 
 class Reader:
@@ -98,56 +131,29 @@ def costs(
     """Sum up at the moment `now` what the ledger has, and runs that are not in there."""
     started = [run for run in runs if run.status.started_at is not None]
     booked = booked or Bill()
-    bills = (booked, Bill(row for run in started if run.id not in booked.runs for row in rows_of(run)))
+    bills = (booked, bill(row for run in started if run.id not in booked.runs for row in rows_of(run)))
     today = now.astimezone().date()
-    days = {"today": _midnight(today), "week": _midnight(today - WEEK), "all": None}
-    sums = {name: bills[0].since(begin).plus(bills[1].since(begin)) for name, begin in days.items()}
-    burn = _Sum()
+    midnight, begun = _midnight(today), _midnight(today - WEEK)
+    burn = Sum()
     for run in started:
         share = _share(run, now)
         if share > 0:
             cost = run.status.usage.cost_micros
-            burn.add(None if cost is None else round(cost * share))
+            burn = burn.add(None if cost is None else round(cost * share))
     return Costs(
-        today_micros=sums["today"].value,
-        week_micros=sums["week"].value,
-        all_micros=sums["all"].value,
+        today_micros=bills[0].since(midnight).plus(bills[1].since(midnight)).value,
+        week_micros=bills[0].since(begun).plus(bills[1].since(begun)).value,
+        all_micros=bills[0].whole.plus(bills[1].whole).value,
         burn_per_hour_micros=burn.value,
-        by_model=_costliest_first([bill.by_model for bill in bills]),
-        by_issue=_costliest_first([bill.by_issue for bill in bills]),
-        estimated=any(bill.estimated for bill in bills),
-        unaccounted_runs=sum(bill.unaccounted for bill in bills),
+        by_model=_costliest_first([each.by_model for each in bills]),
+        by_issue=_costliest_first([each.by_issue for each in bills]),
+        estimated=any(each.estimated for each in bills),
+        unaccounted_runs=sum(each.unaccounted for each in bills),
     )
 
 
 def _midnight(day: date) -> datetime:
     return datetime.combine(day, time()).astimezone()
-
-
-class _Sum:
-    """A sum that is unknown when there was something to add and none of it was known."""
-
-    def __init__(self, micros: int = 0, *, known: bool = False, asked: bool = False) -> None:
-        self._micros = micros
-        self._known = known
-        self._asked = asked
-
-    def add(self, micros: int | None) -> None:
-        self._asked = True
-        if micros is not None:
-            self._known = True
-            self._micros += micros
-
-    def plus(self, other: _Sum) -> _Sum:
-        return _Sum(
-            self._micros + other._micros,
-            known=self._known or other._known,
-            asked=self._asked or other._asked,
-        )
-
-    @property
-    def value(self) -> int | None:
-        return self._micros if self._known or not self._asked else None
 
 
 def _share(run: Run, now: datetime) -> float:
@@ -177,7 +183,7 @@ def hourly(runs: Iterable[Run], now: datetime, hours: int = HOURS) -> tuple[int 
     current = now.astimezone().replace(minute=0, second=0, microsecond=0)
     first = current.timestamp() - (hours - 1) * hour
     latest = now.timestamp()
-    sums = [_Sum() for _ in range(hours)]
+    sums = [Sum()] * hours
     for run in runs:
         status = run.status
         if status.started_at is None:
@@ -194,16 +200,18 @@ def hourly(runs: Iterable[Run], now: datetime, hours: int = HOURS) -> tuple[int 
             inside = min(end, begin + hour) - max(start, begin)
             if whole and inside <= 0:
                 continue
-            sums[index].add(None if cost is None else round(cost * inside / whole) if whole else cost)
+            part = None if cost is None else round(cost * inside / whole) if whole else cost
+            sums[index] = sums[index].add(part)
     return tuple(found.value for found in sums)
 
 
 def _costliest_first(parts: Sequence[Mapping[str, int]]) -> dict[str, int]:
-    sums: dict[str, int] = {}
-    for part in parts:
+    sums: dict[str, int] = dict(parts[0])
+    for part in parts[1:]:
         for key, micros in part.items():
             sums[key] = sums.get(key, 0) + micros
-    return dict(sorted(sums.items(), key=lambda item: (-item[1], item[0])))
+    # In two steps without a function of ours: a ledger of years has thousands of issues.
+    return dict(sorted(sorted(sums.items()), key=itemgetter(1), reverse=True))
 
 
 def limits(dollars: BudgetSettings) -> Budget:

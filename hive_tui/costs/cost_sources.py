@@ -53,7 +53,7 @@ class CostSources:
         *,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        """`booked` is cheap, and for any thread."""
+        """`booked` is cheap as long as nothing is new."""
         self.question = Question()
         """What is asked; may be set from another thread."""
         self._growing = Growing(index, roots)

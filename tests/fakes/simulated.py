@@ -127,7 +127,7 @@ class OneDispatcher:
         store = Store((CLUSTER, FORGE))
         store.apply([*self.cluster.read(), *self.forge.read()], now)
         if self.books is not None:
-            store.book(self.books.booked)
+            store.book(self.books.booked(store.snapshot.runs, now))
         self._seen = store.snapshot
         return store.snapshot
 

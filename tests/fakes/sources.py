@@ -10,7 +10,7 @@ from typing import Any, cast
 
 import msgspec
 
-from hive_tui.core.booked import Charge
+from hive_tui.core.booked import Booked, charge
 from hive_tui.core.errors import HiveError, RunEnded, SourceError
 from hive_tui.core.events import LogLine
 from hive_tui.core.ids import AgentName, IssueKey, PullKey, RepoName, RunId, WorkerName
@@ -48,7 +48,9 @@ from hive_tui.core.ports import (
 )
 from hive_tui.core.settings import FleetSettings
 from hive_tui.core.sources import CLUSTER, FORGE, KIND_OF, Changed, Item, Key, Kind, Listed, SourceEvent
+from hive_tui.core.spend import Bill, bill
 from hive_tui.core.store import key_of
+from tests.builders import booked
 
 _CLUSTER_KINDS = (Kind.FLEET, Kind.RUN, Kind.CLAIM, Kind.EVENT)
 _TheirItem = Issue | PullRequest | RepoState | ApiUse
@@ -323,14 +325,23 @@ class ScriptedTracker(ScriptedSource):
 class ScriptedLedger:
     """A ledger that has what it is given."""
 
-    def __init__(self, charges: list[Charge], rows: list[Entry]) -> None:
-        self._charges, self._rows = charges, rows
+    def __init__(self, rows: list[Entry]) -> None:
+        self._rows = rows
 
-    def charges(self) -> list[Charge]:
-        return list(self._charges)
+    def booked(self, runs: Iterable[RunId], since: datetime) -> Booked:
+        return booked(*(charge(rows) for rows in self._of_runs()))
 
-    def read(self, *, since: datetime | None = None) -> list[Entry]:
-        return [row for row in self._rows if since is None or row.at >= since]
+    def bill(self, runs: Iterable[RunId], since: datetime) -> Bill:
+        return bill(self._rows)
+
+    def read(self) -> list[Entry]:
+        return list(self._rows)
+
+    def _of_runs(self) -> list[list[Entry]]:
+        found: dict[RunId, list[Entry]] = {}
+        for row in self._rows:
+            found.setdefault(row.run, []).append(row)
+        return list(found.values())
 
 
 class ScriptedFleet:
@@ -341,13 +352,12 @@ class ScriptedFleet:
         self.settings = settings or FleetSettings(allowed_authors=("ann",))
         self.agents_side = ScriptedCluster()
         self.tracker = ScriptedTracker()
-        self.charges: list[Charge] = []
         self.rows: list[Entry] = []
         """What its ledger has."""
 
     @property
     def ledger(self) -> Ledger:
-        return cast(Ledger, ScriptedLedger(self.charges, self.rows))
+        return cast(Ledger, ScriptedLedger(self.rows))
 
     @property
     def cluster(self) -> Cluster:

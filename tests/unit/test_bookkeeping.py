@@ -11,6 +11,7 @@ import pytest
 
 from backends.ledger import FleetLedger
 from hive_tui.bookkeeping import Bookkeeper
+from hive_tui.core.booked import Booked
 from hive_tui.core.errors import SourceError, StoreError
 from hive_tui.core.ledger import Certainty, Entry, Heard, Source
 from hive_tui.core.model import Phase, Run, Step, StepUse, Tokens, Usage
@@ -54,6 +55,10 @@ class Fleet:
         )
         self.cluster.play(run, self.now, phase=phase, used=used, **status)
 
+    @property
+    def booked(self) -> Booked:
+        return self.books.booked([run.id for run in self.runs()], self.now)
+
     def rows(self) -> list[Entry]:
         return list(self.ledger.read())
 
@@ -83,7 +88,8 @@ def test_a_run_is_in_the_ledger_when_it_is_settled(fleet: Fleet) -> None:
     ]
     (run,) = fleet.runs()
     assert run.settled
-    assert fleet.books.booked.runs[run.id].micros == 150
+    assert fleet.booked.runs == {run.id}
+    assert fleet.booked.of(run.key).micros == 150
 
 
 def test_every_attempt_has_its_rows(fleet: Fleet) -> None:
@@ -92,7 +98,7 @@ def test_every_attempt_has_its_rows(fleet: Fleet) -> None:
         fleet.end(Phase.FAILED, cost)
         fleet.round()
     assert [(row.attempt, row.cost_micros) for row in fleet.rows()] == [(1, 1), (2, 2), (3, 4)]
-    assert fleet.books.booked.fleet.micros == 7
+    assert fleet.booked.fleet.micros == 7
 
 
 @pytest.mark.parametrize("call", ["get_claim", "put_claim", "settle_run", "record"])
@@ -154,7 +160,7 @@ def test_without_a_transcript_it_is_unaccounted(fleet: Fleet) -> None:
     fleet.round()
     (row,) = fleet.rows()
     assert (row.cost_micros, row.certainty) == (None, Certainty.UNACCOUNTED)
-    assert fleet.books.booked.fleet.unknown == row.run
+    assert fleet.booked.fleet.unknown == row.run
 
 
 def test_transcripts_that_cannot_be_read_hold_nothing_up(
@@ -205,4 +211,4 @@ def test_old_rows_are_removed_once_a_day(fleet: Fleet) -> None:
     fleet.books.prune(5, fleet.now + timedelta(days=11))
     assert fleet.rows() == []
     fleet.start()
-    assert fleet.books.booked.fleet.micros == 100
+    assert fleet.booked.fleet.micros == 100

@@ -166,13 +166,13 @@ def test_what_the_ledger_has_of_runs_counts_also_when_they_are_gone() -> None:
     mended = cost(1, 100, model="opus", phase=Phase.SUCCEEDED, ended_at=b.ago(hours=1))
     rows = [msgspec.structs.replace(row, cost_micros=130) for row in entries(mended)]
     runs = [mended, cost(2, 5, model="haiku")]
-    found = spend.costs(runs, b.NOW, spend.Bill([*entries(gone), *rows]))
+    found = spend.costs(runs, b.NOW, spend.bill([*entries(gone), *rows]))
     assert (found.today_micros, found.week_micros, found.all_micros) == (135, 175, 175)
     assert found.by_model == {"opus": 170, "haiku": 5}
     assert found.by_issue == {"me/proj#1": 130, "me/proj#8": 40, "me/proj#2": 5}
     snapshot, settings = b.snapshot(*runs), b.settings()
     plan = decide(snapshot, settings, b.NOW)
-    made = document.build(snapshot, plan, settings, b.NOW, fleet="trial", ledger=entries(gone))
+    made = document.build(snapshot, plan, settings, b.NOW, fleet="trial", bill=spend.bill(entries(gone)))
     assert made.costs.all_micros == 145
 
 
@@ -186,7 +186,7 @@ def test_the_sums_are_those_of_hive_costs() -> None:
     ]
     gone = cost(8, 40, phase=Phase.SUCCEEDED, started_at=b.ago(days=9), ended_at=b.ago(days=9))
     rows = entries(gone)
-    found = spend.costs(runs, b.NOW, spend.Bill(rows))
+    found = spend.costs(runs, b.NOW, spend.bill(rows))
 
     def of(by: summary.By, since: datetime | None = None) -> dict[str, int]:
         uses = summary.totals(by, ledger=rows, runs=runs, since=since)

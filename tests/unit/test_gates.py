@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from hive_tui.core import gates, world
-from hive_tui.core.booked import Booked, Charge
+from hive_tui.core.booked import Charge
 from hive_tui.core.decisions import Launch
 from hive_tui.core.dispatch import decide
 from hive_tui.core.gates import Gate, has_definition_of_done, has_plan, text_gate
@@ -378,12 +378,10 @@ def test_the_ledger_counts_runs_that_are_gone_and_each_run_once(scope: str, doll
     million = 1_000_000
     there = b.run(phase=Phase.KILLED, settled=True, ended_at=NOW, usage=Usage(cost_micros=million))
     other = b.run(2, phase=Phase.FAILED, ended_at=NOW, usage=Usage(cost_micros=3 * million))
-    booked = Booked(
-        [
-            # Known better than by its status.
-            Charge(there.id, REPO, 1, NOW, 4 * million),
-            Charge(RunId("gone-other"), RepoName("me/other"), 1, NOW - timedelta(days=400), 8 * million),
-        ]
+    booked = b.booked(
+        # Known better than by its status.
+        Charge(there.id, REPO, 1, NOW, 4 * million),
+        Charge(RunId("gone-other"), RepoName("me/other"), 1, NOW - timedelta(days=400), 8 * million),
     )
 
     def gate(limit: int) -> Gate | None:
@@ -400,7 +398,7 @@ def test_the_ledger_counts_runs_that_are_gone_and_each_run_once(scope: str, doll
 def test_a_run_that_is_gone_and_unaccounted_holds_too() -> None:
     charge = Charge(RunId("lost-run"), REPO, 9, NOW, 0, unknown=True)
     snapshot = b.snapshot(b.issue(), b.fleet(budget=Budget(repo_micros=5)))
-    current = world.build(msgspec.structs.replace(snapshot, booked=Booked([charge])), NOW)
+    current = world.build(msgspec.structs.replace(snapshot, booked=b.booked(charge)), NOW)
     gate = gates.budget_gate(b.issue().key, current)
     assert gate is not None
     assert "the cost of lost-run is unknown" in gate.detail

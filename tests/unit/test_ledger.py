@@ -1,14 +1,12 @@
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hive_tui.core.booked import Booked, Charge
-from hive_tui.core.ids import IssueKey, RepoName, RunId
 from hive_tui.core.ledger import Certainty, Heard, Source, completed, entries
 from hive_tui.core.model import USES_KEPT, Phase, Step, StepUse, Tokens, Usage
 from hive_tui.core.usage import condensed, with_use
@@ -81,54 +79,6 @@ class TestEntries:
 
     def test_one_that_was_never_started_has_none(self) -> None:
         assert entries(run(phase=Phase.KILLED, started_at=None)) == ()
-
-
-class TestBooked:
-    @given(
-        st.lists(
-            st.builds(
-                Charge,
-                st.integers(0, 20).map(lambda number: RunId(f"run-{number}")),
-                st.sampled_from([RepoName("a/b"), RepoName("c/d")]),
-                st.integers(1, 3),
-                st.integers(0, 50).map(lambda hours: BEGUN + timedelta(hours=hours)),
-                st.integers(0, 9),
-                st.booleans(),
-            ),
-            unique_by=lambda charge: charge.run,
-        ),
-        st.integers(0, 20),
-    )
-    def test_what_is_added_one_by_one_is_the_same_as_all_at_once(
-        self, charges: list[Charge], first: int
-    ) -> None:
-        whole = Booked(charges)
-        begun = Booked(charges[:first])
-        before = (dict(begun.runs), begun.fleet.micros, begun.since(BEGUN).micros)
-        grown = begun
-        for charge in charges:
-            grown = grown.plus((charge,))
-        assert grown.runs == whole.runs
-        assert (grown.fleet.micros, bool(grown.fleet.unknown)) == (
-            whole.fleet.micros,
-            bool(whole.fleet.unknown),
-        )
-        for charge in charges:
-            for scope in (charge.repo, IssueKey(charge.repo, charge.issue)):
-                assert grown.of(scope).micros == whole.of(scope).micros
-                assert bool(grown.of(scope).unknown) == bool(whole.of(scope).unknown)
-            assert grown.since(charge.at).micros == whole.since(charge.at).micros
-        # And the one that it grew from is as it was.
-        assert (dict(begun.runs), begun.fleet.micros, begun.since(BEGUN).micros) == before
-
-    def test_rows_of_more_runs_are_entered_once(self) -> None:
-        first = entries(run(1, phase=Phase.FAILED, started_at=BEGUN, used=(use(5), use(7, 2))))
-        other = entries(run(2, phase=Phase.FAILED, started_at=BEGUN, used=(use(9),)))
-        booked = Booked().entered(first)
-        assert booked.entered(first) is booked
-        both = booked.entered((*first, *other))
-        assert (both.rows, both.fleet.micros, len(both.runs)) == ((*first, *other), 21, 2)
-        assert (booked.rows, booked.fleet.micros) == (first, 12)
 
 
 _USES = st.lists(
