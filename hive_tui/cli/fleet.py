@@ -169,7 +169,7 @@ def remove_command(session: Session, name: str) -> None:
 
     fleet = open_fleet(session.configuration, name)
     try:
-        state = fleet.read_snapshot().fleet
+        state = fleet.read_cluster().fleet
         runs = state is not None and state.dispatcher.state is DispatcherState.RUNNING
         if state is not None and runs and elsewhere(state.dispatcher) is None:
             raise Refused(
