@@ -41,11 +41,10 @@ class Call(msgspec.Struct, frozen=True, gc=False):
         return self.input + self.output + self.cache_read + self.cache_write_5m + self.cache_write_1h
 
     @property
-    def rank(self) -> tuple[int, bool, int, str, str, str, int, int]:
+    def rank(self) -> tuple[int, bool, int, tuple[object, ...]]:
         """Of two records of a call the one of the higher rank counts, whichever was read first: the fuller
         one, then that of the main thread, then the older; the rest only makes it certain which."""
-        whole = (self.total, not self.sidechain, -self.at)
-        return (*whole, self.session, self.project, self.model, self.output, self.cache_read)
+        return (self.total, not self.sidechain, -self.at, msgspec.structs.astuple(self))
 
 
 def key_of(*parts: str) -> int:
