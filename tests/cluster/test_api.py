@@ -94,15 +94,14 @@ def test_what_another_manager_says_is_not_overruled(api: Api) -> None:
     api.apply(CONFIG_MAPS, "applied", config_map("applied", "theirs"), manager="somebody", force=True)
 
 
-def test_lists_come_in_pages_of_one_moment(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(api_module, "PAGE", 2)
+def test_a_list_has_what_was_written_just_before(api: Api) -> None:
     for number in range(5):
-        api.create(CONFIG_MAPS, config_map(f"page-{number}", labels={"page": "yes"}), KubeObject)
-    found = api.list(CONFIG_MAPS, KubeObject, labels="page=yes")
-    assert [each.metadata.name for each in found.items] == [f"page-{number}" for number in range(5)]
-    assert found.version.isdecimal()
-    named = api.list(CONFIG_MAPS, KubeObject, fields="metadata.name=page-3")
-    assert [each.metadata.name for each in named.items] == ["page-3"]
+        api.create(CONFIG_MAPS, config_map(f"listed-{number}", labels={"listed": "yes"}), KubeObject)
+        found = api.list(CONFIG_MAPS, KubeObject, labels="listed=yes")
+        assert [each.metadata.name for each in found.items] == [f"listed-{n}" for n in range(number + 1)]
+        assert found.version.isdecimal()
+    named = api.list(CONFIG_MAPS, KubeObject, fields="metadata.name=listed-3")
+    assert [each.metadata.name for each in named.items] == ["listed-3"]
 
 
 def test_nodes_and_the_version(api: Api) -> None:

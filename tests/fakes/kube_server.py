@@ -85,8 +85,8 @@ def status(
     return Reply(code, json.dumps(body).encode(), headers)
 
 
-def listing(*items: dict[str, Any], version: str = "10", more: str = "") -> Reply:
-    return ok({"metadata": {"resourceVersion": version, "continue": more}, "items": list(items)})
+def listing(*items: dict[str, Any], version: str = "10") -> Reply:
+    return ok({"metadata": {"resourceVersion": version}, "items": list(items)})
 
 
 def thing(name: str, version: str = "1") -> dict[str, Any]:

@@ -145,25 +145,9 @@ def test_how_it_asks(server: KubeServer, mirror: Callable[..., Mirror]) -> None:
     mirror(labels="hive.dev/fleet=f", fields="spec.nodeName=vm").until("synced", "alive")
     listed, watched = server.asked(LIST)[0].query, server.asked(WATCH)[0].query
     narrowed = {"labelSelector": "hive.dev/fleet=f", "fieldSelector": "spec.nodeName=vm"}
-    assert listed == narrowed | {"limit": "500"}
+    assert listed == narrowed, "and no limit: the server has its cache for that"
     assert 240 <= int(watched.pop("timeoutSeconds")) <= 300
     assert watched == narrowed | {"watch": "true", "allowWatchBookmarks": "true", "resourceVersion": "41"}
-
-
-def test_a_list_in_pages(server: KubeServer, mirror: Callable[..., Mirror]) -> None:
-    server.on(LIST, listing(thing("a"), more="next"), listing(thing("b")))
-    server.on(WATCH, Lines())
-    mirror().until("synced a b", "alive")
-    assert server.asked(LIST)[1].query == {"limit": "500", "continue": "next"}
-
-
-def test_a_list_whose_pages_expire_is_asked_for_in_one_piece(
-    server: KubeServer, mirror: Callable[..., Mirror]
-) -> None:
-    server.on(LIST, listing(thing("a"), more="next"), status(410, "Expired"), listing(thing("a"), thing("b")))
-    server.on(WATCH, Lines())
-    mirror().until("synced a b", "alive")
-    assert server.asked(LIST)[2].query == {}
 
 
 @pytest.mark.usefixtures("impatient")
