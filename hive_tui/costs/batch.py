@@ -10,7 +10,7 @@ import msgspec
 
 from hive_tui.costs import claude, codex, files
 from hive_tui.costs.call import Call
-from hive_tui.costs.sums import QUARTER
+from hive_tui.costs.sums import MICRO, MOST, QUARTER
 
 CALL_COLUMNS = (
     "key, place, at, input, output, cache_read, cache_write_5m, cache_write_1h, searches, flags, file, cost"
@@ -21,19 +21,22 @@ _HELD = 20_000
 
 _SIDECHAIN, _REGIONAL, _FAST, _BATCH = 1, 2, 4, 8
 
+_COST = "coalesce(cost, 0)"
+
 _SUMMED = f"""
 INSERT INTO sums SELECT at / {QUARTER} * {QUARTER}, place, count(*), sum(cost IS NULL), sum(input),
-    sum(output), sum(cache_read), sum(cache_write_5m), sum(cache_write_1h), sum(coalesce(cost, 0)), min(at),
-    max(at)
+    sum(output), sum(cache_read), sum(cache_write_5m), sum(cache_write_1h),
+    min(sum({_COST} / {MICRO}) * {MICRO} + sum({_COST} %% {MICRO}), {MOST}), min(at), max(at)
 FROM calls WHERE %s GROUP BY 1, 2
 """
 
-_ADDED = """
+_ADDED = f"""
 ON CONFLICT (quarter, place) DO UPDATE SET calls = calls + excluded.calls,
     unpriced = unpriced + excluded.unpriced, input = input + excluded.input,
     output = output + excluded.output,
     cache_read = cache_read + excluded.cache_read, cache_write_5m = cache_write_5m + excluded.cache_write_5m,
-    cache_write_1h = cache_write_1h + excluded.cache_write_1h, cost = cost + excluded.cost,
+    cache_write_1h = cache_write_1h + excluded.cache_write_1h,
+    cost = min(cost + excluded.cost, {MOST}),
     first = min(first, excluded.first), last = max(last, excluded.last)
 """
 

@@ -20,7 +20,7 @@ from hive_tui.costs import files
 from hive_tui.costs.batch import CALL_COLUMNS, Batch, Places, call_of, sum_up
 from hive_tui.costs.call import Call
 from hive_tui.costs.prices import Prices, cost
-from hive_tui.costs.sums import Dimension, Sum
+from hive_tui.costs.sums import MICRO, Dimension, Sum
 from hive_tui.costs.tariff import Tariffs
 
 __all__ = ["Dimension", "Index", "Sum"]
@@ -35,8 +35,7 @@ _REPRICED = 10_000
 """Calls that are priced anew at a time."""
 
 _BELIEVED = 10**16
-"""Picodollars of a call, ten thousand dollars: what is dearer has no price. A sum of nine hundred of
-those is what SQLite's integers hold."""
+"""Picodollars of a call, ten thousand dollars: what is dearer has no price."""
 
 VERSION = 3
 """Of the tables; part of the file's name, so that a newer hive has its own."""
@@ -63,9 +62,11 @@ CREATE TABLE IF NOT EXISTS sums (
 
 _TOTALS = (
     "sum(calls), sum(unpriced), sum(input), sum(output), sum(cache_read), sum(cache_write_5m),"
-    " sum(cache_write_1h), sum(cost), min(first), max(last)"
+    f" sum(cache_write_1h), sum(cost / {MICRO}), sum(cost % {MICRO}), min(first), max(last)"
 )
 
+_COST, _COUNTED = 7, 11
+"""Where in `_TOTALS` its cost is, in two columns, and how many there are."""
 
 _Tariffs = dict[str, Tariffs | None]
 
@@ -123,8 +124,13 @@ class Index:
                 f" GROUP BY {columns} ORDER BY {columns}",
                 (since, until),
             ).fetchall()
-        totals = len(Sum.__struct_fields__) - len(Dimension)
-        return [Sum(*row[:totals], **dict(zip(names, row[totals:], strict=True))) for row in rows]
+        return [
+            Sum(
+                *(*row[:_COST], row[_COST] * MICRO + row[_COST + 1], *row[_COST + 2 : _COUNTED]),
+                **dict(zip(names, row[_COUNTED:], strict=True)),
+            )
+            for row in rows
+        ]
 
     def _anew(self, roots: Sequence[files.Root]) -> int:
         """Forget all, and read all: nothing is in a damaged index that the transcripts do not have."""

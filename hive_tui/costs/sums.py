@@ -9,6 +9,13 @@ import msgspec
 QUARTER = 900_000
 """Milliseconds of a sum: every time zone's days begin with one."""
 
+MICRO = 1_000_000
+"""Picodollars of a micro-dollar. Sums in SQLite are of micro-dollars and of the rest, since those of
+picodollars do not fit its integers where calls are absurd."""
+
+MOST = 10**17
+"""Picodollars that a place and a quarter of an hour count as at most, a hundred thousand dollars."""
+
 
 class Dimension(enum.Enum):
     """By what calls are summed."""

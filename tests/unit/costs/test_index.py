@@ -232,6 +232,26 @@ def test_a_cost_beyond_belief_is_none(home: Path) -> None:
     assert (found.calls, found.unpriced, found.cost) == (2, 1, 15 * 10**12)
 
 
+@pytest.mark.parametrize("held", [0, 20_000])
+def test_thousands_of_absurd_costs_stop_no_sum(
+    home: Path, monkeypatch: pytest.MonkeyPatch, held: int
+) -> None:
+    monkeypatch.setattr("hive_tui.costs.batch._HELD", held)
+    dearest = Prices({"claude-*": PriceSettings(1, 590)})  # almost what is believed of a call
+    for quarter in range(100):
+        lines = (Line(100 * quarter + n, minute=15 * quarter, output=MOST) for n in range(20))
+        (folder(home) / f"{quarter}.jsonl").write_bytes(b"".join(line.encode() for line in lines))
+    index = Index(home / "index", dearest)
+    assert len(read(home, index)) == 100
+    (found,) = index.sums([Dimension.AGENT])
+    assert (found.calls, found.cost, found.unpriced) == (2_000, 100 * 10**17, 0)
+    # One that goes away takes nothing from the others.
+    (folder(home) / "0.jsonl").write_bytes(Line(1, minute=0, session="t").encode())
+    index.refresh(roots(home))
+    (found,) = index.sums([Dimension.AGENT])
+    assert found.cost == 99 * 10**17 + 10 * 10**6 + 5 * 590 * 10**6
+
+
 def test_an_unknown_model_is_unpriced(home: Path) -> None:
     data = Line(1).encode().replace(b"claude-opus-5-5", b"nobody-knows-1")
     (folder(home) / "a.jsonl").write_bytes(data)
