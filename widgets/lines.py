@@ -15,10 +15,12 @@ from textual import events
 from textual.geometry import Size
 from textual.reactive import Reactive
 from textual.scroll_view import ScrollView
+from textual.scrollbar import ScrollBar
 from textual.strip import Strip
 
 from hive_tui.core.glyphs import Tone
 from hive_tui.core.text import clean, linkable
+from widgets.bare_lines import BareLines
 from widgets.cells import GAP, Cell, Column, lay_out
 from widgets.guarded import Guarded
 
@@ -156,6 +158,14 @@ class LineView(Guarded, ScrollView, can_focus=True):
         self._widths: tuple[int, tuple[int, ...]] = (-1, ())
         self._style: Style | None = None
         self._components: dict[tuple[tuple[str, ...], bool], Style] = {}
+        self._styles_cache = BareLines()
+
+    @property
+    def vertical_scrollbar(self) -> ScrollBar:
+        bar = super().vertical_scrollbar
+        if not isinstance(bar._styles_cache, BareLines):
+            bar._styles_cache = BareLines()
+        return bar
 
     def set_columns(self, columns: Sequence[Column]) -> None:
         """Other columns from now on, of the same names or not."""
