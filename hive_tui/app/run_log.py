@@ -94,6 +94,7 @@ class RunLog(Vertical):
         """The log is complete: the run has ended."""
         self.error: str | None = None
         """Why it cannot be read now; it is tried again by itself."""
+        self._shell: Shell | None = None
         self._other: Logs | None = None
         self._cursor = cursor
         self._since: timedelta | None = None
@@ -105,6 +106,7 @@ class RunLog(Vertical):
             notify=lambda: self.post_message(self.Grew()),
             telling=lambda: log_lines.Teller().tell,
             backlog=backlog,
+            left_to_key=lambda: self._shell.left_to_key if self._shell is not None else 0.0,
         )
         self._due = False
         self._flooded = False
@@ -139,6 +141,9 @@ class RunLog(Vertical):
         self.view.tick(now)
         if self.error is not None:
             self._take()
+
+    def on_mount(self) -> None:
+        self._shell = self.app if isinstance(self.app, Shell) else None
 
     def on_unmount(self) -> None:
         self._tail.close()

@@ -23,6 +23,9 @@ RETRY_SECONDS = 2.0
 RETRY_MOST = 60.0
 """Where it is in vain again and again, as where a right is missing, it is tried ever more seldom."""
 
+READING_SECONDS = 0.02
+"""For so long a log is read at least between two waits for a key: one that is held down does not stop it."""
+
 GOES_WELL_SECONDS = 1.0
 """A log that has been read for so long without an error can be read again, also while nothing is said."""
 
@@ -79,7 +82,11 @@ class TailOf(Generic[T]):
         notify: Callable[[], object],
         telling: Telling[T],
         backlog: int = LARGEST_BACKLOG,
+        left_to_key: Callable[[], float] = lambda: 0.0,
     ) -> None:
+        """`left_to_key` is for how many seconds the screen is still left to a key that was pressed: so long
+        a log that grows quickly waits, because Python runs one thread at a time."""
+        self._left_to_key = left_to_key
         self._logs = logs
         self._notify = notify
         self._telling = telling
@@ -92,7 +99,9 @@ class TailOf(Generic[T]):
         read."""
         self.stop()
         if run is not None and not self._closed:
-            self._current = _Follower(run, logs or self._logs, self._notify, self._telling(), self._backlog)
+            self._current = _Follower(
+                run, logs or self._logs, self._notify, self._telling(), self._backlog, self._left_to_key
+            )
             self._current.start()
 
     def take(self) -> TailedOf[T] | None:
@@ -114,8 +123,10 @@ class TailOf(Generic[T]):
 class Tail(TailOf[LogLine]):
     """The same, of the lines as they were recorded."""
 
-    def __init__(self, logs: Logs, *, notify: Callable[[], object]) -> None:
-        super().__init__(logs, notify=notify, telling=lambda: lambda line: line)
+    def __init__(
+        self, logs: Logs, *, notify: Callable[[], object], left_to_key: Callable[[], float] = lambda: 0.0
+    ) -> None:
+        super().__init__(logs, notify=notify, telling=lambda: lambda line: line, left_to_key=left_to_key)
 
 
 class _Follower(threading.Thread, Generic[T]):
@@ -126,6 +137,7 @@ class _Follower(threading.Thread, Generic[T]):
         notify: Callable[[], object],
         tell: Callable[[LogLine], T],
         backlog: int,
+        left_to_key: Callable[[], float],
     ) -> None:
         super().__init__(name=f"log {run}", daemon=True)
         self.stopped = threading.Event()
@@ -133,6 +145,8 @@ class _Follower(threading.Thread, Generic[T]):
         self._logs = logs
         self._notify = notify
         self._line_of = tell
+        self._left_to_key = left_to_key
+        self._reads_until = 0.0
         self._lock = threading.Lock()
         self._lines: deque[T] = deque(maxlen=backlog)
         self._told = False
@@ -148,10 +162,12 @@ class _Follower(threading.Thread, Generic[T]):
         while not self.stopped.is_set():
             try:
                 self._reading, self._reading_since = True, time.monotonic()
+                self._reads_until = self._reading_since + READING_SECONDS
                 for line in self._logs(self._run, self._last, self.stopped):
                     if self.stopped.is_set():
                         return
                     self._add(line)
+                    self._give_way()
                 return self._tell(ended=True, error=None)
             except HiveError as error:
                 self._tell(ended=False, error=error.words)
@@ -161,6 +177,12 @@ class _Follower(threading.Thread, Generic[T]):
             last = self._last
             self.stopped.wait(wait)
             wait = min(2 * wait, max(RETRY_MOST, RETRY_SECONDS))
+
+    def _give_way(self) -> None:
+        """Let a key that was just pressed be painted before the next line."""
+        if time.monotonic() >= self._reads_until and (wait := self._left_to_key()) > 0:
+            self.stopped.wait(wait)
+            self._reads_until = time.monotonic() + READING_SECONDS
 
     def take(self) -> TailedOf[T]:
         with self._lock:

@@ -199,8 +199,12 @@ def lines(first: int, last: int) -> list[LogLine]:
 class Reader:
     """Collects what a tail has to say."""
 
-    def __init__(self, logs: Callable[[RunId, int, threading.Event], Iterator[LogLine]]) -> None:
-        self.tail = Tail(logs, notify=lambda: None)
+    def __init__(
+        self,
+        logs: Callable[[RunId, int, threading.Event], Iterator[LogLine]],
+        left_to_key: Callable[[], float] = lambda: 0.0,
+    ) -> None:
+        self.tail = Tail(logs, notify=lambda: None, left_to_key=left_to_key)
         self.numbers: list[int] = []
         self.last: Tailed | None = None
 
@@ -231,6 +235,31 @@ def test_a_break_is_resumed_without_loss_or_doubles(monkeypatch: pytest.MonkeyPa
     assert asked == [0, 3]
     assert reader.last is not None
     assert reader.last.error is None
+
+
+def test_a_log_that_grows_waits_for_a_key_and_then_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hive_tui.app.tail.READING_SECONDS", 0.0)
+    left = [0.0, 0.03, 0.03, 0.0]
+    read: list[float] = []
+
+    def logs(run: RunId, after: int, stop: threading.Event) -> Iterator[LogLine]:
+        for line in lines(1, 4):
+            read.append(time.monotonic())
+            yield line
+
+    tail = Tail(logs, notify=lambda: None, left_to_key=lambda: left.pop(0))
+    tail.follow(RUN)
+    until(lambda: len(read) == 4 and not left)
+    waited = [later - sooner for sooner, later in itertools.pairwise(read)]
+    assert min(waited[1:]) >= 0.03
+
+
+def test_a_key_that_is_held_down_does_not_stop_a_log(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hive_tui.app.tail.READING_SECONDS", 60.0)
+    reader = Reader(lambda run, after, stop: iter(lines(1, 100)), left_to_key=lambda: 60.0)
+    reader.tail.follow(RUN)
+    until(lambda: (found := reader.look()) is not None and found.ended)
+    assert len(reader.numbers) == 100
 
 
 def test_why_a_log_cannot_be_read_is_told() -> None:
