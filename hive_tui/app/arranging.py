@@ -66,6 +66,7 @@ class Arranging:
         self._took = 0.0
         self._rest_until = 0.0
         self._found: list[Hashable] = []
+        """What matches so far, and of a result that is complete all that does, in the order of `all`."""
         self._values: dict[Hashable, Value] = {}
 
     @property
@@ -80,8 +81,10 @@ class Arranging:
 
     def ask(self, query: Query, order: Order, by: By[Any] | None) -> None:
         """Another filter or order is wanted; `by` is how the column of the order is sorted."""
+        complete = self._left is None and not self._again and bool(self.query.terms)
+        within = self._found if complete and query.narrows(self.query) else None
         self.query, self.order, self._by = query, order, by
-        self._begin(asked=True)
+        self._begin(asked=True, within=within)
 
     def take(self, keys: Sequence[Hashable], *stamp: object) -> None:
         """The data may have changed: not where each `stamp` is the same object as the last time."""
@@ -131,7 +134,8 @@ class Arranging:
     def _plain(self) -> bool:
         return not self.query.terms and self._by is None
 
-    def _begin(self, *, asked: bool) -> None:
+    def _begin(self, *, asked: bool, within: Sequence[Hashable] | None = None) -> None:
+        """`within`: nothing else can match."""
         self._asked = asked
         # What a person types is answered from what the last result found in the rows, a moment ago: to look
         # at all of them anew with every key takes many times as long. The next result does.
@@ -142,7 +146,8 @@ class Arranging:
             self._left = None
             self.keys = list(reversed(self._all)) if self.order.turned else self._all
         else:
-            self._left, self._found, self._values, self._took = iter(self._all), [], {}, 0.0
+            self._left = iter(self._all if within is None else within)
+            self._found, self._values, self._took = [], {}, 0.0
 
     def _look_at(self, rows: int) -> bool:
         assert self._left is not None
@@ -173,7 +178,7 @@ class Arranging:
         if by is not None:
             found = arranged(found, self._values, down=by.down is not self.order.turned)
         elif self.order.turned:
-            found.reverse()
+            found = found[::-1]
         self.keys = found
         self._left, self._asked, self._values = None, False, {}
         self._forget()

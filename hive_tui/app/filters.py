@@ -80,6 +80,17 @@ class Query(NamedTuple):
                 return False
         return True
 
+    def narrows(self, other: Query) -> bool:
+        """Whether all that this one lets pass passes the other one, too, as when a letter is added."""
+        return all(
+            any(
+                (new.field, new.inverted) == (old.field, old.inverted)
+                and (new.text in old.text if old.inverted else old.text in new.text)
+                for new in self.terms
+            )
+            for old in other.terms
+        )
+
     @property
     def pattern(self) -> re.Pattern[str] | None:
         """What stands out in the rows that pass."""

@@ -179,6 +179,49 @@ def test_a_filter_shows_what_it_found_so_far_and_then_all() -> None:
     assert things.read == len(things.keys), "each thing is read once"
 
 
+def test_a_letter_more_looks_only_at_what_was_found() -> None:
+    things = Things(20 * CHUNK)
+    things.arranging.take(things.keys, "a view")
+    things.arranging.ask(parse('"thing 7"'), Order(), None)
+    found = things.finish()
+    assert len(found) == 111
+    things.arranging.ask(parse('"thing 77"'), Order(None, turned=True), None)
+    assert things.arranging.work(0.003), "in one slice"
+    assert things.arranging.keys == [*range(779, 769, -1), 77]
+    things.arranging.ask(parse('"thing 7"'), Order(), None)
+    assert things.finish() == found
+
+
+def test_what_came_since_is_found_with_a_letter_more() -> None:
+    things = Things(CHUNK)
+    things.arranging.take(things.keys, "a view")
+    things.arranging.ask(parse("7"), Order(), None)
+    things.finish()
+    things.of[100] = "thing 77"
+    things.arranging.take([*things.keys, 100], "another view")
+    things.arranging.ask(parse("77"), Order(), None)
+    assert things.finish() == [100]
+
+
+WORDS = st.lists(st.sampled_from(["1", "12", "!1", "!12", "thing", "state:1", "!2"]), max_size=3).map(
+    " ".join
+)
+ORDERS = st.sampled_from([Order(), Order(None, turned=True), Order("number"), Order("number", turned=True)])
+
+
+@given(st.lists(st.tuples(WORDS, ORDERS), max_size=5))
+def test_what_was_typed_before_changes_no_result(asked: list[tuple[str, Order]]) -> None:
+    things = Things(130)
+    things.arranging.take(things.keys)
+    for typed, order in asked:
+        by = BY if order.column else None
+        things.arranging.ask(parse(typed), order, by)
+        fresh = Things(130)
+        fresh.arranging.take(fresh.keys)
+        fresh.arranging.ask(parse(typed), order, by)
+        assert things.finish() == fresh.finish()
+
+
 def test_an_order_comes_when_it_is_complete() -> None:
     things = Things(20 * CHUNK)
     things.arranging.take(things.keys)
