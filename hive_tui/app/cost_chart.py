@@ -159,6 +159,10 @@ def block_lines(view: CostView | None, now: datetime, width: int) -> list[Line]:
     return found
 
 
+_ROOMY = 50
+"""Cells from which every block says its day."""
+
+
 def _pause(block: Block) -> Line:
     return (Cell(f"{'':12}nothing for {text.age(block.end - block.start)}", Tone.QUIET),)
 
@@ -167,7 +171,10 @@ def _block(block: Block, most: int, now: datetime, width: int) -> Iterator[Line]
     if block.active:
         yield from running(block, now, width)
         return
-    when = f"{block.start.astimezone():%a} {_span(block)}" if width >= 50 else _span(block)
+    start = block.start.astimezone()
+    # Where there is little room the bar goes first: hours alone would be taken for today's.
+    named = width >= _ROOMY or start.date() != now.astimezone().date()
+    when = f"{start:%a} {_span(block)}" if named else _span(block)
     figures = f"{aligned(block.use):>{_MONEY}}  {text.count(block.use.tokens):>{_COUNT}}"
     rate = f"  {_rate(block):>11}"
     room = width - len(when) - len(figures) - 2 - len(rate)

@@ -162,8 +162,10 @@ def costs_command(
         begin, end = _milliseconds(since), _milliseconds(until)
         quarters = index.sums([Dimension.QUARTER], since=begin, until=end)
         found = periods.blocks(quarters, session.now())
-        blocks = [block_doc(block, session.now()) for block in found]
-        session.emit({"costs": blocks}, lambda: _blocks_text(session, found))
+        whole = summary.whole([block.use for block in found])
+        unpriced = _unpriced(index, since, until) if whole.unpriced else []
+        docs = _report([block_doc(block, session.now()) for block in found], whole, unpriced)
+        session.emit(docs, lambda: _blocks_text(session, found, whole, unpriced, timezone))
         return
     uses = summary.totals(
         summary.By(by),
@@ -178,8 +180,12 @@ def costs_command(
     )
     whole = summary.whole(uses)
     unpriced = _unpriced(index, since, until) if index is not None and whole.unpriced else []
-    docs = {"costs": [_use_doc(use) for use in uses], "total": _use_doc(whole), "unpriced_models": unpriced}
+    docs = _report([_use_doc(use) for use in uses], whole, unpriced)
     session.emit(docs, lambda: _uses_text(session, by, uses, whole, unpriced))
+
+
+def _report(costs: Sequence[UseDoc], whole: Use, unpriced: Sequence[str]) -> dict[str, object]:
+    return {"costs": costs, "total": _use_doc(whole), "unpriced_models": unpriced}
 
 
 def _unpriced(index: Index, since: datetime | None, until: datetime | None) -> list[str]:
@@ -286,12 +292,12 @@ def _uses_text(session: Session, by: str, uses: Sequence[Use], whole: Use, unpri
     return shown + _footnote(whole, unpriced)
 
 
-def _blocks_text(session: Session, blocks: Sequence[Block]) -> str:
+def _blocks_text(
+    session: Session, blocks: Sequence[Block], whole: Use, unpriced: Sequence[str], zone: tzinfo | None
+) -> str:
     if not blocks:
         session.say("Nothing was used in that time.")
         return ""
-    from hive_tui.costs.summary import whole
-
     # What a block comes to is said in words, which go before tokens where there is little room.
     tokens = [each._replace(least=_WORDIER if "cache" in each.title else _WORDY) for each in _AMOUNTS[:-1]]
     columns = (
@@ -301,13 +307,13 @@ def _blocks_text(session: Session, blocks: Sequence[Block]) -> str:
         *tokens,
         _AMOUNTS[-1],
     )
-    rows = [_block_row(block, session.now()) for block in blocks]
+    rows = [_block_row(block, session.now(), zone) for block in blocks]
     lines: list[Line] = table(columns, rows, width(), _INDENT)
-    return paint(lines, color=session.color) + _footnote(whole([block.use for block in blocks]))
+    return paint(lines, color=session.color) + _footnote(whole, unpriced)
 
 
-def _block_row(block: Block, now: datetime) -> tuple[Cell, ...]:
-    start = text.clock(block.start, now)
+def _block_row(block: Block, now: datetime, zone: tzinfo | None) -> tuple[Cell, ...]:
+    start = text.clock(block.start, now, zone)
     if block.gap:
         return (start, f"nothing for {text.age(block.end - block.start)}", "", *("" for _ in _AMOUNTS))
     return (start, _block_words(block, now), text.count(block.use.calls), *_amounts(block.use))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, tzinfo
 from functools import cache, lru_cache
 
 MAX_LINE = 4_096
@@ -135,12 +135,13 @@ def since(at: datetime | None, now: datetime) -> str:
     return UNKNOWN if at is None else age(now - at)
 
 
-def clock(at: datetime | None, now: datetime | None = None) -> str:
-    """A moment as local wall-clock time; with its date when it is not `now`'s day."""
+def clock(at: datetime | None, now: datetime | None = None, zone: tzinfo | None = None) -> str:
+    """A moment as wall-clock time in a time zone, None for the machine's; with its date when it is not
+    `now`'s day."""
     if at is None:
         return UNKNOWN
-    local = at.astimezone()
-    if now is not None and local.date() != now.astimezone().date():
+    local = at.astimezone(zone)
+    if now is not None and local.date() != now.astimezone(zone).date():
         return local.strftime("%b %d %H:%M")
     return local.strftime("%H:%M")
 

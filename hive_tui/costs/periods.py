@@ -75,15 +75,6 @@ def add(use: Use, one: Sum) -> Use:
     )
 
 
-def grouped(sums: Iterable[Sum], key: Callable[[Sum], str]) -> list[Use]:
-    """The sums under the headings that `key` gives them, in order of the headings."""
-    found: dict[str, Use] = {}
-    for one in sums:
-        name = key(one)
-        found[name] = add(found.get(name) or Use(name), one)
-    return [found[name] for name in sorted(found)]
-
-
 def day(zone: tzinfo | None) -> Callable[[Sum], str]:
     """Heading: the day in a time zone (None: the machine's), such as `2026-11-21`."""
     return lambda one: str(_day(one, zone))

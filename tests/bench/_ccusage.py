@@ -14,10 +14,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from hive_tui.costs import periods
+from hive_tui.costs import periods, summary
 from hive_tui.costs.files import Root
 from hive_tui.costs.index import Index
 from hive_tui.costs.periods import Use
+from hive_tui.costs.summary import By
 from hive_tui.costs.sums import Dimension
 
 PACKAGE = "ccusage@20.0.24"
@@ -63,15 +64,13 @@ def compared(ccusage: Path, home: Path) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         index = Index(Path(folder))
         index.refresh([Root("claude", home / "projects")])
-        quarters = index.sums([Dimension.QUARTER])
-        sessions = index.sums([Dimension.SESSION])
-    blocks = periods.blocks(quarters, datetime.now(UTC))
-    ours = {
-        "daily": _ours(periods.grouped(quarters, periods.day(UTC))),
-        "monthly": _ours(periods.grouped(quarters, periods.month(UTC))),
-        "blocks": {f"{block.start:%Y-%m-%dT%H}": _tokens(block.use) for block in blocks if not block.gap},
-        "session": _ours(periods.grouped(sessions, lambda one: one.session)),
-    }
+        blocks = periods.blocks(index.sums([Dimension.QUARTER]), datetime.now(UTC))
+        ours = {
+            "daily": _ours(summary.totals(By.DAY, index=index, zone=UTC)),
+            "monthly": _ours(summary.totals(By.MONTH, index=index, zone=UTC)),
+            "blocks": {f"{block.start:%Y-%m-%dT%H}": _tokens(block.use) for block in blocks if not block.gap},
+            "session": _ours(summary.totals(By.SESSION, index=index)),
+        }
     return {name: _difference(mine, _theirs(ccusage, home, name)) for name, mine in ours.items()}
 
 

@@ -57,6 +57,16 @@ def test_blocks_begin_with_their_first_hour() -> None:
     assert (block["calls"], block["gap"]) == (10, False)
 
 
+def test_blocks_have_a_total_as_every_report_has_and_their_times_are_of_the_zone_that_was_asked_for() -> None:
+    found = msgspec.json.decode(hive("--by", "block", "-o", "json"))
+    (block,) = found["costs"]
+    assert found["total"]["cost_micros"] == block["cost_micros"]
+    assert found["unpriced_models"] == []
+    told = {zone: hive("--by", "block", "--timezone", zone) for zone in ("UTC", "Asia/Kathmandu")}
+    assert "Nov 21 01:00" in told["UTC"]
+    assert "Nov 21 06:45" in told["Asia/Kathmandu"]
+
+
 def test_a_block_tells_a_pipe_all_of_its_words(tmp_path: Path) -> None:
     (path,) = (tmp_path / "claude" / "projects").rglob("*.jsonl")
     line = next(line for line in path.read_text().splitlines() if '"usage":{' in line)
@@ -163,6 +173,24 @@ class TestLedger:
         assert [each["unaccounted_runs"] for each in found["costs"]] == [0, 0, 1, 0]
         rows = msgspec.json.decode(hive("export", "--format", "json"))["rows"]
         assert sum(row["cost_micros"] or 0 for row in rows) == 2_750_000
+
+    @pytest.mark.parametrize("cost", [(1 << 63) - 1, 10**30])
+    def test_an_absurd_cost_stops_no_command(self, hive_home: Path, cost: int) -> None:
+        ledger = FleetLedger(BackendContext("local", hive_home / "data" / "fleets" / "local", SETTINGS, "me"))
+        for number in range(20, 23):
+            row = entry(number, cost, round=1)
+            ledger.write([msgspec.structs.replace(row, tokens=Tokens(cost, cost, cost, cost))])
+        ledger.close()
+        for by in ("day", "issue", "model", "session", "repo"):
+            for scope in ("fleet", "machine"):
+                assert "$" in hive("--scope", scope, "--by", by)
+        found = msgspec.json.decode(hive("--scope", "fleet", "--by", "issue", "-o", "json"))
+        assert found["total"]["cost_micros"] == 3 * cost + 2_750_000
+        assert len(msgspec.json.decode(hive("export", "--format", "json"))["rows"]) == 9
+        assert len(hive("export").splitlines()) == 10
+        for arguments in ((), ("-o", "json"), ("-o", "yaml")):
+            done = CliRunner().invoke(root, ["top", "--once", *arguments], catch_exceptions=False)
+            assert "me/app#20" in done.output, done.output
 
     def test_what_is_not_known_is_marked_and_explained(self) -> None:
         shown = hive("--by", "run")

@@ -118,7 +118,9 @@ def test_blocks_stand_below_each_other_with_what_the_one_of_now_comes_to() -> No
         "block 11:00–16:00, 2h left", "$3.00 90k tokens", "$1.00/h", "~$5.00 at its end",
     ]  # fmt: skip
     past = [plain(line) for line in cost_chart.block_lines(view(blocks=BLOCKS[:1]), NOW, 40)]
-    assert past == ["no block runs: the next call begins one", "20:00–01:00  ████████      $2.00     90k"]
+    assert past == ["no block runs: the next call begins one", "Fri 20:00–01:00  ████      $2.00     90k"]
+    today = view(blocks=(block(NOW - timedelta(hours=6), 120, 200),))
+    assert plain(cost_chart.block_lines(today, NOW, 40)[1]).startswith("08:00–13:00  █")
 
 
 def test_the_speed_of_a_moment_is_none() -> None:

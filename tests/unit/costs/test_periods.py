@@ -60,9 +60,3 @@ def test_days_weeks_and_months_are_those_of_the_time_zone() -> None:
     assert periods.week(UTC, Weekday.SUNDAY)(late) == "2026-11-15"
     assert periods.week(berlin, Weekday.SUNDAY)(late) == "2026-11-22"
     assert periods.month(UTC)(late) == "2026-11"
-
-
-def test_sums_under_the_same_heading_are_added() -> None:
-    (use,) = periods.grouped(used(0, 1, 2), lambda one: "all")
-    assert (use.calls, use.input, use.tokens, use.cost) == (3, 180, 180, 1_800)
-    assert use.first == round(START.timestamp() * 1_000)
