@@ -6,6 +6,7 @@ from datetime import datetime
 
 from hive_tui.app.cost_chart import aligned, money
 from hive_tui.app.cost_lines import model_name
+from hive_tui.app.filters import Facts, facts
 from hive_tui.app.sorting import By as Sort
 from hive_tui.core import text
 from hive_tui.core.glyphs import Tone
@@ -96,6 +97,13 @@ SORTS: dict[str, Sort[Use]] = {
 def order(view: CostView) -> list[Use]:
     """Where nobody sorts: times the newest first, the others the costliest first."""
     return list(reversed(view.uses)) if view.question.by in TIMES else list(view.uses)
+
+
+def use_facts(use: Use, by: By) -> Facts:
+    """What a filter finds: the heading as it is and as it reads."""
+    agent = (use.key,) if by is By.AGENT else ()
+    repo = use.key.partition("#")[0] if by in (By.REPO, By.ISSUE) else ""
+    return facts(use.key, name(use.key, by), repo=repo, agent=agent)
 
 
 def sums_line(question: Question, view: CostView | None, width: int) -> Line:

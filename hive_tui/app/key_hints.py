@@ -55,6 +55,7 @@ HINTS: dict[str, Sequence[str]] = {
         "costs.previous",
         "costs.scope",
         "open",
+        "filter",
         "sort.next",
         "sort.reverse",
         "costs.part",

@@ -135,7 +135,7 @@ TRANSCRIPT = {
 """What works on the screen of one of their transcripts."""
 
 COSTS = {
-    **{name: f"in_list('{name}')" for name in ("sort.next", "sort.reverse")},
+    **{name: f"in_list('{name}')" for name in ("filter", "sort.next", "sort.reverse")},
     **{
         f"costs.{name}": f"heading('{name}')"
         for name in ("day", "week", "month", "session", "project", "model", "agent", "repo", "issue", "run")

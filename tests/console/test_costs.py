@@ -147,6 +147,26 @@ async def test_headings_and_what_is_counted_are_changed_by_key(console: Open) ->
         await at(c, "right", words=["to cache,", "from cache"])
 
 
+async def test_rows_are_filtered_until_another_heading(console: Open) -> None:
+    async with console(said=True, cost_looks=Opened()) as c:
+        await at(c, "dollar_sign", "w", words=["everything on this machine", "█ opus-5-5"])
+        await at(c, "6", words=["By model", "haiku-4-5"])
+        table = c.app.screen.uses.table
+        listed = len(table.keys)
+        await at(c, "slash", *"opus", words=[f"/opus  1 of {listed}"])
+        assert table.keys == ("claude-opus-5-5",)
+        # A new answer leaves it as it is.
+        await at(c, "enter", "s", words=[f"/opus  1 of {listed}"])
+        await at(c, "slash", *"zzz", words=['No row matches "opuszzz"', "Esc clears the filter"])
+        await c.press("escape", "escape")
+        await c.until(lambda: len(table.keys) == listed, "all rows again")
+        await at(c, "slash", *"haiku", "enter", words=["/haiku  1 of"])
+        await at(c, "7", words=["By agent", "codex"])
+        assert "/haiku" not in c.text
+        await c.press("escape")
+        assert c.app.screen is c.app.main
+
+
 async def test_a_line_opens_it_as_the_command_would(console: Open) -> None:
     async with console(said=True, cost_looks=Opened()) as c:
         c.app.commander.run("costs --by issue --scope machine")

@@ -7,7 +7,9 @@ from datetime import datetime
 
 from textual import events, on
 
-from hive_tui.app import cost_rows
+from hive_tui.app import cost_rows, filters
+from hive_tui.app.filters import Facts, Query
+from hive_tui.app.panes.filtered import FilteredPane
 from hive_tui.app.sorting import Order, arranged
 from hive_tui.core import text
 from hive_tui.core.glyphs import Tone
@@ -37,7 +39,7 @@ class ChartPane(Pane):
         self.describe(notes=(Cell(note, Tone.QUIET),) if note else ())
 
 
-class CostTable(Pane):
+class CostTable(FilteredPane):
     """What was used under each heading; a row unfolds to all that is known of it."""
 
     def __init__(self) -> None:
@@ -46,9 +48,13 @@ class CostTable(Pane):
         self.order = Order()
         self._question = Question()
         self._view: CostView | None = None
+        self._error: str | None = None
         self._now: datetime | None = None
         self._uses: dict[Hashable, Use] = {}
         self._keys: tuple[str, ...] = ()
+        self._query = Query()
+        self._facts: dict[str, Facts] = {}
+        """What a filter finds, of each row that one looked at."""
         self._most = 0
 
     @property
@@ -70,27 +76,35 @@ class CostTable(Pane):
         answered = view is not None and view.question == question
         if question.by is not self._question.by:
             self._question, self.order, self.table.sorting = question, Order(), None
+            self._query, self.table.matching = Query(), None
+            self.close_filter()
             self.label = f"By {question.by.value}"
             self.table.set_columns(cost_rows.columns(question.by, self.size.width))
-        self._question, self._now = question, now
+        self._question, self._error, self._now = question, error, now
         if view is not self._view or not answered:
             self._view = view
             self._uses = {use.key: use for use in view.uses} if view is not None and answered else {}
+            self._facts = {}
             self._most = max((use.cost for key, use in self._uses.items() if key), default=0)
             self._arrange()
+        self._show_rows()
+
+    def _show_rows(self, *, anew: bool = False) -> None:
+        nothing = cost_rows.nothing(self._question, self._view, self._error)
         self.table.show(
             self._keys,
             self._row,
             details=self._details,
-            placeholder=cost_rows.nothing(question, view, error),
+            placeholder=self.no_match("row") if self._uses and self.filtering else nothing,
+            chosen_anew=anew,
         )
-        self._describe(error)
+        self._describe(self._error)
 
     def _arrange(self) -> None:
         if self._view is None or not self._uses:
             self._keys = ()
             return
-        keys = [use.key for use in cost_rows.order(self._view)]
+        keys = [use.key for use in cost_rows.order(self._view) if self._matches(use)]
         by = cost_rows.SORTS.get(self.order.column or "")
         if by is not None:
             values = {key: by.value(self._uses[key]) for key in keys}
@@ -99,6 +113,14 @@ class CostTable(Pane):
             keys.reverse()
         self._keys = tuple(keys)
 
+    def _matches(self, use: Use) -> bool:
+        if not self._query.terms:
+            return True
+        found = self._facts.get(use.key)
+        if found is None:
+            found = self._facts[use.key] = cost_rows.use_facts(use, self._question.by)
+        return self._query.matches(found)
+
     def _describe(self, error: str | None) -> None:
         found = cost_rows.footnote(self._view)
         hint = Cell(found, Tone.BROKEN if self._view and self._view.problems else Tone.QUIET)
@@ -106,7 +128,9 @@ class CostTable(Pane):
         if error is not None:
             notes.append(Cell("cannot be read", Tone.BROKEN))
             hint = Cell(text.clean_line(error), Tone.BROKEN)
-        if self._keys:
+        if self.filtering:
+            notes.append(self.chip(len(self._keys), len(self._uses)))
+        elif self._keys:
             notes.append(Cell(f"{len(self._keys):,}", Tone.QUIET))
         self.describe(notes=notes, hint=hint if hint.text else None)
 
@@ -124,16 +148,30 @@ class CostTable(Pane):
             return ()
         return [cell for cell in cost_rows.details(use, self._now) if cell.text]
 
-    # Order
+    # Filter and order
 
-    def do(self, name: str) -> None:
+    async def do(self, name: str) -> None:
         """What a key does in the table, by its id in the registry of actions."""
-        if name == "sort.next":
-            widths = self.table.widths(self.table.size.width - 2)
-            shown = [each.name for each, width in zip(self.table.columns, widths, strict=True) if width]
-            self._sort(self.order.next([each for each in shown if each in cost_rows.SORTS]))
-        elif name == "sort.reverse":
-            self._sort(self.order._replace(turned=not self.order.turned))
+        match name:
+            case "filter":
+                await self.open_filter()
+            case "sort.next":
+                widths = self.table.widths(self.table.size.width - 2)
+                shown = [each.name for each, width in zip(self.table.columns, widths, strict=True) if width]
+                self._sort(self.order.next([each for each in shown if each in cost_rows.SORTS]))
+            case "sort.reverse":
+                self._sort(self.order._replace(turned=not self.order.turned))
+
+    @property
+    def filtering(self) -> str:
+        return self._query.shown
+
+    def set_filter(self, typed: str) -> None:
+        query = filters.parse(typed)
+        if query != self._query:
+            self._query, self.table.matching = query, query.pattern
+            self._changed()
+            self.screen.refresh_bindings()
 
     @on(Table.HeadingClicked)
     def _heading_clicked(self, message: Table.HeadingClicked) -> None:
@@ -146,6 +184,9 @@ class CostTable(Pane):
         self.table.sorting = (
             Sorting(order.column, by.down is not order.turned) if by is not None and order.column else None
         )
+        self._changed()
+
+    def _changed(self) -> None:
         self._arrange()
         self.table.repaint_all()
-        self.table.show(self._keys, self._row, details=self._details, chosen_anew=True)
+        self._show_rows(anew=True)

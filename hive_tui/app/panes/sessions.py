@@ -4,37 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING
 
 from textual import events, on
-from textual.message import Message
 
 from hive_tui.app import filters, session_rows
 from hive_tui.app.arranging import Arranging
+from hive_tui.app.panes.filtered import FilteredPane
 from hive_tui.app.sorting import Order
 from hive_tui.core import text
 from hive_tui.core.glyphs import Tone
 from hive_tui.costs import session_words as words
 from hive_tui.costs.sessions import Overview, Session
 from widgets.cells import Cell, Row
-from widgets.pane import Pane
 from widgets.rows_view import Sorting
 from widgets.table import Table
-
-if TYPE_CHECKING:
-    from widgets.filter_line import FilterLine
 
 SLICE_SECONDS = 0.02
 """How long rows are looked at in one go, for a filter or an order."""
 
 PAUSE_SECONDS = 0.004
 
-_CHIP = 24
-
 Key = tuple[str, str]
 
 
-class SessionsPane(Pane):
+class SessionsPane(FilteredPane):
     """Rows by agent and id."""
 
     def __init__(self, *, home: str, folders: str) -> None:
@@ -50,7 +43,6 @@ class SessionsPane(Pane):
         self._keys: tuple[Key, ...] = ()
         self._rows: dict[Hashable, tuple[Session, str, Row]] = {}
         self._arranging = Arranging(self._by_key_get, session_rows.session_facts)
-        self._filter_line: FilterLine | None = None
         self._unpriced = False
         self._going_on = False
         self._asked = False
@@ -104,10 +96,7 @@ class SessionsPane(Pane):
     def _show_rows(self) -> None:
         placeholder = session_rows.nothing(self._overview, self._error, self._folders)
         if self._arranging.all and not self._arranging.keys:
-            placeholder = (
-                Cell(f'No session matches "{self.filtering}"'),
-                Cell("Esc clears the filter", Tone.QUIET),
-            )
+            placeholder = self.no_match("session")
         self.table.show(
             self._arranging.keys,
             self._row,
@@ -121,8 +110,7 @@ class SessionsPane(Pane):
         found, listed = len(self._arranging.keys), len(self._arranging.all)
         notes: Sequence[Cell] = () if self._overview is None else session_rows.counts(self._overview)
         if self.filtering:
-            chip = text.truncate(self.filtering, _CHIP)
-            notes = (Cell(f"/{chip}  {found:,} of {listed:,}", Tone.TITLE),)
+            notes = (self.chip(found, listed),)
         if self._overview is not None and not self._overview.whole:
             notes = (Cell("reading …", Tone.QUIET), *notes)
         if self._error is not None:
@@ -170,24 +158,6 @@ class SessionsPane(Pane):
                 order = self._arranging.order
                 self.sort(order._replace(turned=not order.turned))
 
-    async def open_filter(self) -> None:
-        """Show the line in which the filter is typed."""
-        from widgets.filter_line import FilterLine  # not needed for the first paint
-
-        if self._filter_line is None:
-            self._filter_line = FilterLine(self.table)
-            await self.mount(self._filter_line)
-        self._filter_line.open(self.filtering)
-        self.screen.refresh_bindings()
-
-    def close_filter(self) -> None:
-        """Put the line away; what was typed stays active."""
-        if self._filter_line is not None and self._filter_line.display:
-            if self._filter_line.is_typed_in:
-                self.screen.set_focus(self.table)
-            self._filter_line.display = False
-            self.screen.refresh_bindings()
-
     def set_filter(self, typed: str) -> None:
         """Show only what matches."""
         query = filters.parse(typed)
@@ -195,15 +165,6 @@ class SessionsPane(Pane):
             self.table.matching = query.pattern
             self._ask(query, self._arranging.order)
             self.screen.refresh_bindings()
-
-    # By name: to import the line's class would import Textual's input.
-    def on_filter_line_typed(self, message: Message) -> None:
-        message.stop()
-        self.set_filter(getattr(message, "text", ""))
-
-    def on_filter_line_left(self, message: Message) -> None:
-        message.stop()
-        self.close_filter()
 
     @on(Table.HeadingClicked)
     def _heading_clicked(self, message: Table.HeadingClicked) -> None:
@@ -223,18 +184,3 @@ class SessionsPane(Pane):
         self.table.repaint_all()
         self._asked = True
         self._work()
-
-    @property
-    def narrowed(self) -> bool:
-        """There is something to undo with Esc."""
-        return bool(self.filtering) or (self._filter_line is not None and self._filter_line.display)
-
-    def step_back(self) -> bool:
-        """Undo the line of the filter, else the filter. False where there is neither."""
-        if self._filter_line is not None and self._filter_line.display:
-            self.close_filter()
-        elif self.filtering:
-            self.set_filter("")
-        else:
-            return False
-        return True

@@ -149,9 +149,9 @@ class CostsScreen(GuardedPump, Screen[None]):
         other = Scope.MACHINE if self.question.scope is Scope.FLEET else Scope.FLEET
         self.ask(scope=other.value)
 
-    def action_in_list(self, name: str) -> None:
+    async def action_in_list(self, name: str) -> None:
         """What a key does in the table."""
-        self.uses.do(name)
+        await self.uses.do(name)
 
     def action_cycle(self, step: int) -> None:
         """Go to the next part that is there."""
@@ -166,7 +166,9 @@ class CostsScreen(GuardedPump, Screen[None]):
         self._feed.wake()
 
     def action_back(self) -> None:
-        self.dismiss()
+        """One step back: the filter, else the screen below."""
+        if not self.uses.step_back():
+            self.dismiss()
 
     @on(Table.Opened)
     def _open(self, message: Table.Opened) -> None:
