@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from hashlib import blake2b
+from struct import Struct
 
 import msgspec
 
@@ -47,10 +48,14 @@ class Call(msgspec.Struct, frozen=True, gc=False):
         return (self.total, not self.sidechain, -self.at, msgspec.structs.astuple(self))
 
 
+_NUMBER = Struct(">Q")
+
+
 def key_of(*parts: str) -> int:
     """The key of what these parts name."""
     digest = blake2b("\0".join(parts).encode("utf-8", "surrogatepass"), digest_size=8).digest()
-    return int.from_bytes(digest, "big") >> 1
+    number: int = _NUMBER.unpack(digest)[0]
+    return number >> 1
 
 
 MOST = 1 << 24

@@ -8,12 +8,13 @@ is half the work, so a library does it that looks at 32 bytes at once.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Annotated
 
 import msgspec
-from stringzilla import find  # type: ignore[import-not-found]  # it has no stubs
+from stringzilla import find, rfind  # type: ignore[import-not-found]  # it has no stubs
 
 from hive_tui.core import lenient
-from hive_tui.costs.call import MOST, Call, count, key_of
+from hive_tui.costs.call import MOST, Call, key_of
 from hive_tui.costs.clock import milliseconds
 
 _MARK = b'"usage"'
@@ -25,25 +26,30 @@ SYNTHETIC = "<synthetic>"
 """The model of what the CLI itself put in, such as an error; no server was asked."""
 
 
+_Count = Annotated[int, msgspec.Meta(ge=0, le=MOST)]
+
+
 class _CacheCreation(msgspec.Struct, gc=False):
-    ephemeral_1h_input_tokens: int | None = None
+    ephemeral_1h_input_tokens: _Count | None = None
     """The rest of what was written lasts five minutes."""
 
 
 class _Tools(msgspec.Struct, gc=False):
-    web_search_requests: int | None = None
+    web_search_requests: _Count | None = None
 
 
 class _Usage(msgspec.Struct, gc=False):
-    input_tokens: int | None = None
-    output_tokens: int | None = None
-    cache_creation_input_tokens: int | None = None
-    cache_read_input_tokens: int | None = None
-    cache_creation: _CacheCreation | None = None
+    """Here and below, fields in the order in which they are written are found sooner."""
+
+    input_tokens: _Count | None = None
+    cache_creation_input_tokens: _Count | None = None
+    cache_read_input_tokens: _Count | None = None
+    output_tokens: _Count | None = None
     server_tool_use: _Tools | None = None
+    service_tier: str | None = None
+    cache_creation: _CacheCreation | None = None
     inference_geo: str | None = None
     speed: str | None = None
-    service_tier: str | None = None
 
 
 class _Message(msgspec.Struct, gc=False):
@@ -53,14 +59,14 @@ class _Message(msgspec.Struct, gc=False):
 
 
 class _Line(msgspec.Struct, gc=False, rename="camel"):
-    type: str = ""
+    is_sidechain: bool | None = None
     message: _Message | None = None
     request_id: str | None = None
+    type: str = ""
     uuid: str | None = None
     timestamp: str | None = None
-    session_id: str | None = None
     cwd: str | None = None
-    is_sidechain: bool | None = None
+    session_id: str | None = None
 
 
 _decoder = msgspec.json.Decoder(_Line)
@@ -83,8 +89,8 @@ def calls(data: bytes | bytearray, session: str, begin: int = 0, end: int | None
 def lines(data: bytes | bytearray, begin: int, end: int) -> Iterator[_Line]:
     """The lines between `begin` and `end` in which a usage stands and that can be read."""
     while (found := find(data, _MARK, begin, end)) >= 0:
-        start = data.rfind(b"\n", begin, found) + 1 or begin
-        begin = data.find(b"\n", found, end) + 1 or end
+        start = rfind(data, b"\n", begin, found) + 1 or begin
+        begin = find(data, b"\n", found, end) + 1 or end
         try:
             yield _decode(data[start:begin])
         except (ValueError, RecursionError):
@@ -113,21 +119,21 @@ def _call(line: _Line, session: str) -> Call | None:
     message = line.message
     if line.type != "assistant" or message is None or message.usage is None or line.timestamp is None:
         return None
-    at = milliseconds(line.timestamp)
-    if at is None or message.model is None or message.model == SYNTHETIC:
+    at, model = milliseconds(line.timestamp), message.model
+    if at is None or model is None or model == SYNTHETIC:
         return None
     usage = message.usage
-    fresh, output = usage.input_tokens or 0, usage.output_tokens or 0
-    read, written = usage.cache_read_input_tokens or 0, usage.cache_creation_input_tokens or 0
-    if not (0 <= fresh <= MOST and 0 <= output <= MOST and 0 <= read <= MOST and 0 <= written <= MOST):
-        fresh, output, read, written = count(fresh), count(output), count(read), count(written)
-    long = min(written, count(usage.cache_creation.ephemeral_1h_input_tokens)) if usage.cache_creation else 0
-    searches = count(usage.server_tool_use.web_search_requests) if usage.server_tool_use else 0
+    written = usage.cache_creation_input_tokens or 0
+    long = usage.cache_creation.ephemeral_1h_input_tokens or 0 if usage.cache_creation else 0
+    if long > written:
+        long = written
+    searches = usage.server_tool_use.web_search_requests or 0 if usage.server_tool_use else 0
     session = line.session_id or session
     # Without an id nothing tells a copy of a line from another call but the line's own id.
     key = (message.id, line.request_id or "") if message.id else (session, line.uuid or line.timestamp)
     return Call(
-        key_of("claude", *key), at, "claude", message.model, session, line.cwd or "", fresh, output, read,
-        written - long, long, searches, bool(line.is_sidechain), usage.inference_geo == "us",
-        usage.speed == "fast", usage.service_tier == "batch",
+        key_of("claude", *key), at, "claude", model, session, line.cwd or "", usage.input_tokens or 0,
+        usage.output_tokens or 0, usage.cache_read_input_tokens or 0, written - long, long, searches,
+        bool(line.is_sidechain), usage.inference_geo == "us", usage.speed == "fast",
+        usage.service_tier == "batch",
     )  # fmt: skip

@@ -27,7 +27,7 @@ def milliseconds(words: str) -> int | None:
 
 def stamp(at: datetime) -> int:
     """Milliseconds since 1970 of an aware moment."""
-    return round((at - _EPOCH) / _MILLISECOND)
+    return (at - _EPOCH) // _MILLISECOND
 
 
 def moment(found: int) -> datetime:

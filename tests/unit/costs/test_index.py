@@ -102,9 +102,14 @@ def test_a_copy_in_another_session_counts_once_and_the_fuller_record_wins(home: 
     assert (found.calls, found.output, found.session) == (1, 50, "fork")
 
 
-def test_a_copy_counts_again_when_the_file_that_beat_it_is_written_anew(home: Path) -> None:
+@pytest.mark.parametrize("held", [0, 1_000])
+@pytest.mark.parametrize("other", ["a", "c"], ids=["before", "after"])
+def test_a_copy_counts_again_when_the_file_that_beat_it_is_written_anew(
+    home: Path, monkeypatch: pytest.MonkeyPatch, other: str, held: int
+) -> None:
+    monkeypatch.setattr("hive_tui.costs.batch._HELD", held)
     winner = folder(home) / "b.jsonl"
-    (folder(home) / "a.jsonl").write_bytes(Line(1, output=5, session="a").encode())
+    (folder(home) / f"{other}.jsonl").write_bytes(Line(1, output=5, session="a").encode())
     winner.write_bytes(Line(1, output=50, session="b").encode() + Line(2, session="b").encode())
     assert sum(each.output for each in read(home)) == 55
     winner.write_bytes(Line(3, session="b", minute=1).encode())
@@ -203,7 +208,13 @@ def test_other_prices_are_taken_for_what_was_read_before(home: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "size"),
-    [("index._AT_ONCE", 1), ("index._REPRICED", 2), ("batch._HELD", 0), ("files.CHUNK", 300)],
+    [
+        ("index._AT_ONCE", 1),
+        ("index._REPRICED", 2),
+        ("batch._HELD", 0),
+        ("batch._TOGETHER", 2),
+        ("files.CHUNK", 300),
+    ],
 )
 def test_how_much_is_done_at_a_time_makes_no_difference(
     home: Path, monkeypatch: pytest.MonkeyPatch, name: str, size: int
