@@ -7,6 +7,7 @@ import json
 import os
 import ssl
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -25,6 +26,7 @@ from hive_tui.core.errors import ConfigError, HiveError
 from hive_tui.core.worker_template import KubernetesSettings
 from tests.fakes.authority import certify
 from tests.fakes.kube_server import KubeServer, Request, kube_server, kubeconfig, ok, status, thing
+from tests.waiting import until
 
 POD = "/api/v1/namespaces/there/pods/p"
 
@@ -416,6 +418,33 @@ def test_a_program_that_failed_is_not_run_at_every_call(
         with pytest.raises(Unauthorized):
             ask(api, server)
     assert len(plugin.calls()) == 1
+
+
+def test_a_program_that_does_not_answer_is_waited_for_as_long_as_somebody_waits(
+    server: KubeServer, tmp_path: Path, plugin: Plugin
+) -> None:
+    os.mkfifo(tmp_path / "answer.json")  # nobody writes to it
+    api = at(kubeconfig(tmp_path, server.url, user=plugin.user()))
+    with pytest.raises(Unauthorized, match=r"No credentials came from \./plugin") as caught:
+        ask(api.within(1.0), server)
+    assert "took longer than" in caught.value.message
+
+
+def test_nobody_who_leaves_waits_for_a_program(server: KubeServer, tmp_path: Path, plugin: Plugin) -> None:
+    answer = tmp_path / "answer.json"
+    os.mkfifo(answer)
+    api = at(kubeconfig(tmp_path, server.url, user=plugin.user()))
+    asking = threading.Thread(target=ask, args=(api, server))
+    asking.start()
+    until(lambda: (tmp_path / "calls").exists(), what="the program")
+    leaving = threading.Thread(target=api.close)
+    leaving.start()
+    leaving.join(10)
+    left = not leaving.is_alive()
+    plugin.give(token="t")  # which opens the pipe's other end
+    for each in (asking, leaving):
+        each.join()
+    assert left
 
 
 def test_a_program_that_is_not_there(server: KubeServer, tmp_path: Path) -> None:

@@ -437,6 +437,11 @@ _POOL: Any = None
             True,
         ),
         (broken.SSLError("[SSL] PEM lib (_ssl.c:3895)"), "cannot be used", True),
+        (
+            broken.SSLError("[X509: NO_CERTIFICATE_OR_CRL_FOUND] no certificate or crl found"),
+            "cannot be used",
+            True,
+        ),
         (broken.SSLError("[SSL: WRONG_VERSION_NUMBER]"), "does not speak TLS", True),
         (broken.SSLError("[SSL: UNEXPECTED_EOF_WHILE_READING]"), "broke", False),
         (broken.ProxyError("no", OSError("Tunnel connection failed: 403")), "broke through the proxy", False),

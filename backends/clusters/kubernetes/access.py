@@ -88,10 +88,10 @@ class Kubeconfig:
         self.namespace = namespace or self._read.context.namespace or "default"
         self.server = self._read.cluster.server.rstrip("/")
 
-    def open(self) -> Session:
+    def open(self, seconds: float | None = None) -> Session:
         """The files are read anew each time but the first: a login may have changed them."""
         chosen, self._read = self._read or Chosen(self._paths, self.context), None
-        found = self._credentials(chosen)
+        found = self._credentials(chosen, seconds)
         if chosen.context.user:
             chosen.set_user(found.user)
         return Session(
@@ -101,7 +101,7 @@ class Kubeconfig:
             expires=found.expires,
         )
 
-    def _credentials(self, chosen: Chosen) -> _Credentials:
+    def _credentials(self, chosen: Chosen, seconds: float | None) -> _Credentials:
         values = chosen.user_values()
         plugin, token_file = chosen.user.exec, chosen.user.token_file
         values.pop("exec", None)
@@ -116,6 +116,7 @@ class Kubeconfig:
             folder=chosen.folder("users", chosen.context.user),
             cluster=chosen.cluster_values,
             environ=self._environ,
+            seconds=seconds,
         )
         if credential.token:
             values["token"] = credential.token
@@ -180,7 +181,7 @@ class InCluster:
         port = environ.get("KUBERNETES_SERVICE_PORT", "443")
         self.server = f"https://[{host}]:{port}" if ":" in host else f"https://{host}:{port}"
 
-    def open(self) -> Session:
+    def open(self, seconds: float | None = None) -> Session:
         from kubernetes.client import Configuration
         from kubernetes.config import ConfigException
         from kubernetes.config.incluster_config import InClusterConfigLoader

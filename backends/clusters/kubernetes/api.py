@@ -360,9 +360,9 @@ class Api:
                 method, url, body=body, content_type=content_type, idle=idle, first=first, most=most
             )
 
-        session = self._login.open()
+        session = self._login.open(seconds=most)
         answer = send()
-        if answer.code == 401 and (renewed := self._login.open(instead_of=session)) is not session:
+        if answer.code == 401 and (renewed := self._login.open(session, seconds=most)) is not session:
             # A token may have been rotated, or a login renewed: once with what is there now.
             answer.close()
             session = renewed

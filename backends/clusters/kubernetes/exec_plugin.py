@@ -63,8 +63,12 @@ def run(
     folder: Path,
     cluster: Mapping[str, Any],
     environ: Mapping[str, str] | None = None,
+    seconds: float | None = None,
 ) -> Credential:
-    """Run it; `folder` is the kubeconfig's. Raises ConfigError, or Unauthorized with what it said."""
+    """Run it, for so long at most; `folder` is the kubeconfig's.
+
+    Raises ConfigError, or Unauthorized with what it said.
+    """
     environ = os.environ if environ is None else environ
     env = {**environ, **{each.name: each.value for each in plugin.env or ()}}
     info: dict[str, Any] = {"interactive": False}
@@ -86,7 +90,11 @@ def run(
     login = f"Run `kubectl get namespaces` with the same context once: it lets {name} ask you."
     try:
         done = bounded.run(
-            (command, *(plugin.args or ())), cwd=folder, env=env, limit=_LIMIT, timeout=SECONDS
+            (command, *(plugin.args or ())),
+            cwd=folder,
+            env=env,
+            limit=_LIMIT,
+            timeout=SECONDS if seconds is None else min(seconds, SECONDS),
         )
     except (GitError, WorkRejected) as error:
         raise Unauthorized(f"No credentials came from {name}: {error.message}", login) from None

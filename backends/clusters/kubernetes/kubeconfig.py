@@ -116,14 +116,9 @@ class Chosen:
             raise ConfigError(
                 f"{self._files} cannot be read: {error.strerror}.", "Make it readable for yourself."
             ) from None
-        except (
-            ConfigException,
-            yaml.YAMLError,
-            TypeError,
-            KeyError,
-            AttributeError,
-            ValueError,
-        ) as error:
+        except (TypeError, AttributeError):
+            raise self.malformed("it is not laid out as one") from None
+        except (ConfigException, yaml.YAMLError, KeyError, ValueError) as error:
             raise self.malformed(error) from None
         if merged.config is None:
             raise ConfigError(f"{self._files} is empty.", "Log in to your cluster first.")

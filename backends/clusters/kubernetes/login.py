@@ -26,9 +26,9 @@ class Login:
         """Why there were no credentials, the last time."""
         self._renew_after = 0.0
 
-    def open(self, instead_of: Session | None = None) -> Session:
+    def open(self, instead_of: Session | None = None, *, seconds: float | None = None) -> Session:
         """Credentials that are good, or seem to be; those that were refused are renewed, but not without end:
-        that may run a program that asks a person."""
+        that may run a program that asks a person, here for so many seconds at most."""
         with self._lock:
             session, now = self._session, time.monotonic()
             refused = session is not None and session is instead_of
@@ -37,20 +37,21 @@ class Login:
             if self._failed is not None and now < self._renew_after:
                 raise self._failed.with_traceback(None)
             try:
-                self._session, self._failed = self._access.open(), None
+                made = self._access.open(seconds)
             except HiveError as error:
                 self._session, self._failed = None, error
                 self._renew_after = time.monotonic() + RENEW_SECONDS
                 raise
+            self._session, self._failed = made, None
             if refused:
                 self._renew_after = time.monotonic() + RENEW_SECONDS
             if session is not None:
                 session.close()
-            return self._session
+            return made
 
     def close(self) -> None:
         """End the connections that are not in use."""
-        with self._lock:
-            session, self._session = self._session, None
+        # Without the lock: whoever has it may wait for a program for a minute.
+        session, self._session = self._session, None
         if session is not None:
             session.close()

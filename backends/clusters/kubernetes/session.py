@@ -45,8 +45,9 @@ class Access(Protocol):
     namespace: str
     server: str
 
-    def open(self) -> Session:
-        """Credentials that are good now, read anew. Raises HiveError."""
+    def open(self, seconds: float | None = None) -> Session:
+        """Credentials that are good now, read anew, by somebody who waits so long for them at most. Raises
+        HiveError."""
         ...
 
 
@@ -227,7 +228,7 @@ def _insecure(server: str, words: str) -> Unreachable:
     """OpenSSL has one error for all that can go wrong; its words differ."""
     if "ALERT" in words.upper():
         what = f"{server} does not accept the certificate of your kubeconfig ({words})."
-    elif "PEM" in words or "KEY_VALUES" in words:
+    elif any(mark in words for mark in ("PEM", "KEY_VALUES", "NO_CERTIFICATE")):
         what = f"A certificate or key of your kubeconfig cannot be used ({words})."
     elif "WRONG_VERSION" in words or "UNKNOWN_PROTOCOL" in words:
         what = f"{server} does not speak TLS ({words})."
