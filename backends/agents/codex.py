@@ -10,7 +10,9 @@ from backends.agents import executable
 from backends.agents.codex_stream import CodexStream
 from backends.agents.codex_transcript import CodexTranscript
 from hive_tui.core.events import AgentResult
+from hive_tui.core.model import Tokens, Usage
 from hive_tui.core.ports import AgentJob, AgentProbe, Launch
+from hive_tui.core.usage import add
 
 _SANDBOXES = {
     "plan": "read-only",
@@ -66,6 +68,36 @@ class CodexAgent:
 
     def transcript(self) -> CodexTranscript:
         return CodexTranscript()
+
+    def usage_record(self) -> CodexUsage:
+        return CodexUsage()
+
+
+class CodexUsage:
+    """Codex tells its use with the end of a turn, and writes down each call when it was made."""
+
+    def command(self, session: str) -> tuple[str, ...]:
+        return ("sh", "-c", _PRINT_USAGE, "sh", session)
+
+    def read(self, data: bytes) -> dict[str | None, Tokens]:
+        from hive_tui.costs import codex  # only where an agent was ended
+
+        found = {
+            call.key: call for call in codex.calls(data, codex.State()) if not isinstance(call, codex.State)
+        }
+        used: dict[str | None, Tokens] = {}
+        for call in found.values():
+            model = None if call.model == codex.UNKNOWN_MODEL else call.model
+            tokens = Tokens(call.input, call.output, call.cache_read, call.cache_write_5m)
+            used[model] = add(Usage(used.get(model, Tokens())), Usage(tokens)).tokens
+        return used
+
+
+# Only lines that tell of use: a rollout may have hundreds of megabytes of what was said.
+_PRINT_USAGE = (
+    'cat -- "${CODEX_HOME:-$HOME/.codex}"/sessions/*/*/*/rollout-*-"$1".jsonl'
+    """ | grep -aE '^.{0,200}"(turn_context|token_usage_record|token_count)"'"""
+)
 
 
 def _logged_in() -> bool | None:

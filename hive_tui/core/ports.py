@@ -33,6 +33,7 @@ from hive_tui.core.model import (
     Quota,
     RunSpec,
     RunStatus,
+    Tokens,
     Verdict,
 )
 from hive_tui.core.settings import FleetSettings
@@ -565,9 +566,22 @@ class TranscriptParser(Protocol):
     def line(self, data: bytes) -> list[Recorded]: ...
 
 
+class UsageRecord(Protocol):
+    """What an agent writes down of its use where it works: for a process whose stream told nothing of it."""
+
+    def command(self, session: str) -> Sequence[str]:
+        """Prints it, where the agent works."""
+        ...
+
+    def read(self, data: bytes) -> Mapping[str | None, Tokens]:
+        """What the whole session used, by model, from what was printed; nothing where that tells nothing."""
+        ...
+
+
 class Agent(Protocol):
     """An agent CLI. One whose transcripts can be read has a `transcript()` besides, which makes a
-    `TranscriptParser`."""
+    `TranscriptParser`; one whose stream tells its use only in the end a `usage_record()`, which makes a
+    `UsageRecord`."""
 
     name: str
     can_message: bool

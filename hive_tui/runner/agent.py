@@ -14,7 +14,7 @@ from hive_tui.core.model import Phase, Usage
 from hive_tui.core.ports import ProcessHandle, StreamParser
 from hive_tui.core.text import clean, clean_line, money
 from hive_tui.core.usage import add
-from hive_tui.runner import ladder, progress, session, tail
+from hive_tui.runner import ladder, progress, record, session, tail
 from hive_tui.runner.context import Context
 from hive_tui.runner.flow import Over
 from hive_tui.runner.orders import Stopped
@@ -90,6 +90,7 @@ def work(ctx: Context, text: str, *, afresh: bool) -> AgentResult:
         ctx.sandbox.end_everything(grace=ladder.GRACE)
     talk.drain()
     result = parser.finish(code, clean(tail.end_of(err, _STDERR_BYTES)))
+    result = record.completed(ctx, talk.state, result)
     ctx.journal.flush()
     status = ctx.journal.status
     ended = talk.state.ended(result, status.round, status.model)

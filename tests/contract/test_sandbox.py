@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -12,13 +13,16 @@ from pathlib import Path
 
 import pytest
 
+from backends.agents.codex import CodexAgent
 from backends.clusters.kubernetes.box.sandbox import PodSandbox
 from backends.clusters.local.sandbox import LocalSandbox
 from hive_tui.core.errors import GitError, HiveError, WorkRejected
+from hive_tui.core.model import Tokens
 from hive_tui.core.ports import ProcessHandle, Sandbox
-from hive_tui.runner import takeover
+from hive_tui.runner import record, takeover
 from hive_tui.runner.takeover import Identity, Limits
 from hive_tui.system import git
+from tests.corpus import HERE
 from tests.fakes import box
 from tests.fakes.run_host import repository, running
 from tests.waiting import until
@@ -26,6 +30,9 @@ from tests.waiting import until
 NOW = timedelta(0)
 GRACE = timedelta(seconds=0.1)
 HIVE = Identity("hive", "hive@localhost")
+
+SLOW = Tokens(13_846, 99, 0, 0)
+"""What the recorded Codex used that was killed."""
 
 Make = Callable[..., Sandbox]
 
@@ -100,6 +107,24 @@ def test_only_harmless_and_named_variables_pass(make: Make, out: Path) -> None:
     assert said["GIT_TERMINAL_PROMPT"] == "0"
     assert {"LC_TIME", "MINE", "HIVE_RUN", "PATH", "HOME"} <= said.keys()
     assert not said.keys() & {*secret, "NOT_SET"}
+
+
+def test_what_a_killed_agent_wrote_down_of_its_use_is_read(make: Make, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    shutil.copytree(HERE / "codex" / "slow" / "codex-home", home / ".codex")
+    side = make(HOME=str(home))
+    side.workdir.mkdir()
+    written = CodexAgent().usage_record()
+
+    def read(session: str) -> object:
+        printed = side.stream(written.command(session), stdin=b"", limit=record.MOST, timeout=record.SECONDS)
+        return written.read(printed)
+
+    # Its stream ends without a word of it.
+    assert read("01a1fbb6-6201-7483-bcc7-4f388fbab2ba") == {"gpt-6.1-sol": SLOW}
+    for nobody in ("none", "*", "$(id)", "../../x", "-e"):
+        with pytest.raises(GitError):
+            read(nobody)
 
 
 def test_output_is_appended_and_private(side: Sandbox, out: Path) -> None:
