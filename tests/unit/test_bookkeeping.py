@@ -212,3 +212,14 @@ def test_old_rows_are_removed_once_a_day(fleet: Fleet) -> None:
     assert fleet.rows() == []
     fleet.start()
     assert fleet.booked.fleet.micros == 100
+
+
+def test_a_clock_that_was_set_back_asks_for_the_day_again(fleet: Fleet) -> None:
+    fleet.round()
+    fleet.end(Phase.NEEDS_HUMAN, 100)
+    fleet.round()
+    ended = fleet.now
+    for days in (60, 0, -60):
+        now = ended + timedelta(days=days)
+        spent = fleet.books.booked([], now).since(now - timedelta(days=1))
+        assert spent.micros == (0 if days > 0 else 100)
