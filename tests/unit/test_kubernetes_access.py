@@ -149,6 +149,7 @@ def test_files_that_are_no_kubeconfig(tmp_path: Path, text: str) -> None:
     error = refused(path)
     assert isinstance(error, ConfigError)
     assert str(path) in error.message
+    assert not any(word in error.message for word in (" object ", "indices", "NoneType")), "Python's words"
 
 
 def test_a_file_that_may_not_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -132,8 +132,8 @@ class Chosen:
     def _items(self, kind: str) -> dict[str, Any]:
         try:
             return {str(node.value["name"]): node for node in reversed(self.merged.config.value[kind])}
-        except (TypeError, KeyError, AttributeError) as error:
-            raise self.malformed(f"one of its {kind} has no name ({error})") from None
+        except (TypeError, KeyError, AttributeError):
+            raise self.malformed(f"one of its {kind} has no name") from None
 
     def _values(self, kind: str, name: str, key: str) -> Mapping[str, Any]:
         node = self._items(kind).get(name)
