@@ -156,7 +156,7 @@ class Batch:
         """Write the calls, also of a file that is not read to its end yet."""
         self._places.keep()
         replaced = self._compare()
-        rows = [self._best[key] for key in sorted(self._best)]
+        rows = list(self._best.values())
         for some in (rows[at : at + _TOGETHER] for at in range(0, len(rows), _TOGETHER)):
             marks = ", ".join(["(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"] * len(some))
             self._connection.execute(

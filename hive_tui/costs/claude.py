@@ -19,6 +19,9 @@ from hive_tui.costs.clock import milliseconds
 
 _MARK = b'"usage"'
 
+_AT_ONCE = 200
+"""Lines that are decoded one after the other, those of a megabyte or two."""
+
 _LONGEST = 4 << 20
 """Bytes of a line that is looked at closely where it is not as expected: what that takes is many times it."""
 
@@ -88,17 +91,28 @@ def calls(data: bytes | bytearray, session: str, begin: int = 0, end: int | None
 
 def lines(data: bytes | bytearray, begin: int, end: int) -> Iterator[_Line]:
     """The lines between `begin` and `end` in which a usage stands and that can be read."""
-    while (found := find(data, _MARK, begin, end)) >= 0:
+    while spans := _spans(data, begin, end):
+        begin = spans[-1][1]
+        yield from [line for start, after in spans if (line := _line(data, start, after)) is not None]
+
+
+def _spans(data: bytes | bytearray, begin: int, end: int) -> list[tuple[int, int]]:
+    """Where the next lines with a usage begin and end. What looks at every byte does so for many lines before
+    any is decoded: it takes the processor's caches for itself."""
+    spans: list[tuple[int, int]] = []
+    while len(spans) < _AT_ONCE and (found := find(data, _MARK, begin, end)) >= 0:
         start = rfind(data, b"\n", begin, found) + 1 or begin
         begin = find(data, b"\n", found, end) + 1 or end
-        try:
-            yield _decode(data[start:begin])
-        except (ValueError, RecursionError):
-            # A version that writes one field in another way still says in the others what was used.
-            raw = bytes(data[start:begin]) if begin - start <= _LONGEST else b""
-            line = lenient.decode(raw, _decoder)
-            if line is not None:
-                yield line
+        spans.append((start, begin))
+    return spans
+
+
+def _line(data: bytes | bytearray, start: int, end: int) -> _Line | None:
+    try:
+        return _decode(data[start:end])
+    except (ValueError, RecursionError):
+        # A version that writes one field in another way still says in the others what was used.
+        return lenient.decode(bytes(data[start:end]), _decoder) if end - start <= _LONGEST else None
 
 
 def _next_block(line: _Line, last: _Line) -> bool:

@@ -213,6 +213,7 @@ def test_other_prices_are_taken_for_what_was_read_before(home: Path) -> None:
         ("index._REPRICED", 2),
         ("batch._HELD", 0),
         ("batch._TOGETHER", 2),
+        ("claude._AT_ONCE", 2),
         ("files.CHUNK", 300),
     ],
 )
