@@ -53,7 +53,8 @@ class FindLine(Horizontal):
         yield self._input
 
     def on_mount(self) -> None:
-        self._input.focus()
+        # At once: who waits for the line to be mounted has the next key go to it.
+        self.screen.set_focus(self._input)
 
     @on(Input.Changed)
     def _changed(self, message: Input.Changed) -> None:

@@ -259,13 +259,13 @@ class RunLog(Vertical):
 
     # Looking for something
 
-    def action_find(self) -> None:
+    async def action_find(self) -> None:
         """Type what to find."""
-        self._open_line("/", self.view.typed, self._find)
+        await self._open_line("/", self.view.typed, self._find)
 
-    def action_filter(self) -> None:
+    async def action_filter(self) -> None:
         """Type which lines to show only."""
-        self._open_line("&", self.view.filter.typed, self._show_only)
+        await self._open_line("&", self.view.filter.typed, self._show_only)
 
     def _find(self, typed: str) -> None:
         # An input that is opened again says once more what is looked for already.
@@ -276,12 +276,13 @@ class RunLog(Vertical):
         if typed.strip() != self.view.filter.typed:
             self.view.show_only(parse_filter(typed, self.view.filter.since))
 
-    def _open_line(self, label: str, typed: str, take: Callable[[str], None]) -> None:
+    async def _open_line(self, label: str, typed: str, take: Callable[[str], None]) -> None:
         self._close_line()
         self._typed = take
         hint = "words  !without" if label == "&" else ""
         self._line = FindLine(typed, label=label, hint=hint)
-        self.mount(self._line)
+        # Waited for: the next keys are for the line, and one that goes elsewhere may pause the fleet.
+        await self.mount(self._line)
 
     def _close_line(self) -> None:
         line, self._line = self._line, None

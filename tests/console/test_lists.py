@@ -116,6 +116,20 @@ async def test_a_filter_that_is_longer_than_its_line_moves_along(console: Open) 
         assert not typing.show_horizontal_scrollbar
 
 
+async def test_keys_right_behind_enter_are_for_the_list(console: Open) -> None:
+    """As over a slow line, where several keys arrive together."""
+    async with console(said=True) as c:
+        pane = c.app.main.issues
+        await typed(c, pane, "2", "slash", "e")
+        for key, character in (("enter", "\r"), ("j", "j"), ("3", "3")):
+            c.app.post_message(events.Key(key, character))
+        await c.until(lambda: c.app.main.current is c.app.main.agents)
+        assert pane.filtering == "e"
+        assert pane.table.selected == pane.table.keys[1]
+        await typed(c, pane, "2", "slash", "backspace", "x")
+        assert pane.filtering == "x"
+
+
 async def test_what_is_pasted_into_a_filter_is_harmless(console: Open) -> None:
     async with console(said=True) as c:
         pane = c.app.main.issues

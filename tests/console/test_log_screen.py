@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from rich.cells import cell_len
+from textual import events
 
 from hive_tui.app.run_log import RunLog
 from hive_tui.app.screens.log import LogScreen
@@ -288,6 +289,20 @@ async def test_a_line_is_copied(console: Open, monkeypatch: pytest.MonkeyPatch) 
         await opened(c, "one")
         await c.press("y")
         assert copied == ["one\ntwo"]
+
+
+async def test_keys_right_behind_the_one_that_finds_are_for_its_line(console: Open) -> None:
+    """As over a slow line, where several keys arrive together: none of them may pause the fleet."""
+    lines = log(*(Said(text=f"pq {n}") for n in range(1, 51)))
+    async with console(logging(lines), said=True) as c:
+        await c.until(c.shows("pq 50"))
+        view = c.app.main.log_pane.log_view
+        await c.press("4")
+        for key, character in (("slash", "/"), ("p", "p"), ("q", "q"), ("enter", "\r"), ("w", "w")):
+            c.app.post_message(events.Key(key, character))
+        await c.until(c.shows("/pq 50/50", "wrap"))
+        assert view.has_focus
+        assert not c.fleet.agents_side.told
 
 
 async def test_in_the_pane_enter_steps_through_matches_and_else_opens_the_log(console: Open) -> None:

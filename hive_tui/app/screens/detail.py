@@ -237,12 +237,12 @@ class DetailScreen(GuardedPump, Screen[None]):
 
     # Finding
 
-    def action_find(self) -> None:
+    async def action_find(self) -> None:
         """Show the line in which is typed what to look for."""
         reading = self.tab.reading
         if reading is not None and self._find is None:
             self._find = FindLine(reading.needle)
-            self.mount(self._find, before="#keys")
+            await self.mount(self._find, before="#keys")
 
     @on(FindLine.Typed)
     def _typed(self, message: FindLine.Typed) -> None:

@@ -61,7 +61,7 @@ class HelpScreen(GuardedPump, ModalScreen[None]):
         """Type what to look for; `@x` is the key x."""
         lines = self.query(FindLine)
         if lines:
-            lines.first().query_one("Input").focus()
+            self.set_focus(lines.first().query_one("Input"))
         else:
             await self.query_one("#help").mount(FindLine(self._wanted))
 
