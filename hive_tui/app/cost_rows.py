@@ -177,8 +177,10 @@ def details(use: Use, now: datetime) -> tuple[Cell, ...]:
     """All that is known of a row, a text for each line below it."""
     times = [text.clock(moment(at), now) for at in (use.first, use.last) if at is not None]
     span = "" if not times else f"from {times[0]} to {times[-1]}" if len(set(times)) > 1 else times[0]
+    # How many calls a run made that left no transcript here, nobody knows.
+    calls = f"{text.plural(use.calls, 'call')}: " if use.calls else ""
     kinds = (
-        f"{text.plural(use.calls, 'call')}: {use.input:,} in, {use.output:,} out, "
+        f"{calls}{use.input:,} in, {use.output:,} out, "
         f"{use.cache_write:,} to cache, {use.cache_read:,} from cache"
     )
     lacking = []

@@ -145,6 +145,9 @@ def test_rows_say_what_they_lack() -> None:
     assert (unknown.cells[-1].text, unknown.cells[1].text) == ("– ", "")
     told = [cell.text for cell in cost_rows.details(use("x", 5, unpriced=1, unaccounted=2), NOW)]
     assert told[-1] == "1 call without a price, 2 runs of unknown cost"
+    assert told[2].startswith("3 calls: 1,000 in, ")
+    # A run without a transcript here made some.
+    assert cost_rows.details(use("x", 5, calls=0), NOW)[2].text.startswith("1,000 in, ")
 
 
 def test_the_footnote_names_all_that_is_not_in_the_figures() -> None:
