@@ -109,7 +109,7 @@ class Live:
                 view = self._deriver.derive(self._store.snapshot, untold, now)
                 diff, untold = untold, Diff({})
             except Exception as error:  # a thread's edge: every source is marked with it
-                diff, view = _broken(self._latest, f"{type(error).__name__}: {error}")
+                diff, view = _broken(self._latest.at(now), f"{type(error).__name__}: {error}")
             self._deliver(view, diff)
 
     def _book(self, diff: Diff, now: datetime) -> None:

@@ -155,10 +155,12 @@ def test_what_a_view_could_not_be_made_of_is_in_the_next_one(
 
     watched.fleet.list_all()
     until(lambda: sources() == {Health.FRESH})
+    before = watched.live.latest.now
     with monkeypatch.context() as patch:
         patch.setattr(watched.live._deriver, "derive", lambda snapshot, diff, now: 1 / 0)
         watched.fleet.list_all(*scene.ITEMS)
         until(lambda: sources() == {Health.FAILED})
+        assert watched.live.latest.now > before, "the clock of the screen does not go back"
         watched.fleet.change(scene.issue(99, "One more"))
         until(lambda: len(watched.live._store.snapshot.issues) == len(scene.ISSUES) + 1)
         watched.live.take()
