@@ -48,12 +48,6 @@ ON CONFLICT (quarter, place) DO UPDATE SET calls = calls + excluded.calls,
     first = min(first, excluded.first), last = max(last, excluded.last)
 """
 
-_READ = """
-INSERT INTO files VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 0)
-ON CONFLICT (id) DO UPDATE SET device = excluded.device, inode = excluded.inode, size = excluded.size,
-    modified = excluded.modified, offset = excluded.offset, tail = excluded.tail, state = excluded.state
-"""
-
 Price = Callable[[Call], int | None]
 
 _Place = tuple[str, str, str, str]
@@ -102,7 +96,6 @@ class Batch:
         self._price = price
         self._places = Places(connection)
         self._buffer = files.Buffer()
-        (self._files,) = connection.execute("SELECT coalesce(max(id), 0) FROM files").fetchone()
         self._best: dict[int, _Row] = {}
         """Of each call the record that counts most so far."""
         self._beaten: set[int] = set()
@@ -117,8 +110,10 @@ class Batch:
         ).fetchone()
         offset, tail, state = 0, b"", codex.State()
         if known is None:
-            self._files += 1
-            number = self._files
+            number = self._connection.execute(
+                "INSERT INTO files (path, offset, beaten) VALUES (?, 0, 0)", (found.path,)
+            ).lastrowid
+            assert number is not None
         else:
             number, device, inode, offset, tail, raw = known
             same = (device, inode) == (found.device, found.inode) and found.size >= offset
@@ -132,7 +127,7 @@ class Batch:
         for part in files.appended(found.path, begin, self._buffer):
             offset, tail = part.offset, part.tail
             for call in _calls(found.agent, name, part, state):
-                if isinstance(call, codex.State):
+                if not isinstance(call, Call):
                     state = call
                     continue
                 row = self._row(call, number)
@@ -140,20 +135,16 @@ class Batch:
                 if held is not row:
                     self._best[call.key] = self._better(row, held)
             if len(self._best) > _HELD:
-                self._write()
-        self._connection.execute(_READ, (number, *found[1:], offset, tail, msgspec.json.encode(state)))
+                self.keep()
+        self._connection.execute(
+            "UPDATE files SET device = ?, inode = ?, size = ?, modified = ?, offset = ?, tail = ?,"
+            " state = ? WHERE id = ?",
+            (*found[2:], offset, tail, msgspec.json.encode(state), number),
+        )
         return offset - begin
 
     def keep(self) -> None:
         """Write what is held."""
-        self._write()
-        self._connection.executemany(
-            "UPDATE files SET beaten = 1 WHERE id = ?", [(file,) for file in self._beaten]
-        )
-        self._beaten.clear()
-
-    def _write(self) -> None:
-        """Write the calls, also of a file that is not read to its end yet."""
         self._places.keep()
         replaced = self._compare()
         rows = list(self._best.values())
@@ -167,7 +158,11 @@ class Batch:
             sum_up(self._connection, replaced.union(row[2] // QUARTER * QUARTER for row in rows))
         else:
             self._connection.executemany(_ADDED, _summed(rows))
+        self._connection.executemany(
+            "UPDATE files SET beaten = 1 WHERE id = ?", [(file,) for file in self._beaten]
+        )
         self._best.clear()
+        self._beaten.clear()
 
     def _row(self, call: Call, file: int) -> _Row:
         place = self._places.number((call.agent, call.model, call.session, call.project))
