@@ -41,7 +41,7 @@ SMALL: dict[str, Any] = {
     "work": {"cpu": "10m", "memory": "160Mi"},
     "judge": {"cpu": "10m", "memory": "64Mi"},
     "storage": "100Mi",
-    "grace_seconds": 120,
+    "grace_seconds": 60,
 }
 """Pods of which many fit on one small node. They have little of its processor, so saving work takes long
 beside other tests."""
