@@ -17,8 +17,9 @@ from hive_tui.core.store import Snapshot
 from hive_tui.core.targets import Target
 from hive_tui.core.text import clean_line
 
-yes_option = click.option("-y", "--yes", is_flag=True, help="Do not ask.")
-"""A dangerous command asks only on a terminal: elsewhere the command itself is the consent."""
+yes_option = click.option(
+    "-y", "--yes", is_flag=True, help="Do not ask. Needed where there is no terminal to ask on."
+)
 
 dry_run_option = click.option(
     "--dry-run", is_flag=True, help="Only print what would happen to what, and what would be lost."
@@ -73,15 +74,15 @@ def act(
     """Plan a request, ask if it is dangerous, carry it out, say what was done. With `dry_run` its plan is
     printed and nothing is done, also in read-only mode.
 
-    Raises Refused when it is refused and click.Abort when the person says no. Ends with exit code 1
-    when a part of it failed.
+    Raises Refused when it is refused, also where it would be asked for and there is no terminal, and
+    click.Abort when the person says no. Ends with exit code 1 when a part of it failed.
     """
     context = context_of(session)
     if dry_run:
         _print_plan(session, actions.plan(replace(context, read_only=False), snapshot, request))
         return ActionResult()
     plan = actions.plan(context, snapshot, request)
-    if plan.refusal is None and plan.danger is not Danger.NONE and not yes and _interactive():
+    if plan.refusal is None and plan.danger is not Danger.NONE and not yes:
         _confirm(session, plan)
     result = actions.execute(context, plan)
     if not quiet:
@@ -104,7 +105,13 @@ def _interactive() -> bool:
 
 
 def _confirm(session: Session, plan: ActionPlan) -> None:
-    """Name what is at stake; Enter cancels."""
+    """Name what is at stake; Enter cancels. Raises Refused where nobody can be asked: a script that was
+    meant for something else must not merge or kill by chance."""
+    if not _interactive():
+        raise Refused(
+            f"{plan.action.title} asks first, and there is no terminal to ask on.",
+            "-y does it without asking; --dry-run prints what it would do.",
+        )
     for line in plan.lines():
         session.say(line)
     if plan.type_number:

@@ -240,7 +240,7 @@ def test_logs_as_text_and_as_recorded(fleet: OpenFleet, hive: Hive) -> None:
 def test_following_a_log_ends_with_the_run(fleet: OpenFleet, hive: Hive) -> None:
     name = start(fleet, issue(fleet))
     log(fleet, name)
-    hive("kill", name)
+    hive("kill", "-y", name)
     out, _ = hive("logs", "-f", name)
     assert out.count("\n") == 4
 
@@ -467,15 +467,34 @@ def test_a_dry_run_names_what_would_be_lost_and_does_nothing(
     after = fleet.read_snapshot()
     assert after.runs[name] == before.runs[name]
     assert after.events == before.events
-    hive("kill", name)
+    hive("kill", "-y", name)
     _, err = hive("kill", name, "--dry-run", code=3)
     assert "has ended" in err
+
+
+@pytest.mark.parametrize("command", ["kill", "stop", "reset", "merge"])
+def test_what_asks_is_refused_without_a_terminal(
+    fleet: OpenFleet, hive: Hive, repository: Repository, command: str
+) -> None:
+    found = issue(fleet, state="in-review" if command == "merge" else "in-progress")
+    if command == "merge":
+        pull(fleet, repository, found, CheckState.PASSED)
+    else:
+        start(fleet, found)
+    before = fleet.read_snapshot()
+    _, err = hive(command, *(() if command == "stop" else ("1",)), code=3)
+    assert "no terminal to ask on" in err
+    assert "-y does it without asking" in err
+    after = fleet.read_snapshot()
+    assert (after.runs, after.issues, after.pulls) == (before.runs, before.issues, before.pulls)
+    assert after.fleet is not None
+    assert after.fleet.paused is None
 
 
 def test_kill_then_retry(fleet: OpenFleet, hive: Hive) -> None:
     found = issue(fleet, state="in-progress")
     name = start(fleet, found)
-    _, err = hive("kill", "1")
+    _, err = hive("kill", "-y", "1")
     assert err == f"{name} ends; its work is saved.\n"
     fleet.cluster.settle_run(name)
     claim = fleet.cluster.get_claim(found.key)
@@ -527,7 +546,7 @@ def test_agents(hive: Hive) -> None:
 
 def test_stop_pauses_and_ends_every_run(fleet: OpenFleet, hive: Hive) -> None:
     start(fleet, issue(fleet))
-    hive("stop", "--why", "enough")
+    hive("stop", "-y", "--why", "enough")
     found = hive("top", "--once", "-o", "json")
     assert found["fleet"]["paused"]["why"] == "enough"
     assert found["runs"][0]["phase"] == "killed"
@@ -535,7 +554,7 @@ def test_stop_pauses_and_ends_every_run(fleet: OpenFleet, hive: Hive) -> None:
 
 def test_reset_and_gc(fleet: OpenFleet, hive: Hive) -> None:
     found = issue(fleet, state="needs-human")
-    hive("reset", "1")
+    hive("reset", "-y", "1")
     assert fleet.forge.get_issue(found.key).labels == ("status:ready",)
     assert hive("gc", "--dry-run", "-o", "json")["removed"] == []
     hive("gc", "--older-than", "soon", code=2)
@@ -634,7 +653,7 @@ def test_a_pull_request_from_list_to_merge(fleet: OpenFleet, hive: Hive, reposit
     assert hive("pr", "show", number, "-o", "json")["obstacles"] == []
     assert "ready to merge: `hive merge 1`" in hive("pr", "show", number)[0]
     assert "+new" in hive("pr", "diff", f"!{number}")[0]
-    found = hive("merge", "1", "-o", "json")["pull_requests"]
+    found = hive("merge", "-y", "1", "-o", "json")["pull_requests"]
     assert [entry["state"] for entry in found] == ["merged"]
     assert repository.git("show", "main:file-1.txt") == "new"
     assert hive("pr", "list")[1] == "No pull requests.\n"
@@ -657,7 +676,7 @@ def test_a_part_that_fails_leaves_the_rest_done(fleet: OpenFleet, hive: Hive, re
     good, bad = issue(fleet, state="in-review"), issue(fleet, state="in-review")
     pull(fleet, repository, good, CheckState.PASSED)
     pull(fleet, repository, bad, CheckState.FAILED)
-    _, err = hive("merge", "1", "2", code=1)
+    _, err = hive("merge", "-y", "1", "2", code=1)
     assert "check hive/tests failed" in err
     assert not fleet.forge.get_issue(good.key).open
     assert fleet.forge.get_issue(bad.key).open

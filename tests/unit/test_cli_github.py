@@ -139,5 +139,5 @@ def test_a_merge_goes_by_what_the_checks_say_now(github: GitHub, repository: Rep
     assert "`hive pr show`" in said
     with github.world.lock:
         changes.add_check(github.world, repository, pull.head_sha, name="build", conclusion="success")
-    hive("merge", str(issue.number))
+    hive("merge", "-y", str(issue.number))
     assert pull.merged_at is not None
