@@ -12,6 +12,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from backends.clusters.kubernetes.job import HEARS_LATER
 from tests.waiting import until
 
 MODULE = "backends.clusters.kubernetes.box.server"
@@ -27,19 +28,10 @@ class Box:
         self.said = folder / "server.log"
         self.socket.parent.mkdir(parents=True, exist_ok=True)
         env = {"PATH": os.environ["PATH"], "HOME": str(self.work.parent), **(variables or {})}
-        command = (
-            sys.executable,
-            "-P",
-            "-m",
-            MODULE,
-            "--socket",
-            str(self.socket),
-            "--workdir",
-            str(self.work),
-        )
         with self.said.open("ab") as said:
             # Whoever ends `unshare` ends all that is in the namespace.
-            self.process = subprocess.Popen((*_unshare(), *command), env=env, stderr=said)
+            command = (*first_process(), *server(self.socket, self.work))
+            self.process = subprocess.Popen(command, env=env, stderr=said)
         until(lambda: self.socket.exists() or self.process.poll() is not None, what="a listening server")
         assert self.process.poll() is None, self.said.read_text(encoding="utf-8")
 
@@ -56,15 +48,21 @@ class Box:
         self.process.wait()
 
 
+def first_process() -> tuple[str, ...]:
+    """What has the command behind it run as the first process of a PID namespace, as in a container."""
+    own = () if os.geteuid() == 0 else ("--user", "--map-root-user")
+    return ("unshare", *own, "--pid", "--fork", "--kill-child", "--mount-proc", *HEARS_LATER)
+
+
+def server(socket: Path, work: Path) -> tuple[str, ...]:
+    """The server's own command."""
+    return (sys.executable, "-P", "-m", MODULE, "--socket", str(socket), "--workdir", str(work))
+
+
 @functools.cache
 def why_not() -> str | None:
     """Why this machine cannot have one; None if it can."""
     if sys.platform != "linux" or shutil.which("unshare") is None:
         return "PID namespaces need Linux and unshare"
-    tried = subprocess.run((*_unshare(), "true"), capture_output=True, check=False)
+    tried = subprocess.run((*first_process(), "true"), capture_output=True, check=False)
     return f"no PID namespace here: {tried.stderr.decode().strip()}" if tried.returncode else None
-
-
-def _unshare() -> tuple[str, ...]:
-    own = () if os.geteuid() == 0 else ("--user", "--map-root-user")
-    return ("unshare", *own, "--pid", "--fork", "--kill-child", "--mount-proc")

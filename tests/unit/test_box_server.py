@@ -275,6 +275,19 @@ def test_without_a_runner_it_goes_at_once(there: Box) -> None:
     assert there.process.wait(10) == 0
 
 
+def test_an_order_to_leave_that_came_before_it_could_hear_is_obeyed(tmp_path: Path) -> None:
+    ordered = ("sh", "-c", 'kill -TERM $$ && exec "$@"', "sh")
+    command = (*box.first_process(), *ordered, *box.server(tmp_path / "box.sock", tmp_path / "work"))
+    assert subprocess.run(command, capture_output=True, timeout=30, check=False).returncode == 0
+
+
+def test_what_it_starts_hears_of_every_signal(there: Box) -> None:
+    with Runner(there) as runner:
+        runner.run("grep", "SigBlk", "/proc/self/status")
+        heard = runner.all()
+    assert int(heard[1][1].split()[1], 16) == 0
+
+
 def test_a_runner_is_there_again_for_a_server_that_was_started_again(tmp_path: Path) -> None:
     with contextlib.closing(Box(tmp_path)) as first:
         side = PodSandbox(first.socket, first.work, "run-1", patience=10.0)

@@ -41,6 +41,10 @@ JUDGE_SOCKET = PurePosixPath("/hive/judge-share/box.sock")
 CERTIFICATES = PurePosixPath("/hive/tracker/ca.crt")
 """The tracker's certificate authority; not there when the secret has none."""
 
+HEARS_LATER = ("env", "--block-signal=TERM")
+"""As the first process of its container Python would never hear of an order to end that comes while it loads;
+blocked, the signal waits until somebody listens."""
+
 START_SECONDS = 300
 """For a pod to be scheduled and its image to be fetched, before the deadline of the run counts."""
 
@@ -193,9 +197,7 @@ def _runner(run: RunId, work: Job, template: WorkerTemplate, fleet: str) -> dict
     ]
     if template.tracker_secret is not None:
         mounts.append(_mount("tracker", CERTIFICATES.parent, read_only=True))
-    # As the first process of its container it would never hear of an order to end that comes while Python
-    # loads; blocked, the signal waits until somebody listens.
-    argv = ["env", "--block-signal=TERM", "python3", "-P", "-m", "hive_tui.runner"]
+    argv = [*HEARS_LATER, "python3", "-P", "-m", "hive_tui.runner"]
     argv += ["--cluster", "kubernetes", "--fleet", fleet]
     return {
         **_container(RUNNER, template, template.runner, template.user_id),
@@ -215,7 +217,7 @@ def _box(name: str, run: RunId, template: WorkerTemplate, amounts: Amounts) -> d
         **_container(name, template, amounts, user),
         "restartPolicy": "Always",
         "command": [
-            *("python3", "-P", "-m", "backends.clusters.kubernetes.box.server"),
+            *(*HEARS_LATER, "python3", "-P", "-m", "backends.clusters.kubernetes.box.server"),
             *("--socket", str(SHARE / WORK_SOCKET.name), "--workdir", str(WORK_TREE)),
         ],
         "env": [

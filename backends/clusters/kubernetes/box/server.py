@@ -66,6 +66,7 @@ class Server:
         self._bell_end = bell
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.signal(signal.SIGTERM, self._asked_to_leave)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGTERM,))
         self.watch(self._bell.fileno(), READ, self._rung)
         self._listener, self._here = self._listen()
         self._look_at = time.monotonic() + 1.0
