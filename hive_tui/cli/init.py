@@ -104,7 +104,7 @@ def init_command(
 ) -> None:
     """Add the repository you are in to the fleet, and yourself to those whose issues are started.
 
-    Only hive's configuration is written; your checkout stays as it is unless you say --write-project.
+    Only hive's configuration is written, nothing in your checkout unless you say --write-project.
     Doing it again changes what you name and keeps the rest. With --forge github, issues and pull requests
     live there (docs/github.md); the fleet is the current one if it is on github, else one called so. With
     --cluster kubernetes its agents work in pods (docs/kubernetes.md).
@@ -300,7 +300,7 @@ def _report(done: Initialised) -> str:
     lines = [
         f"{done.repo} {'is now' if done.changed else 'was already'} in fleet {done.fleet}.",
         "",
-        f"  checkout   {done.path} (stays as it is; agents work in clones)",
+        f"  checkout   {done.path} (agents work in clones of it)",
         f"  base       {done.base}",
         f"  tests      {tests}",
         f"  authors    {', '.join(done.allowed_authors)} (whose issues are started)",
