@@ -130,7 +130,7 @@ def _previous(session: Session, snapshot: Snapshot, run: Run) -> Iterator[LogLin
         return cluster.previous_logs(run.id)
     earlier = [other for other in runs_of_issue(snapshot, run.key) if other.spec.attempt < run.spec.attempt]
     if not earlier:
-        raise UsageError(f"{run.id} is the first attempt at {run.key}.", "Leave out --previous.")
+        raise UsageError(f"No attempt at {run.key} before {run.id} has a log.", "Leave out --previous.")
     return cluster.logs(earlier[-1].id)
 
 

@@ -175,7 +175,8 @@ class Executor:
         except ClaimLost:
             return False
         try:
-            self._cluster.take_slot(start.worker, run)
+            if not self._take_slot(start, claim, before):
+                return False
             if not self._take_right(start, claim, before, now):
                 self._cluster.release_slot(run)
                 return False
@@ -196,6 +197,19 @@ class Executor:
         return found == msgspec.structs.replace(
             issue, updated_at=found.updated_at, comments=found.comments, url=found.url
         )
+
+    def _take_slot(self, start: Start, claim: Claim, before: Claim) -> bool:
+        """Take a slot for a start. Without one, where slots were taken away or the fleet was paused just now,
+        the claim is given back as it was, and no attempt is used up: nobody else may begin one under this
+        version of the claim. Raises ClaimLost where somebody claimed the issue since."""
+        assert claim.run is not None, "it was claimed for a run"
+        try:
+            self._cluster.take_slot(start.worker, claim.run)
+        except NoSlot:
+            free = msgspec.structs.replace(before, version=claim.version)
+            self._cluster.put_claim(free, expected=claim.version)
+            return False
+        return True
 
     def _take_right(self, start: Start, claim: Claim, before: Claim, now: datetime) -> bool:
         """Take the issue among all fleets. Without it, or where the issue was changed in between, the claim

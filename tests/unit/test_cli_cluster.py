@@ -109,7 +109,7 @@ def test_logs_of_the_container_before(hive: Hive, holding: Any, pods: dict[str, 
     assert "before it was killed" in hive("logs", "--previous", scene.FIRST_RUN)
     holding()
     # Nothing was started again: the attempt before is meant, as on every fleet.
-    assert "first attempt" in hive("logs", "--previous", scene.FIRST_RUN, code=2)
+    assert "No attempt" in hive("logs", "--previous", scene.FIRST_RUN, code=2)
 
 
 # Rights

@@ -233,7 +233,7 @@ def test_logs_as_text_and_as_recorded(fleet: OpenFleet, hive: Hive) -> None:
     assert out.count("\n") == 1
     hive("logs", "1", "--since", "yesterday", code=2)
     _, err = hive("logs", "1", "--previous", code=2)
-    assert "first attempt" in err
+    assert "No attempt" in err
     hive("logs", "nobody", code=2)
 
 

@@ -237,6 +237,40 @@ class TestRights:
         assert (claim.attempt, claim.forgiven) == (1, 0), "nothing was begun: the number is asked for again"
 
 
+class TestSlots:
+    """Slots that go between the decision to start and the start."""
+
+    def test_a_start_that_finds_no_slot_uses_no_number_up(self, fleet: Fleet) -> None:
+        (start,) = fleet.one.planner.decide(fleet.one.snapshot(NOW), NOW).decisions
+        fleet.cluster.set_slots(0)
+        assert not fleet.one.executor.execute(start, NOW)
+        claim = fleet.claim()
+        assert (claim.attempt, claim.forgiven, claim.run) == (0, 0, None)
+        assert not fleet.refs.calls, "no other fleet heard of it"
+        fleet.cluster.set_slots(1)
+        fleet.round(seconds=1)
+        assert [run.rpartition("-")[2] for run in fleet.alive.locks] == ["a1"]
+
+    def test_a_start_that_comes_too_late_for_a_slot_takes_no_number_back(self, fleet: Fleet) -> None:
+        (start,) = fleet.one.planner.decide(fleet.one.snapshot(NOW), NOW).decisions
+        take = fleet.cluster.take_slot
+
+        def late(*given: Any) -> None:
+            fleet.cluster.take_slot = take  # type: ignore[method-assign]
+            fleet.restart()
+            fleet.round(seconds=1)  # its claim is abandoned,
+            fleet.round(seconds=1)  # and the next attempt begins
+            take(*given)
+
+        fleet.cluster.take_slot = late  # type: ignore[method-assign]
+        held_up = fleet.one.executor
+        assert not held_up.execute(start, NOW)
+        assert [run.rpartition("-")[2] for run in fleet.alive.locks] == ["a2"]
+        claim = fleet.claim()
+        assert claim.run is not None
+        assert (claim.attempt, claim.run.rpartition("-")[2]) == (2, "a2")
+
+
 class TestTracker:
     def test_the_runner_is_told_how_the_tracker_is_reached(self, fleet: Fleet) -> None:
         remote = Remote("https://example.com/me/proj", "trunk", ("helper", "x"), ("TOKEN",), "ca.pem", True)
