@@ -5,7 +5,8 @@ The rules are those of the CLI's own figures:
 * `output_tokens` of a message is a placeholder until its `message_delta` or the result tells the truth;
 * `modelUsage` and `total_cost_usd` of a result are totals of the session, over its results and (2.1.329,
   not yet 2.1.197) over `--resume`; they include sub-agents and compaction, which the messages do not;
-* `model_usage_since_last_result` (2.1.329) says how much of the first result's totals is this process's.
+* `model_usage_since_last_result` (2.1.329) says how much of the first result's totals is this process's;
+* before there was `modelUsage`, `total_cost_usd` was of the process, and `usage` of the turn's main thread.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from decimal import ROUND_HALF_UP, Decimal
 
 from backends.agents.claude_wire import MessageUsage, ModelUsage
 from hive_tui.core.model import Tokens, Usage
+from hive_tui.core.usage import add
 
 
 def micros(dollars: float | None) -> int | None:
@@ -117,22 +119,31 @@ class UsageCounter:
                 self._carried_models = self._models_carried(models, since)
             self._result = _less(total, self._baseline)
             self._models = _by_model(models)
+        elif models is None and cost and self._baseline is None:
+            self._result = self._without_models(turn, cost)
         elif self._result is None and turn is not None and self._own.messages == 0:
             # Nothing was asked of a model; the zeros of `usage` are the truth.
-            self._result = Usage(
-                Tokens(
-                    turn.input_tokens,
-                    turn.output_tokens,
-                    turn.cache_read_input_tokens,
-                    turn.cache_creation_input_tokens,
-                ),
-                cost,
-                estimated=bool(turn.output_tokens),
-            )
+            self._result = Usage(_turn(turn), cost, estimated=bool(turn.output_tokens))
         else:
             return
         self._in_result = len(self._seen)
         self._since_result = _Figures()
+
+    def _without_models(self, turn: MessageUsage | None, cost: int) -> Usage:
+        """The agent's own cost, with the tokens of its turns: they leave sub-agents out, whose messages count
+        where they prove more."""
+        own, told = self._own, self._result or Usage()
+        tokens = add(told, Usage(_turn(turn))).tokens if turn is not None else told.tokens
+        output = max(tokens.output or 0, own.output) if own.finished else tokens.output
+        return Usage(
+            Tokens(
+                max(tokens.input or 0, own.input),
+                output,
+                max(tokens.cache_read or 0, own.cache_read),
+                max(tokens.cache_write or 0, own.cache_write),
+            ),
+            max(cost, told.cost_micros or 0),
+        )
 
     def _carried(self, total: Usage, since: Mapping[str, ModelUsage] | None) -> Usage:
         """What a process's first totals carry from before it. Where the CLI does not say, they carry
@@ -198,6 +209,15 @@ class UsageCounter:
 
 
 _NONE = Usage(Tokens(0, 0, 0, 0), 0)
+
+
+def _turn(usage: MessageUsage) -> Tokens:
+    return Tokens(
+        usage.input_tokens,
+        usage.output_tokens,
+        usage.cache_read_input_tokens,
+        usage.cache_creation_input_tokens,
+    )
 
 
 def _by_model(models: Mapping[str, ModelUsage]) -> dict[str, Usage]:

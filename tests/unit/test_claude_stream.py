@@ -323,6 +323,38 @@ def test_what_nobody_can_tell_apart_is_not_told_apart() -> None:
     assert play(silent, before=before)[1].models == {}
 
 
+def told_without_models(cost: float | None, *results: float, models: bool = False) -> bytes:
+    """A message, and results that have a cost and the turn's usage, as releases before `modelUsage` wrote."""
+    turn = {"input_tokens": 20, "output_tokens": 300, "cache_read_input_tokens": 7_000}
+    said = {"id": "m1", "model": "claude-sonnet-4", "usage": {**turn, "output_tokens": 1}}
+    lines: list[dict[str, Any]] = [{"type": "assistant", "session_id": "s", "message": said}]
+    extra: dict[str, Any] = {"modelUsage": {}} if models else {}
+    for total in (cost, *results):
+        ended = {"type": "result", "subtype": "success", "is_error": False, "session_id": "s"}
+        lines.append({**ended, "result": "Done.", "total_cost_usd": total, "usage": turn, **extra})
+    return b"".join(json.dumps(line).encode() + b"\n" for line in lines)
+
+
+def test_a_cost_without_models_is_the_agents_own_word() -> None:
+    events, result = play(told_without_models(0.125))
+    assert result.usage == Usage(Tokens(20, 300, 7_000, 0), 125_000)
+    assert [event.usage for event in events if isinstance(event, UsageReport)][-1] == result.usage
+    assert result.models == {}
+    # Costs are totals of the process, the usage is the turn's.
+    assert play(told_without_models(0.125, 0.25))[1].usage == Usage(Tokens(40, 600, 14_000, 0), 250_000)
+
+
+@pytest.mark.parametrize("cost", [None, 0, -1.0, 1e12])
+def test_a_cost_that_cannot_be_is_unknown(cost: float | None) -> None:
+    _, result = play(told_without_models(cost))
+    assert result.usage == Usage(Tokens(20, None, 7_000, 0), None, estimated=True)
+
+
+def test_a_cost_beside_models_that_are_empty_is_not_believed() -> None:
+    """Current releases write that where a turn broke off before its usage was counted."""
+    assert play(told_without_models(0.125, models=True))[1].usage.cost_micros is None
+
+
 def test_several_results_of_a_resumed_process() -> None:
     before = AgentResult(Outcome.SUCCEEDED, "completed", Usage(Tokens(1, 1, 1, 1), 1), "s")
     stdout = corpus.variant("claude", "steer").stdout
