@@ -73,8 +73,7 @@ def test_whatever_ends_a_run_its_work_is_kept_and_nothing_doubles(shop: PodShop)
         for issue in range(DELETED, DELETED_AT_START):
             shop.reached(issue, "succeeded", attempt=2)
         # A pod that was deleted before it was the run takes no attempt with it, one that was does.
-        # A container that was told to end before it could hear that stays for the whole grace period.
-        shop.wait("the end of the last", lambda: succeeded(shop, DELETED_AT_START), 240)
+        shop.wait("the end of the last", lambda: succeeded(shop, DELETED_AT_START))
     for issue in (KILLED, DELETED, JOB_DELETED):
         assert shop.show(f"hive/wip/issue-{issue}-a1", "kept.txt") == "finished part\n", issue
         assert shop.show(f"hive/wip/issue-{issue}-a1", "open.txt") == "unfinished part\n", issue
