@@ -98,7 +98,8 @@ def calm(view: View) -> tuple[str, ...]:
     tally = view.tally
     at_work = tally.of(Phase.STARTING, Phase.WORKING, Phase.FINISHING)
     waits = [run for name in view.runs if (run := view.snapshot.runs[name]).phase is Phase.WAITING]
-    resume = min((run.status.until for run in waits if run.status.until is not None), default=None)
+    times = (run.status.until for run in waits)
+    resume = min((time for time in times if time is not None and time > view.now), default=None)
     facts = [f"{at_work} at work"] if at_work else []
     if resume is not None:
         facts.append(f"{len(waits)} waiting, next at {text.clock(resume, view.now)}")

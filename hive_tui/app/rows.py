@@ -13,7 +13,7 @@ from hive_tui.core.gates import Gate
 from hive_tui.core.glyphs import Mark, Tone
 from hive_tui.core.ids import RepoName
 from hive_tui.core.model import CheckState, Issue, Phase, PullRequest, PullState, Run, VerdictValue
-from hive_tui.core.rows import TURN
+from hive_tui.core.rows import TURN, WAIT_IS_OVER, waits_for
 from hive_tui.core.settings import Preset
 from hive_tui.core.workflow import IssueState
 from widgets.cells import Cell, Column, Row
@@ -108,9 +108,11 @@ def agent_row(
     placed: bool = False,
     pending: str | None = None,
     pull: PullRequest | None = None,
+    turn: str = WAIT_IS_OVER,
 ) -> Row:
     """Who, what, state, where, since when, how much, now. `pending` is what was ordered and is not a
-    fact yet, `pull` the run's pull request; `placed` as in `agent_columns`."""
+    fact yet, `pull` the run's pull request, `turn` what it waits for once its wait is over; `placed` as in
+    `agent_columns`."""
     spec, status, usage = run.spec, run.status, run.status.usage
     over = run.phase.final
     plain = Tone.QUIET if over else Tone.PLAIN
@@ -136,7 +138,7 @@ def agent_row(
             Cell(tokens, plain),
             Cell(text.money(usage.cost_micros, estimated=usage.estimated), plain),
             *((_node(run),) if placed else ()),
-            _doing(run, now, pull),
+            _doing(run, now, pull, turn),
         ),
     )
 
@@ -151,15 +153,15 @@ def _node(run: Run) -> Cell:
     return Cell(f"{node}{again}", Tone.SOON if place.restarts or place.condition else Tone.QUIET)
 
 
-def _doing(run: Run, now: datetime, pull: PullRequest | None) -> Cell:
+def _doing(run: Run, now: datetime, pull: PullRequest | None, turn: str) -> Cell:
     """What a run is doing now, or why it does nothing."""
     status = run.status
     match run.phase:
         case Phase.LOST if not status.phase.final:
             return Cell("its process is gone", Tone.BROKEN)
         case Phase.WAITING if status.until is not None:
-            why = (status.why or "waits").partition(" until ")[0]
-            return Cell(f"{why}, resumes {text.clock(status.until, now)}", Tone.QUIET)
+            resumes = f"{waits_for(status.why)}, resumes {text.clock(status.until, now)}"
+            return Cell(resumes if now < status.until else turn, Tone.QUIET)
         case Phase.SUCCEEDED if pull is not None and pull.run == run.id:
             return Cell(f"!{pull.number} {pull.state.value}: {pull.title[:TITLE]}", Tone.QUIET)
         case Phase.SUCCEEDED | Phase.KILLED:

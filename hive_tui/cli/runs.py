@@ -50,7 +50,7 @@ def ls_command(session: Session, everything: bool) -> None:
         if repo in (None, run.spec.repo) and (everything or _recent(run, now))
     ]
     docs = [document.run_doc(run) for run in sorted(runs, key=order)]
-    page = Page(width(), now, len(configured_repos(session)) > 1)
+    page = Page(width(), now, len(configured_repos(session)) > 1, rows.turn_of(snapshot.fleet))
     session.emit({"runs": docs}, lambda: _runs_text(session, page, docs))
 
 

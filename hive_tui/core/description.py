@@ -156,7 +156,9 @@ def _run(found: Description, now: datetime) -> Iterator[Line]:
     yield from _pair("branch", f"{run.branch}{f' at {run.head[:10]}' if run.head else ''}")
     yield from _pair("started", text.clock(run.started_at, now))
     yield from _pair("ended", text.clock(run.ended_at, now) if run.ended_at else None)
-    yield from _pair("goes on", text.clock(run.until, now) if run.until else None)
+    if run.until is not None:
+        over = run.until <= now
+        yield from _pair("goes on", "when it gets a slot" if over else text.clock(run.until, now))
     tokens = run.tokens
     parts = (
         ("in", tokens.input),

@@ -12,7 +12,17 @@ from hive_tui.core.columns import Cell, Column, Line, Span, plain
 from hive_tui.core.document import AttentionDoc, Document, FleetDoc
 from hive_tui.core.glyphs import Tone
 from hive_tui.core.model import DispatcherState, Phase, PullState, QuotaState
-from hive_tui.core.rows import INDENT, Page, event_table, issue_order, issue_table, pull_table, run_table
+from hive_tui.core.rows import (
+    INDENT,
+    Page,
+    event_table,
+    issue_order,
+    issue_table,
+    pull_table,
+    run_mark,
+    run_table,
+    turn,
+)
 from hive_tui.core.sources import Health
 
 DEFAULT_WIDTH = 100
@@ -53,7 +63,9 @@ def page_of(document: Document, width: int) -> Page:
     repos = {issue.repo for issue in document.issues}
     repos.update(run.repo for run in document.runs)
     repos.update(pull.repo for pull in document.pull_requests)
-    return Page(max(width, MIN_WIDTH), document.at, len(repos) > 1)
+    fleet = document.fleet
+    now_for = turn(paused=fleet.paused is not None, used=fleet.slots.used, slots=fleet.slots.max)
+    return Page(max(width, MIN_WIDTH), document.at, len(repos) > 1, now_for)
 
 
 def _count(name: str, document: Document) -> Line:
@@ -63,13 +75,22 @@ def _count(name: str, document: Document) -> Line:
         case "issues":
             number, word = sum(issue.open for issue in document.issues), "open"
         case "agents":
-            number, word = sum(not Phase(run.phase).final for run in document.runs), "at work"
+            return _at_work(document)
         case "pull-requests":
             number = sum(pull.state == PullState.OPEN.value for pull in document.pull_requests)
             word = "open"
         case _:
             return ()
     return (Span(f"  {number:,} {word}", Tone.QUIET),) if number else ()
+
+
+def _at_work(document: Document) -> Line:
+    """Runs that hold a slot, and those that gave theirs back to wait."""
+    live = [run for run in document.runs if not Phase(run.phase).final]
+    waiting = sum(run_mark(run) is glyphs.WAITING_FOR_QUOTA for run in live)
+    found = ((len(live) - waiting, "at work"), (waiting, "waiting"))
+    words = ", ".join(f"{number:,} {word}" for number, word in found if number)
+    return (Span(f"  {words}", Tone.QUIET),) if words else ()
 
 
 def _fleet(document: Document, page: Page) -> Iterator[Line]:

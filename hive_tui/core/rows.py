@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from hive_tui.core import glyphs, text
 from hive_tui.core.columns import Cell, Column, Line, Span, table
 from hive_tui.core.document import EventDoc, IssueDoc, PullDoc, RunDoc
 from hive_tui.core.glyphs import Mark, Tone
-from hive_tui.core.model import CheckState, Phase, PullState, VerdictValue
+from hive_tui.core.model import CheckState, Fleet, Phase, PullState, VerdictValue
 from hive_tui.core.workflow import IssueState
 
 INDENT = 2
@@ -25,6 +25,29 @@ TURN = frozenset({"slots", "paused", "back-off", "review-limit"})
 """Gates that pass by themselves: the issue is ready and waits for its turn."""
 
 
+WAIT_IS_OVER = "its wait is over"
+
+
+def turn(*, paused: bool, used: int | None, slots: int | None) -> str:
+    """What a run of the fleet that has waited long enough still waits for: it gave its slot back."""
+    if paused:
+        return "the fleet is paused"
+    full = used is not None and slots is not None and used >= slots
+    return "waits for a slot" if full else WAIT_IS_OVER
+
+
+def turn_of(fleet: Fleet | None) -> str:
+    """The same, as the fleet is now."""
+    if fleet is None:
+        return WAIT_IS_OVER
+    return turn(paused=fleet.paused is not None, used=len(fleet.slots_used), slots=fleet.slots)
+
+
+def waits_for(why: str | None) -> str:
+    """Why a run waits, without the time until when."""
+    return (why or "waits").partition(" until ")[0]
+
+
 class Page(NamedTuple):
     """What tables are laid out for: so many cells, at this moment."""
 
@@ -32,6 +55,8 @@ class Page(NamedTuple):
     now: datetime
     several_repos: bool = False
     """Numbers stand with their repository's own name."""
+    turn: str = WAIT_IS_OVER
+    """What a run whose wait is over still waits for, as `turn` says."""
 
     def name(self, repo: str | None, number: str) -> str:
         """`#42`, or `parser#42` where there are several repositories."""
@@ -125,7 +150,7 @@ def run_table(page: Page, runs: Sequence[RunDoc], *, ids: bool = False) -> list[
             text.money(run.cost_micros, estimated=run.estimated),
             run.model or "",
             *((_node(run),) if placed else ()),
-            last_line(run, page.now),
+            last_line(run, page),
         )
         for run, name in zip(runs, names, strict=True)
     ]
@@ -155,11 +180,13 @@ def run_mark(run: RunDoc) -> Mark:
     return glyphs.PHASES[phase]
 
 
-def last_line(run: RunDoc, now: datetime) -> str:
+def last_line(run: RunDoc, page: Page) -> str:
     """What there is to say about a run in one line: why it is where it is, else what it did last."""
     phase = Phase(run.phase)
     if phase is Phase.WAITING and run.until is not None:
-        return f"{run.why or 'waits'}; goes on at {text.clock(run.until, now)}"
+        # When comes first: where the column is narrow the rest is cut off.
+        left = run.until - page.now
+        return f"in {text.age(left)}: {waits_for(run.why)}" if left > timedelta() else page.turn
     if run.why and phase not in (Phase.WORKING, Phase.SUCCEEDED):
         return run.why
     if run.place is not None and run.place.condition and not phase.final:

@@ -87,6 +87,8 @@ def test_a_run_that_waits_for_time_says_until_when() -> None:
     run = scene.run(30, "codex-b", Phase.WAITING, why="quota", until=until)
     row = rows.agent_row(run, scene.NOW, many=False)
     assert row.cells[-1].text.startswith("quota, resumes ")
+    over = rows.agent_row(run, until, many=False, turn="waits for a slot")
+    assert over.cells[-1].text == "waits for a slot"
 
 
 def test_a_run_without_a_process_is_lost_before_its_record_says_so() -> None:

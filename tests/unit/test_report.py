@@ -208,10 +208,31 @@ def test_wide_characters_keep_the_columns() -> None:
 
 
 def test_a_waiting_run_says_when_it_goes_on() -> None:
-    waiting = b.run(1, phase=Phase.WAITING, why="quota", until=b.NOW + timedelta(hours=2), agent_problem="x")
-    line = report.render(make(waiting), width=120, sections=("agents",)).splitlines()[2]
+    why = "quota until 2026-05-01 14:00 UTC"
+    waiting = b.run(1, phase=Phase.WAITING, why=why, until=b.NOW + timedelta(hours=2), agent_problem="x")
+    title, _, line = report.render(make(waiting), width=80, sections=("agents",)).splitlines()
+    assert title == "AGENTS  1 waiting"
     assert "◷ waiting" in line
-    assert "quota; goes on at 14:00" in line
+    assert "in 2h: qu" in line
+
+
+@pytest.mark.parametrize(
+    ("slots", "paused", "words"),
+    [
+        (2, None, "its wait is over"),
+        (1, None, "waits for a slot"),
+        (2, Paused(DISPATCHER, b.NOW), "the fleet is paused"),
+    ],
+)
+def test_a_run_that_has_waited_long_enough_says_what_it_waits_for_now(
+    slots: int, paused: Paused | None, words: str
+) -> None:
+    over = b.run(1, phase=Phase.WAITING, why="quota until 11:00", until=b.NOW, agent_problem="x")
+    other = b.run(2)
+    fleet = b.fleet(other, slots=slots, paused=paused)
+    title, *lines = report.render(make(over, other, fleet), width=100, sections=("agents",)).splitlines()
+    assert title == "AGENTS  1 at work, 1 waiting"
+    assert next(line for line in lines if "#1" in line).endswith(words)
 
 
 def test_what_is_left_out_is_counted() -> None:

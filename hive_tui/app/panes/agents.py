@@ -12,6 +12,7 @@ from hive_tui.core import cluster_words, text
 from hive_tui.core.glyphs import PHASES, Tone
 from hive_tui.core.ids import RunId
 from hive_tui.core.model import Run
+from hive_tui.core.rows import turn_of
 from hive_tui.core.sources import CLUSTER
 from hive_tui.core.targets import Target
 from widgets.cells import Cell, Row
@@ -45,6 +46,7 @@ class AgentsPane(ListPane):
             placed=self._placed,
             pending=view.pending_of(Target(run=run.id)),
             pull=view.pull_of.get(run.key) if run.phase.final else None,
+            turn=turn_of(view.snapshot.fleet),
         )
 
     def thing(self, view: View, key: Hashable) -> Run | None:
