@@ -109,7 +109,7 @@ def _confirm(session: Session, plan: ActionPlan) -> None:
     meant for something else must not merge or kill by chance."""
     if not _interactive():
         raise Refused(
-            f"{plan.action.title} asks first, and there is no terminal to ask on.",
+            f"{plan.title} asks first, and there is no terminal to ask on.",
             "-y does it without asking; --dry-run prints what it would do.",
         )
     for line in plan.lines():
@@ -117,7 +117,7 @@ def _confirm(session: Session, plan: ActionPlan) -> None:
     if plan.type_number:
         number = str(len(plan.targets))
         typed = click.prompt(
-            f"{plan.action.title} {number}? Type the number to go on",
+            f"{plan.title} {number}? Type the number to go on",
             default="",
             show_default=False,
             err=True,
@@ -125,7 +125,7 @@ def _confirm(session: Session, plan: ActionPlan) -> None:
         if typed.strip() != number:
             raise click.Abort
         return
-    click.confirm(f"{plan.action.title}?", default=False, abort=True, err=True)
+    click.confirm(f"{plan.title}?", default=False, abort=True, err=True)
 
 
 def _complain(session: Session, result: ActionResult) -> None:

@@ -69,18 +69,22 @@ def stop_command(session: Session, why: str | None, yes: bool, dry_run: bool) ->
     epilog="Example: `hive slots`, `hive slots 4`, `hive slots +1`, `hive slots -1`.",
 )
 @click.argument("value", metavar="[N|+1|-1]", required=False)
+@yes_option
 @global_options
 @output_option
 @pass_session
-def slots_command(session: Session, value: str | None) -> None:
-    """How many agents work at once. Fewer slots end nobody: runs above that go on until they end."""
+def slots_command(session: Session, value: str | None, yes: bool) -> None:
+    """How many agents work at once. Fewer slots end nobody: runs above that go on until they end.
+
+    More than double, and more than ten more, is asked for first.
+    """
     if value is not None:
         session.require_writable()
         if not re.fullmatch(r"[+-]?\d{1,6}", value):
             raise UsageError(f"{value!r} is no number of slots.", "Give N, +N or -N.")
         by = value[0] in "+-"
         request = SetSlots(by=int(value)) if by else SetSlots(to=int(value))
-        act(session, read(session, CLUSTER), request)
+        act(session, read(session, CLUSTER), request, yes=yes)
     fleet = read(session, CLUSTER).fleet
     slots = document.SlotsDoc(
         None if fleet is None else fleet.slots, None if fleet is None else len(fleet.slots_used)

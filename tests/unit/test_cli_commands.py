@@ -535,6 +535,26 @@ def test_slots(hive: Hive) -> None:
     hive("slots", "-1", code=3)
 
 
+def test_many_more_slots_are_asked_for_first(hive: Hive) -> None:
+    _, err = hive("slots", "20", code=3)
+    assert "20 slots asks first" in err
+    assert "-y does it" in err
+    assert hive("slots")[0] == "0/2\n"
+    _, err = hive("slots", "-y", "20")
+    assert err == "Slots: 20.\nBefore there were 2: up to 18 more agents work at once, and cost.\n"
+    hive("slots", "40")
+    hive("slots", "+5")
+    assert hive("slots")[0] == "0/45\n"
+    hive("slots", "91", code=3)
+
+
+def test_runs_above_fewer_slots_are_counted_of_all(fleet: OpenFleet, hive: Hive) -> None:
+    start(fleet, issue(fleet))
+    start(fleet, issue(fleet), worker="claude-b")
+    assert "1 of 2 runs is above that and goes on until it ends." in hive("slots", "1")[1]
+    assert "2 of 2 runs are above that and go on until they end." in hive("slots", "0")[1]
+
+
 def test_agents(hive: Hive) -> None:
     hive("agents", "disable", "claude")
     assert "─ disabled" in hive("agents", "list")[0]
@@ -550,6 +570,11 @@ def test_stop_pauses_and_ends_every_run(fleet: OpenFleet, hive: Hive) -> None:
     found = hive("top", "--once", "-o", "json")
     assert found["fleet"]["paused"]["why"] == "enough"
     assert found["runs"][0]["phase"] == "killed"
+
+
+def test_stop_with_nobody_at_work_says_that_no_run_ends(hive: Hive) -> None:
+    out, _ = hive("stop", "--dry-run")
+    assert out == "The fleet is paused until `hive resume`. Nobody is at work, so no run ends.\n"
 
 
 def test_reset_and_gc(fleet: OpenFleet, hive: Hive) -> None:

@@ -90,6 +90,8 @@ class Draft(msgspec.Struct, frozen=True):
     consequences: tuple[str, ...] = ()
     refusal: str | None = None
     hint: str | None = None
+    asks: str | None = None
+    """What has to be agreed to this time, where the action does not always ask: `999 slots`."""
 
 
 class ActionResult(msgspec.Struct, frozen=True):
@@ -180,10 +182,16 @@ class ActionPlan(msgspec.Struct, frozen=True):
     consequences: tuple[str, ...] = ()
     refusal: str | None = None
     hint: str | None = None
+    asks: str | None = None
 
     @property
     def danger(self) -> Danger:
-        return self.action.danger
+        return self.action.danger if self.asks is None else Danger.CONFIRM
+
+    @property
+    def title(self) -> str:
+        """What is asked for, without the question mark."""
+        return self.asks or self.action.title
 
     @property
     def type_number(self) -> bool:
@@ -288,7 +296,7 @@ def make_plan(action: Action, context: ActionContext, snapshot: Snapshot, reques
     refusal = draft.refusal
     if refusal is None and skipped and not accepted:
         refusal = "; ".join(f"{planned.label}: {planned.refusal}" for planned in skipped)
-    return ActionPlan(action, request, accepted, skipped, draft.consequences, refusal, draft.hint)
+    return ActionPlan(action, request, accepted, skipped, draft.consequences, refusal, draft.hint, draft.asks)
 
 
 def execute_plan(context: ActionContext, plan: ActionPlan) -> ActionResult:

@@ -29,6 +29,8 @@ from hive_tui.core.store import Snapshot, Store
 from hive_tui.core.targets import Target
 
 MAX_SLOTS = 1_000
+_MANY_MORE = 10
+"""So many slots more, and more than double, are asked for first: one zero too many is money."""
 
 _NOBODY = "No dispatcher runs, so nothing is started: `hive dispatcher start` starts it on this machine."
 
@@ -118,7 +120,11 @@ def _draft_stop(context: ActionContext, snapshot: Snapshot, request: StopAll) ->
     live = [run for run in snapshot.runs.values() if not run.phase.final]
     return Draft(
         targets=tuple(describe_run(run, now) for run in sorted(live, key=lambda run: run.spec.worker)),
-        consequences=("The fleet is paused. After `hive resume` the issues are started anew.",),
+        consequences=(
+            "The fleet is paused. After `hive resume` the issues are started anew."
+            if live
+            else "The fleet is paused until `hive resume`. Nobody is at work, so no run ends.",
+        ),
     )
 
 
@@ -141,10 +147,18 @@ def _draft_slots(context: ActionContext, snapshot: Snapshot, request: SetSlots) 
         return Draft(refusal="the fleet's slots are not known yet", hint="Give a number: `hive slots 3`.")
     if not 0 <= wanted <= MAX_SLOTS:
         return Draft(refusal=f"{wanted} slots are not possible", hint=f"0 to {MAX_SLOTS:,} are.")
-    used = len(snapshot.fleet.slots_used) if snapshot.fleet is not None else 0
-    over = used - wanted
-    if over > 0:
-        return Draft(consequences=(f"Runs above that go on until they end: {over}.",))
+    if snapshot.fleet is None:
+        return Draft()
+    used, before = len(snapshot.fleet.slots_used), snapshot.fleet.slots
+    if used > wanted:
+        one = used - wanted == 1
+        go_on = (
+            "is above that and goes on until it ends" if one else "are above that and go on until they end"
+        )
+        return Draft(consequences=(f"{used - wanted} of {text.plural(used, 'run')} {go_on}.",))
+    if wanted - before > _MANY_MORE and wanted > 2 * before:
+        more = f"Before there were {before}: up to {wanted - before:,} more agents work at once, and cost."
+        return Draft(consequences=(more,), asks=f"{wanted:,} slots")
     return Draft()
 
 
