@@ -22,8 +22,8 @@ from hive_tui.core.dispatch import Plan, Planner
 from hive_tui.core.ids import IssueKey, PullKey, RunId
 from hive_tui.core.model import PullRequest, Run
 from hive_tui.core.settings import FleetSettings
-from hive_tui.core.sources import Kind
-from hive_tui.core.spend import Costs, Reader, costs, hourly
+from hive_tui.core.sources import CLUSTER, Kind
+from hive_tui.core.spend import NOT_KNOWN, Costs, Reader, costs, hourly
 from hive_tui.core.store import Diff, Snapshot
 from hive_tui.core.targets import Target, precedence
 
@@ -46,7 +46,7 @@ class View(msgspec.Struct, frozen=True, eq=False):
     runs: Sequence[RunId] = ()
     pulls: Sequence[PullKey] = ()
     attention: tuple[AttentionItem, ...] = ()
-    costs: Costs = Costs()
+    costs: Costs = NOT_KNOWN
     hourly: tuple[int | None, ...] = ()
     """What each of the last hours cost (`spend.hourly`)."""
     at_work: Mapping[IssueKey, Run] = MappingProxyType({})
@@ -164,7 +164,7 @@ class Deriver:
             pulls=listed_pulls,
             attention=index.attention,
             costs=costs(snapshot.runs.values(), now, booked.bill, self._rows)
-            if runs or aged or billed
+            if (runs or aged or billed) and snapshot.heard(CLUSTER)
             else before.costs,
             hourly=hourly(snapshot.runs.values(), now) if runs or aged else before.hourly,
             at_work=index.at_work,

@@ -34,7 +34,7 @@ from hive_tui.core.model import (
     Tokens,
 )
 from hive_tui.core.settings import FleetSettings
-from hive_tui.core.sources import Freshness, Health
+from hive_tui.core.sources import CLUSTER, Freshness, Health
 from hive_tui.core.spend import Costs
 from hive_tui.core.store import Snapshot
 from hive_tui.core.targets import Target
@@ -219,11 +219,15 @@ class Document(msgspec.Struct, frozen=True):
     costs: Costs
     events: list[EventDoc]
     errors: list[str]
-    """What could not be read, and why; not empty means that something is missing here."""
+    """What could not be read, and why; not empty means that something is missing here: what a source has
+    whose `age_seconds` is null is in no list, since nobody knows of it."""
     repos: list[RepoState]
     """How far each repository of the tracker can be read and worked on."""
     api: list[ApiUse]
     """The budgets of the tracker's API; empty where it has none."""
+
+
+_NO_BILL = spend.Bill()
 
 
 def build(
@@ -234,10 +238,10 @@ def build(
     *,
     fleet: str,
     errors: Iterable[str] = (),
-    bill: spend.Bill | None = None,
+    bill: spend.Bill | None = _NO_BILL,
 ) -> Document:
     """The document of a snapshot. `fleet` is the name to show while the fleet itself is not known, `bill`
-    what the ledger comes to."""
+    what the ledger comes to, None where it cannot be read."""
     runs = sorted(snapshot.runs.values(), key=_run_order)
     failed = [
         f"{source.name}: {source.why or 'cannot be read'}"
@@ -258,12 +262,22 @@ def build(
         issues=issue_docs(snapshot, plan, settings),
         runs=[run_doc(run) for run in runs],
         pull_requests=[pull_doc(pull, now) for _, pull in sorted(snapshot.pulls.items())],
-        costs=spend.costs(snapshot.runs.values(), now, bill),
+        costs=_costs(snapshot, now, bill),
         events=[event_doc(event) for event in snapshot.events[-LAST_EVENTS:]],
         errors=[*failed, *errors],
         repos=repos,
         api=[use for _, use in sorted(snapshot.api.items())],
     )
+
+
+def _costs(snapshot: Snapshot, now: datetime, bill: spend.Bill | None) -> Costs:
+    if not snapshot.heard(CLUSTER):
+        return spend.NOT_KNOWN
+    if bill is None:
+        # Of the runs that are left alone the sums would be too low.
+        burn = spend.costs(snapshot.runs.values(), now).burn_per_hour_micros
+        return msgspec.structs.replace(spend.NOT_KNOWN, burn_per_hour_micros=burn)
+    return spend.costs(snapshot.runs.values(), now, bill)
 
 
 def schema() -> dict[str, Any]:

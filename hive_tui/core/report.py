@@ -23,7 +23,7 @@ from hive_tui.core.rows import (
     run_table,
     turn,
 )
-from hive_tui.core.sources import Health
+from hive_tui.core.sources import CLUSTER, FORGE, Health
 
 DEFAULT_WIDTH = 100
 """Cells of a line where there is no terminal."""
@@ -49,7 +49,7 @@ def lines(document: Document, *, width: int, sections: Collection[str] = ()) -> 
         if found:
             found.append(())
         found.append((Span(title.upper(), Tone.TITLE), *_count(name, document)))
-        found += list(section(document, page)) or [(Span(" " * INDENT), Span("none", Tone.QUIET))]
+        found += list(section(document, page)) or [_nothing(name, document)]
     return found
 
 
@@ -66,6 +66,25 @@ def page_of(document: Document, width: int) -> Page:
     fleet = document.fleet
     now_for = turn(paused=fleet.paused is not None, used=fleet.slots.used, slots=fleet.slots.max)
     return Page(max(width, MIN_WIDTH), document.at, len(repos) > 1, now_for)
+
+
+def _nothing(name: str, document: Document) -> Line:
+    """What a section without rows says: none is a fact only where its source was ever read."""
+    asked = _ASKED.get(name, (CLUSTER,))
+    unread = [each.name for each in document.sources if each.name in asked and each.age_seconds is None]
+    if not unread:
+        return (Span(" " * INDENT), Span("none", Tone.QUIET))
+    words = f"{text.UNKNOWN} not known: {' and '.join(unread)} cannot be read"
+    return (Span(" " * INDENT), Span(words, Tone.SOON))
+
+
+_ASKED = {
+    "attention": (CLUSTER, FORGE),
+    "issues": (FORGE,),
+    "pull-requests": (FORGE,),
+    "reservations": (FORGE,),
+}
+"""Whom a section's rows come from, where that is not the cluster alone."""
 
 
 def _count(name: str, document: Document) -> Line:

@@ -27,7 +27,8 @@ BURN_WINDOW = timedelta(hours=1)
 
 
 class Costs(msgspec.Struct, frozen=True):
-    """Sums in micro-dollars. None: there are runs, and of none of them is the cost known."""
+    """Sums in micro-dollars. None: there are runs, and of none of them is the cost known, or what there is
+    cannot be read."""
 
     today_micros: int | None = None
     week_micros: int | None = None
@@ -40,8 +41,12 @@ class Costs(msgspec.Struct, frozen=True):
     """`owner/name#42`, the costliest first."""
     estimated: bool = False
     """At least one figure in the sums is an estimate."""
-    unaccounted_runs: int = 0
+    unaccounted_runs: int | None = 0
     """Runs that were started and whose cost is not known, at least in part; that part is in no sum."""
+
+
+NOT_KNOWN = Costs(unaccounted_runs=None)
+"""Where runs or the ledger cannot be read."""
 
 
 class Sum(msgspec.Struct, frozen=True):

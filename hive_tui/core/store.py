@@ -63,6 +63,11 @@ class Snapshot(msgspec.Struct, frozen=True, eq=False):
         """Every source is fresh: something may be started on this."""
         return bool(self.sources) and all(source.ok for source in self.sources.values())
 
+    def heard(self, source: str) -> bool:
+        """Whether a source ever said what it has: else nothing of it is known, and that is not nothing."""
+        known = self.sources.get(source)
+        return known is not None and known.heard_at is not None
+
     def base(self, repo: RepoName) -> str | None:
         """The repository's base branch as its tracker names it; None where it does not."""
         state = self.repos.get(repo)

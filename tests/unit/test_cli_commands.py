@@ -190,6 +190,10 @@ def test_once_prints_what_it_could_get_and_fails(fleet: OpenFleet, hive: Hive) -
     found = hive("top", "--once", "-o", "json", code=1)
     assert found["fleet"]["slots"] == {"max": None, "used": None}
     assert [words.partition(":")[0] for words in found["errors"]] == ["cluster", "forge", "ledger"]
+    costs = found["costs"]
+    assert (costs["today_micros"], costs["all_micros"], costs["unaccounted_runs"]) == (None, None, None)
+    told, _ = hive("top", "--once", code=1)
+    assert "none" not in told
     assert database.read_bytes().startswith(b"this is no database")
     _, err = hive("ls", code=1)
     assert "cannot be read" in err

@@ -12,7 +12,7 @@ import pytest
 
 from hive_tui.app import lists
 from hive_tui.app.ordered import Ordered
-from hive_tui.app.view import Deriver, View
+from hive_tui.app.view import REVIEW_AFTER, Deriver, View
 from hive_tui.core.attention import attention
 from hive_tui.core.booked import Booked
 from hive_tui.core.dispatch import decide
@@ -33,7 +33,17 @@ from hive_tui.core.model import (
     VerdictValue,
 )
 from hive_tui.core.settings import FleetSettings, RepoSettings
-from hive_tui.core.sources import CLUSTER, FORGE, Alive, Changed, Item, Kind, SourceEvent, SourceFailed
+from hive_tui.core.sources import (
+    CLUSTER,
+    FORGE,
+    Alive,
+    Changed,
+    Item,
+    Kind,
+    Listed,
+    SourceEvent,
+    SourceFailed,
+)
 from hive_tui.core.spend import costs, hourly
 from hive_tui.core.store import Diff, Snapshot, Store
 from tests import builders as b
@@ -242,8 +252,11 @@ def test_before_the_cluster_said_anything_no_cost_is_known() -> None:
     store = Store((CLUSTER, FORGE))
     diff = store.apply([Changed(FORGE, (b.issue(1),))], b.NOW)
     assert deriver.derive(store.snapshot, diff, b.NOW).costs.today_micros is None
+    later = b.NOW + REVIEW_AFTER
+    assert deriver.derive(store.snapshot, Diff({}), later).costs.today_micros is None
+    diff = store.apply([Listed(CLUSTER, (Kind.FLEET, Kind.RUN), (b.fleet(),))], later)
     store.book(Booked())
-    assert deriver.derive(store.snapshot, Diff({}), b.NOW).costs.today_micros == 0
+    assert deriver.derive(store.snapshot, diff, later).costs.today_micros == 0
 
 
 def test_lists_that_did_not_change_stay_the_same_objects() -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from hive_tui.core.decisions import CloseIssue, LimitAgent, RestoreAgent, Settle
 from hive_tui.core.errors import SourceError, UsageError
-from hive_tui.core.ids import RunId
+from hive_tui.core.ids import RunId, WorkerName
 from hive_tui.core.model import Claim, FleetClaim, Phase, Process, PullState, Quota, QuotaState
 from hive_tui.core.ports import NewPull, Remote
 from hive_tui.core.settings import FleetSettings
@@ -255,12 +255,12 @@ class TestSlots:
         (start,) = fleet.one.planner.decide(fleet.one.snapshot(NOW), NOW).decisions
         take = fleet.cluster.take_slot
 
-        def late(*given: Any) -> None:
+        def late(worker: WorkerName, run: RunId) -> None:
             fleet.cluster.take_slot = take  # type: ignore[method-assign]
             fleet.restart()
             fleet.round(seconds=1)  # its claim is abandoned,
             fleet.round(seconds=1)  # and the next attempt begins
-            take(*given)
+            take(worker, run)
 
         fleet.cluster.take_slot = late  # type: ignore[method-assign]
         held_up = fleet.one.executor

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from hive_tui.core import document, report
+from hive_tui.core import document, report, spend
 from hive_tui.core.columns import plain
 from hive_tui.core.dispatch import decide
 from hive_tui.core.document import Document
@@ -41,7 +41,8 @@ from hive_tui.core.model import (
     Verdict,
     VerdictValue,
 )
-from hive_tui.core.sources import CLUSTER, Item, SourceFailed
+from hive_tui.core.sources import CLUSTER, FORGE, Item, SourceFailed
+from hive_tui.core.store import Store
 from hive_tui.core.text import clean, width
 from tests import builders as b
 from tests import golden
@@ -252,6 +253,30 @@ def test_a_source_that_failed_is_named() -> None:
     assert found.errors == ["cluster: the database is locked"]
     shown = report.render(found, width=100, sections=("fleet",))
     assert "✗ failed cluster 60s ago: the database is locked" in shown
+
+
+def test_what_could_never_be_read_is_neither_none_nor_zero() -> None:
+    store = Store([CLUSTER, FORGE])
+    failed = [SourceFailed(CLUSTER, "it is damaged"), SourceFailed(FORGE, "it is damaged")]
+    store.apply(failed, b.NOW)
+    settings, snapshot = b.settings(), store.snapshot
+    plan = decide(snapshot, settings, b.NOW)
+    found = document.build(snapshot, plan, settings, b.NOW, fleet="local", bill=None)
+    assert found.costs == spend.NOT_KNOWN
+    told = report.render(found, width=100)
+    assert "none" not in told
+    assert "$" not in told
+    assert "today – · week – · all – · burn –" in told
+    assert told.count("– not known: forge cannot be read") == 3
+    assert told.count("– not known: cluster cannot be read") == 3
+
+
+def test_sums_without_the_ledger_are_not_those_of_what_is_left() -> None:
+    settings, snapshot = b.settings(), b.snapshot(b.run(1, usage=Usage(Tokens(1), 50), started_at=b.NOW))
+    plan = decide(snapshot, settings, b.NOW)
+    costs = document.build(snapshot, plan, settings, b.NOW, fleet="local", bill=None).costs
+    assert (costs.today_micros, costs.all_micros, costs.burn_per_hour_micros) == (None, None, 50)
+    assert (costs.by_model, costs.unaccounted_runs) == ({}, None)
 
 
 def test_a_tracker_tells_its_budgets_and_its_broken_repositories() -> None:
