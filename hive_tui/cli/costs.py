@@ -16,7 +16,7 @@ from hive_tui.cli.common import Group, Session, global_options, output_option, p
 from hive_tui.cli.costs_export import export_command
 from hive_tui.cli.paint import paint, width
 from hive_tui.core import text
-from hive_tui.core.columns import Cell, Column, Line, table
+from hive_tui.core.columns import FLEXIBLE, Cell, Column, Line, table
 from hive_tui.core.errors import StoreError, UsageError
 from hive_tui.core.sources import CLUSTER
 
@@ -34,6 +34,8 @@ CLUSTER_SECONDS = 5.0
 """How long the cluster is asked for runs that are not in the ledger yet."""
 
 _INDENT = 2
+_GAP = 2
+"""Cells between two columns where there is room enough."""
 
 
 class TokensDoc(msgspec.Struct, frozen=True):
@@ -165,7 +167,8 @@ def costs_command(
         whole = summary.whole([block.use for block in found])
         unpriced = _unpriced(index, since, until) if whole.unpriced else []
         docs = _report([block_doc(block, session.now()) for block in found], whole, unpriced)
-        session.emit(docs, lambda: _blocks_text(session, found, whole, unpriced, timezone))
+        ever = since is None and until is None
+        session.emit(docs, lambda: _blocks_text(session, found, whole, unpriced, timezone, ever=ever))
         return
     uses = summary.totals(
         summary.By(by),
@@ -181,7 +184,8 @@ def costs_command(
     whole = summary.whole(uses)
     unpriced = _unpriced(index, since, until) if index is not None and whole.unpriced else []
     docs = _report([_use_doc(use) for use in uses], whole, unpriced)
-    session.emit(docs, lambda: _uses_text(session, by, uses, whole, unpriced))
+    ever = since is None and until is None
+    session.emit(docs, lambda: _uses_text(session, by, uses, whole, unpriced, ever=ever))
 
 
 def _report(costs: Sequence[UseDoc], whole: Use, unpriced: Sequence[str]) -> dict[str, object]:
@@ -273,16 +277,19 @@ _TIMES = ("day", "week", "month")
 _ROOMY = 100
 """Cells from which a long heading leaves room for all amounts."""
 
-_WORDY, _WORDIER = 120, 145
-"""Cells from which what a block comes to leaves room for tokens, and for those of the cache."""
-
 _ROOMY_FOR_IDS = 101
 """Cells from which that of a session, which is nothing unless it is whole, does."""
 
 
-def _uses_text(session: Session, by: str, uses: Sequence[Use], whole: Use, unpriced: Sequence[str]) -> str:
+def _nothing(*, ever: bool) -> str:
+    return "Nothing was used yet" if ever else "Nothing was used in that time"
+
+
+def _uses_text(
+    session: Session, by: str, uses: Sequence[Use], whole: Use, unpriced: Sequence[str], *, ever: bool
+) -> str:
     if not uses:
-        session.say("Nothing was used in that time: it is in no transcript, and no run of the fleet says so.")
+        session.say(f"{_nothing(ever=ever)}: it is in no transcript, and no run of the fleet says so.")
         return ""
     least = 0 if by in _TIMES else _ROOMY_FOR_IDS if by == "session" else _ROOMY
     amounts = [each._replace(least=least) if "cache" in each.title else each for each in _AMOUNTS]
@@ -293,21 +300,27 @@ def _uses_text(session: Session, by: str, uses: Sequence[Use], whole: Use, unpri
 
 
 def _blocks_text(
-    session: Session, blocks: Sequence[Block], whole: Use, unpriced: Sequence[str], zone: tzinfo | None
+    session: Session,
+    blocks: Sequence[Block],
+    whole: Use,
+    unpriced: Sequence[str],
+    zone: tzinfo | None,
+    *,
+    ever: bool,
 ) -> str:
     if not blocks:
-        session.say("Nothing was used in that time.")
+        session.say(f"{_nothing(ever=ever)}.")
         return ""
-    # What a block comes to is said in words, which go before tokens where there is little room.
-    tokens = [each._replace(least=_WORDIER if "cache" in each.title else _WORDY) for each in _AMOUNTS[:-1]]
-    columns = (
-        Column("block", 16),
-        Column("", share=1),
-        Column("calls", 6, right=True),
-        *tokens,
-        _AMOUNTS[-1],
-    )
     rows = [_block_row(block, session.now(), zone) for block in blocks]
+    first, calls, cost = Column("block", 16), Column("calls", 6, right=True), _AMOUNTS[-1]
+    words = max(FLEXIBLE, *(len(str(row[1])) for row in rows))
+    # What a block comes to is said in words, which go before tokens where there is little room.
+    least = _INDENT + words + sum(_GAP + each.cells for each in (first, calls, cost))
+    tokens = []
+    for kinds in (_AMOUNTS[:2], _AMOUNTS[2:-1]):
+        least += sum(_GAP + each.cells for each in kinds)
+        tokens += [each._replace(least=least) for each in kinds]
+    columns = (first, Column("", share=1), calls, *tokens, cost)
     lines: list[Line] = table(columns, rows, width(), _INDENT)
     return paint(lines, color=session.color) + _footnote(whole, unpriced)
 

@@ -77,11 +77,29 @@ def test_a_block_tells_a_pipe_all_of_its_words(tmp_path: Path) -> None:
         with path.open("ab") as file:
             file.write(msgspec.json.encode(read) + b"\n")
     said = r"active, [34]h( \d+m)? left, \$\d+\.\d\d/h, ~\$\d+\.\d\d at its end "
-    assert re.search(said, hive("--by", "block"))
+    shown = hive("--by", "block")
+    assert re.search(said, shown)
+    assert "input" not in shown.splitlines()[0], "words go before tokens"
+
+
+def test_blocks_have_tokens_where_their_words_leave_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    # In a pipe there are 100 cells, and a block that is over has no words.
+    assert hive("--by", "block").splitlines()[0].split() == [
+        *("block", "calls", "input", "output", "cache", "write", "cache", "read", "cost")
+    ]
+    monkeypatch.setattr("hive_tui.cli.costs.width", lambda: 80)
+    assert hive("--by", "block").splitlines()[0].split() == ["block", "calls", "input", "output", "cost"]
 
 
 def test_a_time_in_which_nothing_was_used_says_so() -> None:
-    assert "Nothing was used" in hive("--until", "2026-01-01")
+    assert "Nothing was used in that time" in hive("--until", "2026-01-01")
+
+
+def test_where_nothing_was_ever_used_no_time_is_named(tmp_path: Path) -> None:
+    shutil.rmtree(tmp_path / "claude" / "projects")
+    shutil.rmtree(tmp_path / "codex" / "sessions")
+    for by in ("day", "block"):
+        assert "Nothing was used yet" in hive("--by", by)
 
 
 def test_a_day_begins_in_the_time_zone_that_was_asked_for() -> None:
