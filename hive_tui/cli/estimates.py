@@ -57,7 +57,7 @@ def show(session: Session, snapshot: Snapshot, key: IssueKey, wish: FireIssue) -
         runs=0 if similar is None else similar.runs,
         of=None if similar is None else similar.of,
     )
-    session.emit({"estimate": doc}, lambda: _text(issue, doc, similar))
+    session.emit({"estimate": doc}, lambda: _text(session, issue, doc, similar))
 
 
 def _agent(session: Session, issue: Issue, wanted: AgentName | None) -> AgentSettings:
@@ -135,13 +135,20 @@ def _price(session: Session, model: str, tokens: int) -> int | None:
     return price(model, Tokens(input=tokens, output=0, cache_read=0, cache_write=0), session.now())
 
 
-def _text(issue: Issue, doc: EstimateDoc, similar: Estimate | None) -> str:
+def _near(session: Session, model: str) -> str:
+    from hive_tui.costs.prices import Prices
+
+    near = Prices(session.configuration.settings.prices).near(model)
+    return f". Did you mean {' or '.join(near)}?" if near else ""
+
+
+def _text(session: Session, issue: Issue, doc: EstimateDoc, similar: Estimate | None) -> str:
     money = text.money(doc.prompt_cost_micros, estimated=True)
     model = "the model is the CLI's own: name one with --model"
     if doc.model is not None:
         model = f"as input of {text.clean_line(doc.model)}"
         if doc.prompt_cost_micros is None:
-            model += ", which nobody has a price for (`prices:` in config.yaml)"
+            model += f", which nobody has a price for (`prices:` in config.yaml){_near(session, doc.model)}"
     run = f"{text.UNKNOWN}, no run of this fleet has succeeded yet"
     if similar is not None:
         run = f"{text.money(similar.micros, estimated=True)}, the median of {similar.of}"

@@ -85,6 +85,14 @@ class Prices:
         found = self._mine(model) or _overlay()[0].get(model)
         return found if found is not None else published.tariffs(model)
 
+    def near(self, model: str) -> list[str]:
+        """Models with a price whose names are like this one, the nearest first. For who mistyped."""
+        import difflib
+
+        return difflib.get_close_matches(
+            model, {*self._own, *_overlay()[0], *published.names()}, n=3, cutoff=0.6
+        )
+
     def _mine(self, model: str) -> Tariffs | None:
         if model in self._own:
             return self._own[model]

@@ -73,6 +73,11 @@ def tariffs(model: str) -> Tariffs | None:
     return look_up(model)
 
 
+def names() -> frozenset[str]:
+    """The models whose published prices are written down here."""
+    return frozenset(_written().models)
+
+
 @functools.cache
 def _written() -> Snapshot:
     try:

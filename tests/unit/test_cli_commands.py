@@ -360,7 +360,9 @@ class TestEstimate:
         assert "tokens, –  the model is the CLI's own" in shown
         assert "run     –, no run of this fleet has succeeded yet" in shown
         shown, _ = hive("fire", "1", "--estimate", "--model", "nobody-knows-1")
-        assert "nobody has a price for (`prices:` in config.yaml)" in shown
+        assert "nobody has a price for (`prices:` in config.yaml)\n" in shown
+        shown, _ = hive("fire", "1", "--estimate", "--model", "claude-opus-5-6")
+        assert "in config.yaml). Did you mean claude-opus-5-5" in shown
         hive("fire", "1", "--estimate", "--agent", "cluade", code=2)
 
 
