@@ -316,5 +316,14 @@ def _report(done: Initialised) -> str:
             "Next:",
             "  hive issue new    write an issue, with a Plan and a Definition of Done",
             "  hive top          watch the agents work on it",
+            *_in_the_way(done.agents),
         ]
     )
+
+
+def _in_the_way(agents: tuple[AgentFound, ...]) -> list[str]:
+    """What keeps issues from being started, where no agent can work; at the end, where it is read."""
+    if any(agent.found and not agent.problem and agent.logged_in is not False for agent in agents):
+        return []
+    told = "; ".join(map(str, agents)) or "there is none"
+    return ["", f"No issue is started before an agent can work: {told}. `hive doctor` says the next step."]

@@ -16,6 +16,7 @@ from hive_tui.cli import doctor, run
 from hive_tui.core.findings import State
 from hive_tui.core.ids import AgentName, RepoName
 from hive_tui.core.settings import AgentSettings, RepoSettings
+from hive_tui.probing import AgentFound
 from hive_tui.system import git
 from tests.unit.test_discover import make
 
@@ -63,6 +64,17 @@ def test_init_says_what_it_found_and_leaves_the_checkout_alone(app: Path, hive: 
     fleet = config.load().fleet("local")
     assert fleet.repos == (RepoSettings(RepoName("acme/app"), str(app), "main"),)
     assert fleet.agents == (AgentSettings(AgentName("codex")),)
+
+
+@pytest.mark.parametrize("logged_in", [True, None, False])
+def test_init_ends_with_what_keeps_issues_from_starting(
+    app: Path, hive: Hive, monkeypatch: pytest.MonkeyPatch, logged_in: bool | None
+) -> None:
+    found = AgentFound("codex", True, "0.169.0", logged_in)
+    monkeypatch.setattr("hive_tui.cli.init.probe", lambda *_: found)
+    last = hive("init").splitlines()[-1]
+    told = "No issue is started before an agent can work: codex 0.169.0 (not logged in)."
+    assert last.startswith(told) == (logged_in is False)
 
 
 def test_init_again_changes_what_is_named_and_nothing_else(app: Path, hive: Hive) -> None:
