@@ -247,6 +247,11 @@ async def test_a_session_without_a_transcript_cannot_be_opened() -> None:
     async with opened(Looks(Overview((session(1, "x", transcript=None),)))) as c:
         await c.until("ended")
         await c.press("enter")
+        await c.until("CODEX_HOME")
+    at_work = session(1, "x", transcript=None, process=process(1, "busy"))
+    async with opened(Looks(Overview((at_work,)))) as c:
+        await c.until("◐ busy")
+        await c.press("enter")
         await c.until("no transcript yet")
 
 

@@ -101,9 +101,13 @@ class SessionsScreen(GuardedPump, Screen[None]):
     def _read(self, session: Session) -> None:
         parser = self._parsers.get(session.agent)
         if session.transcript is None or parser is None:
-            self.app.notify(
-                "This session has no transcript yet, or it is gone.", severity="warning", markup=False
-            )
+            why = "This session has no transcript yet."
+            if session.process is None:
+                why = (
+                    "Its transcript is gone, or in a folder that this console does not read: those are of"
+                    " CLAUDE_CONFIG_DIR and CODEX_HOME."
+                )
+            self.app.notify(why, severity="warning", markup=False)
             return
         self._reading = TranscriptScreen(session, session.transcript.path, parser, self._now)
         self.app.push_screen(self._reading)
