@@ -265,13 +265,18 @@ async def test_the_attempts_at_an_issue_one_after_the_other(console: Open) -> No
         await c.until(lambda: fleet.agents_side.followers == 2)
 
 
-async def test_a_log_is_saved_whole_to_a_new_file(console: Open, home: Path) -> None:
+async def test_a_log_is_saved_whole_to_a_new_file(
+    console: Open, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copied: list[str] = []
+    monkeypatch.setattr("hive_tui.app.clipboard.copy", lambda app, words, what=None: copied.append(words))
     async with console(logging(said(50)), said=True) as c:
         await opened(c, "line 50")
         await c.press("ctrl+s")
         folder = home / "data/fleets/trial/saved"
         await c.until(c.shows("Saved 50 lines to"))
         (path,) = folder.iterdir()
+        assert copied == [str(path)]
         assert path.read_text().splitlines()[49].endswith("line 50")
         await c.press("ampersand", *"9", "enter", "ctrl+s")
         await c.until(c.shows("Saved 5 lines to"))

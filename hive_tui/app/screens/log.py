@@ -167,5 +167,7 @@ class LogScreen(GuardedPump, Screen[None]):
         if event.state is WorkerState.SUCCESS and isinstance(event.worker.result, Saved):
             saved = event.worker.result
             self.notify(f"Saved {text.plural(saved.lines, 'line')} to {saved.path}", markup=False)
+            # A message breaks a long path over lines, from which nobody can copy it.
+            clipboard.copy(self.app, str(saved.path), "the file's path")
         elif event.state is WorkerState.ERROR:
             self.notify(words_of(error), severity="error", markup=False)
