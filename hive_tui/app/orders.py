@@ -49,6 +49,9 @@ TURNS = {"slots.more": 1, "slots.fewer": -1}
 ASKS_ALWAYS = frozenset({"issue.approve"})
 """Ends nothing, but is a consent: what is consented to has to be on the screen."""
 
+FORMS = frozenset({"fire", "send", "issue.status", "agent.enable", "agent.disable"})
+"""Ask for something to be filled in or chosen before they can be planned."""
+
 
 class Orders:
     """What a person at this console may order, orders, and waits for."""
@@ -240,9 +243,15 @@ class Orders:
         planned = (action.id, targets)
         if planned not in self._planning:
             self._planning.add(planned)
-            self._work(
-                self._ask_and_carry_out(action, targets), after=lambda: self._planning.discard(planned)
-            )
+            # What is typed from here on is for the form, not for the panes.
+            form = self._app.expect() if action.id in FORMS else None
+
+            def after() -> None:
+                self._planning.discard(planned)
+                if form is not None:
+                    form.set()
+
+            self._work(self._ask_and_carry_out(action, targets), after=after)
 
     def _work(self, order: Awaitable[None], after: Callable[[], object] = lambda: None) -> None:
         async def work() -> None:

@@ -7,7 +7,8 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
@@ -17,12 +18,14 @@ from textual._styles_cache import StylesCache
 from textual.actions import ActionParseResult, parse
 from textual.app import App, ScreenStackError
 from textual.await_complete import AwaitComplete
+from textual.message_pump import MessagePump
 from textual.widget import Widget
 
 from hive_tui.app import theme
 from hive_tui.app.memory import Memory, MemoryFile
 from hive_tui.app.stylesheet import RememberingStylesheet
 from hive_tui.app.tidying import LOOK_SECONDS, Tidying
+from hive_tui.app.typing_ahead import settled
 from widgets.guarded import GuardedPump
 
 ENDS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
@@ -81,6 +84,9 @@ class Shell(GuardedPump, App[None]):
         """Whether bugs are told and lived with; None is yes on a terminal, where no test wants to fail."""
         self._shown = False
         self._typed_at = 0.0
+        self._ahead: deque[events.Key | events.Paste] = deque()
+        self._settling: asyncio.Task[None] | None = None
+        self._expected: list[asyncio.Event] = []
         self._tidying = Tidying()
         self._told: dict[str, float] = {}
         self._bugs: list[float] = []
@@ -106,7 +112,45 @@ class Shell(GuardedPump, App[None]):
             self._typed_at = time.monotonic()
         if isinstance(event, events.InputEvent):
             self._tidying.touched()
-        await super().on_event(event)
+        if isinstance(event, events.Key | events.Paste) and not event.is_forwarded:
+            self._ahead.append(event)
+            await self._next_key()
+        else:
+            await super().on_event(event)
+
+    async def _next_key(self) -> None:
+        """Let a key do what it does, once the one before it has."""
+        if self._settling is not None or not self._ahead:
+            return
+        self._typed_at = time.monotonic()
+        way = [*(self.focused or self.screen).ancestors_with_self]
+        try:
+            await super().on_event(self._ahead.popleft())
+        finally:
+            self._settling = asyncio.create_task(self._settle(way))
+
+    async def _settle(self, way: Sequence[MessagePump]) -> None:
+        try:
+            await settled(way)
+            while self._expected:
+                await self._expected[0].wait()
+                del self._expected[0]
+            while self.screen_stack and not self.screen_stack[-1]._mounted_event.is_set():
+                await self.screen_stack[-1]._mounted_event.wait()
+        finally:
+            self._settling = None
+            if self._ahead:
+                self.post_message(events.Callback(self._next_key))
+
+    def expect(self) -> asyncio.Event:
+        """Keys wait until this is set, or a screen is opened: what they are for is still on its way."""
+        event = asyncio.Event()
+        self._expected.append(event)
+        return event
+
+    def _screen_changed(self, _: object) -> None:
+        for event in self._expected:
+            event.set()
 
     @property
     def since_key(self) -> float:
@@ -138,6 +182,7 @@ class Shell(GuardedPump, App[None]):
 
     def on_mount(self) -> None:
         self.app_resume_signal.subscribe(self, self._repaint)
+        self.screen_change_signal.subscribe(self, self._screen_changed, immediate=True)
 
     def pop_screen(self) -> AwaitComplete:
         """Leave the top screen, with nothing of what was painted on it kept."""

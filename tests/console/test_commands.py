@@ -8,6 +8,9 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from textual import events
+from textual.command import CommandInput
+from textual.keys import _character_to_key
 
 from hive_tui.app import keys
 from hive_tui.app.commander import Commands
@@ -20,7 +23,7 @@ from hive_tui.app.screens.help import HelpScreen
 from hive_tui.app.screens.output import OutputScreen
 from hive_tui.cli.commands import COMMANDS
 from hive_tui.core import actions, keymap
-from tests.console.conftest import Console, Open
+from tests.console.conftest import Console, Open, wait_for
 from widgets.key_bar import KeyBar
 from widgets.sheet import Sheet
 
@@ -173,6 +176,66 @@ async def test_lines_do_what_the_console_does_itself(console: Open, tmp_path: Pa
         await c.until(lambda: c.app.screen.line.value == "pause", "the line before")
         await c.press("escape")
         assert shell.calls == []
+
+
+def burst(c: Console, line: str) -> None:
+    """Type it in one go, as what a slow line or a busy machine gathers: nothing is done in between."""
+    for character in line:
+        key = {"\n": "enter", "\x1b": "escape", "\x10": "ctrl+p"}.get(character) or _character_to_key(
+            character
+        )
+        c.app.post_message(events.Key(key, "\r" if character == "\n" else character))
+
+
+async def test_lines_typed_in_one_go_are_two_lines(console: Open) -> None:
+    shell = Shell()
+    async with console(said=True, commands=commands(shell)) as c:
+        burst(c, ":slots 4\n:costs --by nope\n:slots 5\n")
+        await c.until(lambda: len(shell.calls) == 3)
+        assert [call[2:] for call in shell.calls] == [
+            ["slots", "4"],
+            ["costs", "--by", "nope"],
+            ["slots", "5"],
+        ]
+        assert c.app.screen is c.app.main
+        assert not c.fleet.agents_side.told
+
+
+async def test_keys_wait_for_a_line_that_is_slow_to_open_and_to_leave(
+    console: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shell, opened = Shell(), asyncio.Event()
+    compose, leave = CommandScreen._compose, CommandScreen._message_loop_exit
+
+    async def slow(screen: CommandScreen) -> None:
+        await opened.wait()
+        await compose(screen)
+
+    async def lingering(screen: CommandScreen) -> None:
+        for _ in range(100):
+            await asyncio.sleep(0)
+        await leave(screen)
+
+    monkeypatch.setattr(CommandScreen, "_compose", slow)
+    monkeypatch.setattr(CommandScreen, "_message_loop_exit", lingering)
+    async with console(said=True, commands=commands(shell)) as c:
+        burst(c, ":slots 4\n")
+        await wait_for(lambda: isinstance(c.app.screen, CommandScreen))
+        burst(c, ":costs --by nope\n")
+        opened.set()
+        await c.until(lambda: len(shell.calls) == 2)
+        assert [call[2:] for call in shell.calls] == [["slots", "4"], ["costs", "--by", "nope"]]
+        assert not c.fleet.agents_side.told
+
+
+async def test_keys_behind_the_palette_and_a_wrong_line_are_for_them(console: Open) -> None:
+    async with console(said=True) as c:
+        burst(c, "\x10nope")
+        await c.until(lambda: isinstance(c.app.screen, Palette) and c.app.screen.query(CommandInput))
+        await c.until(lambda: c.app.screen.query_one(CommandInput).value == "nope")
+        burst(c, "\x1b:wrong -n\n-n\x1b")
+        await c.until(lambda: c.app.screen is c.app.main and not c.app._ahead)
+        assert not c.fleet.agents_side.told
 
 
 async def test_a_wrong_line_stays_and_says_what_is_wrong(console: Open) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from textual import events
 from textual.widgets import Button, Input, OptionList
 
 from hive_tui.app.screens.choose import ChooseScreen
@@ -644,6 +645,17 @@ async def test_a_message_is_written_kept_and_sent(console: Open) -> None:
         c.fleet.change(Event(7, scene.NOW, ANN, "message", "told it", scene.REPO, 41, agent(41)))
         await c.until(lambda: pending(c, Target(run=agent(41))) is None)
         assert not c.app.orders.drafts
+
+
+async def test_a_message_typed_in_one_go_is_all_in_the_message(console: Open) -> None:
+    """The dialog opens a while after its key; of what is typed meanwhile nothing may pause the fleet."""
+    async with opened(console) as c:
+        await select(c, 3, agent(41))
+        for key, character in (("m", "m"), ("n", "n"), ("p", "p"), ("enter", "\r"), ("1", "1")):
+            c.app.post_message(events.Key(key, character))
+        await c.until(lambda: told(c, "control") == [(agent(41), ControlKind.MESSAGE, "np")])
+        await c.until(lambda: c.app.main.current is c.app.main.panes[0])
+        assert told(c, "pause") == []
 
 
 async def test_what_was_written_to_a_run_that_ended_is_kept(console: Open) -> None:
