@@ -28,6 +28,10 @@ from hive_tui.app.tidying import LOOK_SECONDS, Tidying
 from hive_tui.app.typing_ahead import settled
 from widgets.guarded import GuardedPump
 
+AHEAD_SECONDS = 10.0
+"""For so long keys wait for what the one before them opens; then they are dropped, as nobody knows any more
+whether they are text or orders."""
+
 ENDS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 """Signals that ask to leave."""
 
@@ -131,12 +135,22 @@ class Shell(GuardedPump, App[None]):
 
     async def _settle(self, way: Sequence[MessagePump]) -> None:
         try:
-            await settled(way)
-            while self._expected:
-                await self._expected[0].wait()
-                del self._expected[0]
-            while self.screen_stack and not self.screen_stack[-1]._mounted_event.is_set():
-                await self.screen_stack[-1]._mounted_event.wait()
+            async with asyncio.timeout(AHEAD_SECONDS):
+                await settled(way)
+                while self._expected:
+                    await self._expected[0].wait()
+                    del self._expected[0]
+                while self.screen_stack and not self.screen_stack[-1]._mounted_event.is_set():
+                    await self.screen_stack[-1]._mounted_event.wait()
+        except TimeoutError:
+            self._expected.clear()
+            if self._ahead:
+                self._ahead.clear()
+                self.notify(
+                    "What was typed while the console was busy is dropped: type it again.",
+                    severity="warning",
+                    markup=False,
+                )
         finally:
             self._settling = None
             if self._ahead:

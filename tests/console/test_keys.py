@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import msgspec
 import pytest
+from textual import events
 
-from hive_tui.app import keys
+from hive_tui.app import keys, shell
 from hive_tui.core.model import Actor, ActorKind, Paused
 from tests.console.conftest import Console, Open
 from tests.fakes import scene
@@ -187,6 +188,20 @@ async def test_an_order_that_is_not_confirmed_is_given_up(console: Open) -> None
         c.later(seconds=11)
         await c.until(c.shows("did not confirm pausing"))
         assert "→ pausing" not in c.text
+
+
+async def test_keys_that_wait_too_long_for_a_form_are_dropped_and_later_ones_work(
+    console: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shell, "AHEAD_SECONDS", 0.2)
+    async with console(said=True) as c:
+        c.app.expect()
+        for key in ("j", "p"):
+            c.app.post_message(events.Key(key, key))
+        await c.until(c.shows("type it again"))
+        assert not c.fleet.cluster.paused
+        await c.press("question_mark")
+        await c.until(lambda: c.app.screen is not c.app.main)
 
 
 def test_every_key_of_the_console_is_in_the_registry() -> None:
