@@ -110,6 +110,13 @@ class TestLabels:
         assert bench.labels() == {"mine"}
         assert bench().get_issue(KEY).labels == ("mine",)
 
+    def test_what_another_marked_as_done_since_the_last_look_stays_done(self, bench: Bench) -> None:
+        """Whoever merges and the dispatcher that sees it both move the issue there."""
+        bench().get_issue(KEY)
+        bench("anna").set_labels(KEY, add=("status:done",), remove=("status:ready",), by="anna")
+        moved = bench().set_labels(KEY, add=("status:done",), remove=("status:ready",), by="hive")
+        assert set(moved.labels) == bench.labels() == {"status:done", "mine"}
+
     def test_what_was_just_read_is_not_read_again(self, bench: Bench) -> None:
         before = bench().get_issue(KEY)
         sent = len(bench.github.audit.entries)

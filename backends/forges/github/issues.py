@@ -184,6 +184,9 @@ class Issues:
             mine = {name.lower() for name in missing}
             before = tuple(name for name in found if name.lower() not in mine)
             seen = msgspec.structs.replace(issue, labels=before)
+            if self._is_done(found):
+                # With nothing beside it whoever merged it may have put it there at the same moment.
+                return self._wrote(issue, labels=found)
             if by == AUTHOR and self._moved_by_a_person(seen, wanted, remove):
                 # Somebody came between the look and the write: theirs stays, and hive's goes.
                 kept = take_labels(self._desk.api(key.repo), key.number, missing)
@@ -211,6 +214,9 @@ class Issues:
         if found - leaves - goes_to:
             return True  # there is one that hive did not see
         return bool(leaves) and not found
+
+    def _is_done(self, labels: tuple[str, ...]) -> bool:
+        return workflow.states(labels, self._desk.settings.labels) == (workflow.IssueState.DONE,)
 
     def set_open(self, key: IssueKey, is_open: bool, *, by: str) -> Issue:
         issue = self._lately(key, by)
