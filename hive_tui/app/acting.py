@@ -175,7 +175,7 @@ class Acting(Telling):
 
     def do(self, name: str) -> None:
         """Do an action of the registry by its id, as its key would where one is."""
-        self.call_after_refresh(self._do, name)
+        self.call_later(self._do, name)
 
     async def _do(self, name: str) -> None:
         active = next((a for a in self.screen.active_bindings.values() if a.binding.id == name), None)

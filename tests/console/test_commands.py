@@ -238,6 +238,31 @@ async def test_keys_behind_the_palette_and_a_wrong_line_are_for_them(console: Op
         assert not c.fleet.agents_side.told
 
 
+async def test_keys_behind_a_chord_and_a_line_wait_for_what_those_do(console: Open) -> None:
+    async with console(said=True, commands=commands(Shell())) as c:
+        issues, agents = c.app.main.issues, c.app.main.agents
+        run = agents.table.selected
+        burst(c, "gij4")
+        await c.until(lambda: c.app.main.current is c.app.main.log_pane)
+        assert agents.table.selected == run
+        place = issues.table.index(c.app.view.snapshot.runs[run].key)
+        assert issues.table.selected == issues.table.keys[place + 1]
+        burst(c, ":issues\n:filter\nlists\n:help\n/pau\nq4")
+        await c.until(lambda: c.app.main.current is c.app.main.log_pane)
+        assert issues.filtering == "lists"
+        assert c.app.screen is c.app.main
+
+
+async def test_what_is_typed_to_be_found_goes_into_the_line_and_what_follows_does_not(console: Open) -> None:
+    async with console(said=True) as c:
+        burst(c, "?/pause\njj")
+        await c.until(lambda: isinstance(c.app.screen, HelpScreen) and c.app.screen._wanted == "pause")
+        burst(c, "\x1b\x1b2d/pau\nn\x1b\x1b4")
+        await c.until(lambda: c.app.main.current is c.app.main.log_pane)
+        assert c.app.screen is c.app.main
+        assert not c.fleet.agents_side.told
+
+
 async def test_a_wrong_line_stays_and_says_what_is_wrong(console: Open) -> None:
     async with console(said=True, commands=commands(Shell())) as c:
         await write(c, "fleet dmeo")
