@@ -30,32 +30,6 @@ class HarmlessInput(Input):
     # Textual's own lays out the whole screen anew with every key.
     virtual_size: Reactive[Size] = Reactive(Size(0, 0))
 
-    _held: list[events.Key] | None = None
-    """Keys that came right behind Enter, together with it; None while none was pressed."""
-
-    async def _on_key(self, event: events.Key) -> None:
-        if self._held is None and event.key != "enter":
-            return  # Textual's own takes it
-        event.stop()
-        event.prevent_default()
-        if self._held is None:
-            self._held = []
-            await self.action_submit()
-        else:
-            self._held.append(event)
-
-    def _on_blur(self, event: events.Blur) -> None:
-        self._hand_on()
-
-    def _on_unmount(self) -> None:
-        self._hand_on()
-
-    def _hand_on(self) -> None:
-        """Give the keys behind Enter to what has the focus now."""
-        held, self._held = self._held, None
-        for event in held or ():
-            self.app.post_message(events.Key(event.key, event.character))
-
     def validate_value(self, value: str) -> str:
         return harmless(value, limit=LONGEST)
 

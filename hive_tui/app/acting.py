@@ -8,7 +8,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Protocol, cast, runtime_checkable
 
-from textual import events
 from textual.actions import ActionParseResult, parse
 from textual.dom import DOMNode
 from textual.notifications import SeverityLevel
@@ -136,19 +135,6 @@ class Acting(Telling):
         return None if name is None else actions.forbidden(actions.get(name), self.view.snapshot)
 
     # Ways to it
-
-    def on_key(self, event: events.Key) -> None:
-        """Give an input what was typed before it had the focus: several keys may come at once, and an
-        order must not be made of the second one of `/x`."""
-        focused = self.focused
-        if focused is None or not focused.check_consume_key(event.key, event.character):
-            return
-        from textual.widgets import Input
-
-        if isinstance(focused, Input) and event.character is not None:
-            focused.insert_text_at_cursor(event.character)
-            event.stop()
-            event.prevent_default()
 
     async def run_action(
         self,

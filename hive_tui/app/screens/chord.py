@@ -45,9 +45,6 @@ class ChordScreen(GuardedPump, ModalScreen[str | None]):
     def on_key(self, event: events.Key) -> None:
         event.stop()
         event.prevent_default()
-        if not self.is_active:  # several keys came at once: this one is for the screen below
-            self.app.simulate_key(event.key)
-            return
         found = self._followers.get(event.key)
         self.dismiss(None if found is None else found[0])
 
