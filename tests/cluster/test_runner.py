@@ -48,6 +48,7 @@ STALLS: Steps = (*PART, {"say": "Half of it is there."}, {"stall": 200.0})
 DONE: Steps = ({"write": {"path": "more.txt", "text": "the rest\n"}}, {"commit": "Finish it"})
 SCENARIOS: dict[str, Steps] = {
     "stalls": STALLS,
+    "waits": ({"stall": 200.0},),
     "done": DONE,
     "issue-1-a1": (*PART, {"use": {"output": 700, "cost": 0.5}}, {"limit": {"reset_after": 5.0}}),
 }
@@ -211,7 +212,8 @@ def no_faults(github: GitHub) -> Iterator[None]:
 def test_told_to_end_at_any_moment_it_saves_what_there_is(runs: Runs, github: GitHub, moment: str) -> None:
     slow = {"fetch": "*/git-upload-pack", "push": "*/git-receive-pack"}.get(moment)
     hit = github.faults.add(Fault("slow", path=f"{slow}*", seconds=4.0)) if slow else None
-    plays = {"agent": "stalls", "test": "done", "push": "done"}.get(moment, "stalls")
+    # Before the agent's part there is nothing to save, however far the run gets until its end is heard of.
+    plays = {"agent": "stalls", "test": "done", "push": "done"}.get(moment, "waits")
     run = runs.record(plays, test="sleep 200" if moment == "test" else None)
     pod = runs.running(runs.start(run))
     if hit is not None:
