@@ -18,11 +18,11 @@ from backends.forges.github.desk import Desk
 from backends.forges.github.issues import Issues
 from backends.forges.github.pulls import Pulls
 from hive_tui.core import messages, rights, workflow
-from hive_tui.core.execution import AUTHOR
 from hive_tui.core.ids import IssueKey, RepoName, RunId, branch_name, run_id
 from hive_tui.core.model import Check, CheckState, FleetClaim, PullRequest
 from hive_tui.core.ports import NewPull
 from hive_tui.core.settings import Preset
+from hive_tui.core.showing import AUTHOR
 from hive_tui.core.workflow import IssueState
 from tests.fakes.github import changes, seeding
 from tests.fakes.github import pulls as pulls_of

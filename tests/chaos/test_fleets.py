@@ -202,7 +202,7 @@ def test_the_checks_can_fail(tmp_path: Path, settings: FleetSettings) -> None:
     fleets.forges = [fleets.tracker, fleets.tracker]  # type: ignore[list-item]
     first, second = (fleets.dispatcher(fleet) for fleet in range(2))
     plans = [one.planner.decide(one.snapshot(NOW), NOW) for one in (first, second)]
-    first.executor._mirror_start = lambda *_: None  # type: ignore[method-assign]
+    first.executor._showing.start = lambda *_: None  # type: ignore[method-assign]
     first.executor.execute(plans[0].decisions[0], NOW)
     with pytest.raises(AssertionError, match="was made before"):
         second.executor.execute(plans[1].decisions[0], NOW)

@@ -18,9 +18,9 @@ from backends.forges.github.intents import Intents
 from backends.forges.github.query import WORKFLOW_LABELS
 from hive_tui.core import workflow
 from hive_tui.core.errors import Refused, SourceError
-from hive_tui.core.execution import AUTHOR
 from hive_tui.core.ids import IssueKey, RepoName
 from hive_tui.core.model import Comment, Issue, body_sha
+from hive_tui.core.showing import AUTHOR
 
 LATELY = timedelta(seconds=10)
 """What was read so short a while ago is not read again before a write; the write's own answer tells whether
