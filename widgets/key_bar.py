@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
 from rich.cells import cell_len
@@ -75,11 +74,12 @@ class KeyBar(Guarded, Widget):
     last: reactive[Hint | None] = reactive(None)
     _hovered: reactive[str] = reactive("")
 
-    @dataclass
     class Pressed(Message):
         """A hint was clicked: its key counts as pressed."""
 
-        key: str
+        def __init__(self, key: str) -> None:
+            super().__init__()
+            self.key = key
 
     def shown(self) -> list[Hint]:
         """What has room now."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import ClassVar
 
 from rich.cells import cell_len
@@ -35,11 +34,12 @@ class PaneTabs(Guarded, Widget):
     badges: reactive[Mapping[int, Cell]] = reactive({})
     """A short word beside a name, by digit."""
 
-    @dataclass
     class Chosen(Message):
         """A click on a name."""
 
-        digit: int
+        def __init__(self, digit: int) -> None:
+            super().__init__()
+            self.digit = digit
 
     def __init__(self, names: Sequence[tuple[int, str]], *, id: str | None = None) -> None:  # noqa: A002
         super().__init__(id=id)

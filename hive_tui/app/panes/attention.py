@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Sequence
-from dataclasses import dataclass
 
 from textual.message import Message
 
@@ -23,11 +22,12 @@ _TRUST = {Health.FAILED: 0, Health.STALE: 1, Health.FRESH: 2}
 class AttentionPane(ListPane):
     """Questions, stalled and failed work, used budgets, pull requests to merge."""
 
-    @dataclass
     class Act(Message):
         """Somebody wants to do what helps with the selected item: an action by its id."""
 
-        action: str
+        def __init__(self, action: str) -> None:
+            super().__init__()
+            self.action = action
 
     tab = "attn"
     noun = "item"
