@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from textual.containers import VerticalScroll
 from textual.geometry import Region
 from textual.theme import BUILTIN_THEMES
 
@@ -59,6 +60,39 @@ async def test_every_pane_is_reachable_at_a_normal_size(console: Open) -> None:
         await c.pilot.resize_terminal(160, 48)
         await c.until(lambda: in_sight(c) == set(range(1, 9)))
         await c.until(lambda: c.app.main.agents.body.has_focus, "the focus it had")
+
+
+async def test_no_message_hides_a_dialog(console: Open) -> None:
+    async with console(said=True, size=(44, 10)) as c:
+        await c.press("x")
+        await c.until(lambda: c.app.screen.query("#cancel"), "the question")
+        c.app.notify("Slots: 5. " * 12, markup=False)
+        await c.until(lambda: c.app.screen.query("Toast"), "the message")
+        for name in ("#question", "#cancel", "#accept"):
+            widget = c.app.screen.query_one(name)
+            seen = c.app.screen.find_widget(widget).visible_region
+            right, bottom = seen.right - 1, seen.bottom - 1
+            assert seen.area > 0
+            assert c.app.screen.get_widget_at(right, bottom)[0] is widget, name
+
+
+@pytest.mark.parametrize("size", [(44, 10), (80, 24)])
+async def test_a_small_terminal_has_room_for_what_is_asked(console: Open, size: tuple[int, int]) -> None:
+    async with console(said=True, size=size) as c:
+        await c.press("x")
+        await c.until(lambda: c.app.screen.query("#cancel"), "the question")
+        await c.pilot.pause()
+        scroll = c.app.screen.query_one(VerticalScroll)
+        assert scroll.size.height >= min(5, scroll.virtual_size.height)
+        assert c.app.screen.find_widget(c.app.screen.query_one("#cancel")).visible_region.height == 1
+
+
+@pytest.mark.parametrize(("width", "least"), [(44, 36), (80, 58), (160, 58)])
+async def test_a_message_has_the_width_to_be_read(console: Open, width: int, least: int) -> None:
+    async with console(said=True, size=(width, 30)) as c:
+        c.app.notify("The words of a message that does not fit into one line. " * 2, markup=False)
+        await c.until(lambda: c.app.screen.query("Toast"), "the message")
+        assert least <= c.app.screen.query_one("Toast").outer_size.width <= 60
 
 
 async def test_the_pulse_is_whole_in_every_picture_of_another_width(

@@ -22,6 +22,12 @@ _STYLES = {Weight.TARGET: "bold", Weight.DETAIL: "", Weight.OUT: "$foreground 60
 AROUND = 10
 """Rows of the dialog besides what there is to read."""
 
+LOW = 16
+"""Lines of a terminal below which a dialog has no blank ones."""
+
+AROUND_LOW = 5
+"""Rows besides what there is to read, there."""
+
 READ_SECONDS = 1.0
 """How long what came to a question has to be on the screen before somebody can agree to it."""
 
@@ -73,7 +79,10 @@ class ConfirmScreen(GuardedPump, ModalScreen[bool]):
 
     def on_resize(self) -> None:
         # The buttons stay in sight, however much there is to read.
-        room = int(self.app.size.height * 0.9) - AROUND
+        height = self.app.size.height
+        low = height < LOW
+        self.set_class(low, "-low")
+        room = height - AROUND_LOW if low else int(height * 0.9) - AROUND
         for scroll in self.query(VerticalScroll):  # a size can arrive before what is in the dialog
             scroll.styles.max_height = max(2, room)
 
