@@ -96,6 +96,11 @@ class Arranging:
         if self._again and (self._plain or (self._left is None and self._clock() >= self._rest_until)):
             self._begin(asked=False)
 
+    def clear(self) -> None:
+        """Other things are coming, not these ones changed: nothing that is known holds for them."""
+        self.keys, self._all, self._stamp, self._known = (), (), (), {}
+        self._left, self._again, self._rest_until = None, True, 0.0
+
     def work(self, seconds: float) -> bool:
         """Go on for about so long. Returns whether `keys` is another result than before."""
         if self._left is None:

@@ -17,7 +17,7 @@ from hive_tui.app.screens.detail import DetailScreen
 from hive_tui.core.errors import SourceError
 from hive_tui.core.model import Budget
 from hive_tui.costs import overview
-from hive_tui.costs.overview import CostView, FleetRows, Question
+from hive_tui.costs.overview import CostView, FleetRows, Question, Scope
 from hive_tui.costs.prices import PICO_PER_MICRO
 from hive_tui.costs.sums import Dimension, Sum
 from tests.console.conftest import Console, Open, wait_for
@@ -154,7 +154,7 @@ async def test_rows_are_filtered_until_another_heading(console: Open) -> None:
         table = c.app.screen.uses.table
         listed = len(table.keys)
         await at(c, "slash", *"opus", words=[f"/opus  1 of {listed}"])
-        assert table.keys == ("claude-opus-5-5",)
+        assert list(table.keys) == ["claude-opus-5-5"]
         # A new answer leaves it as it is.
         await at(c, "enter", "s", words=[f"/opus  1 of {listed}"])
         await at(c, "slash", *"zzz", words=['No row matches "opuszzz"', "Esc clears the filter"])
@@ -165,6 +165,21 @@ async def test_rows_are_filtered_until_another_heading(console: Open) -> None:
         assert "/haiku" not in c.text
         await c.press("escape")
         assert c.app.screen is c.app.main
+
+
+async def test_only_the_answer_to_what_is_asked_is_shown(console: Open) -> None:
+    async with console(said=True, cost_looks=Opened()) as c:
+        await at(c, "dollar_sign", "w", "6", words=["everything on this machine", "By model", "haiku-4-5"])
+        await at(c, "slash", *"haiku", "enter", words=["/haiku  1 of"])
+        screen = c.app.screen
+        assert isinstance(screen, CostsScreen)
+        pane, asked, view = screen.uses, screen.question, screen._feed.overview
+        # Nothing awaits here: the feed cannot answer meanwhile.
+        pane.show(Question(scope=Scope.FLEET, by=asked.by), view, None, scene.NOW)
+        assert list(pane.table.keys) == []
+        assert pane.filtering == "haiku"
+        pane.show(asked, view, None, scene.NOW)
+        assert list(pane.table.keys) == ["claude-haiku-4-5-20251001"]
 
 
 async def test_a_line_opens_it_as_the_command_would(console: Open) -> None:

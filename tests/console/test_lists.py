@@ -11,7 +11,7 @@ from textual import events
 
 from hive_tui.app.app import HiveApp
 from hive_tui.app.memory import Memory, MemoryFile
-from hive_tui.app.panes import base
+from hive_tui.app.panes import table_pane
 from hive_tui.app.panes.base import ListPane
 from hive_tui.app.sorting import Order
 from hive_tui.core.ids import IssueKey, RunId
@@ -183,7 +183,7 @@ async def test_the_selection_comes_back_with_its_row(console: Open) -> None:
 async def test_a_filter_that_takes_several_slices_selects_its_first_row_too(
     console: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(base, "SLICE_SECONDS", 1e-9)
+    monkeypatch.setattr(table_pane, "SLICE_SECONDS", 1e-9)
     fleet = ScriptedFleet()
     async with console(fleet) as c:
         fleet.list_all(scene.fleet(), *(scene.issue(n, f"Title {n % 3}") for n in range(1, 301)))
@@ -199,7 +199,7 @@ async def test_a_filter_that_takes_several_slices_selects_its_first_row_too(
 async def test_a_letter_is_seen_before_many_rows_are_looked_at(
     console: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(base, "MANY", 10)
+    monkeypatch.setattr(table_pane, "MANY", 10)
     fleet = ScriptedFleet()
     async with console(fleet) as c:
         fleet.list_all(scene.fleet(), *(scene.issue(n, f"Title {n % 3}") for n in range(1, 31)))
@@ -345,7 +345,7 @@ async def test_a_row_is_unfolded_to_all_of_its_text(console: Open) -> None:
 
 
 async def test_ten_thousand_issues_stay_right(console: Open, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(base, "SLICE_SECONDS", 60.0)
+    monkeypatch.setattr(table_pane, "SLICE_SECONDS", 60.0)
     fleet = ScriptedFleet()
     async with console(fleet) as c:
         items = [scene.issue(n, f"Title {n}", is_open=True) for n in range(1, 10_001)]

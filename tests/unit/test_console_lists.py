@@ -265,6 +265,19 @@ def test_the_same_data_is_not_looked_at_again() -> None:
     assert things.read == before
 
 
+def test_other_things_are_looked_at_without_a_rest() -> None:
+    things = Things(100)
+    things.arranging.take(things.keys, "a view")
+    things.arranging.ask(parse("7"), Order(), None)
+    assert things.finish()
+    things.arranging.clear()
+    assert not things.arranging.busy
+    assert not things.arranging.keys
+    things.of.update({**dict.fromkeys(things.of, "another thing"), 0: "thing 7"})
+    things.arranging.take(things.keys, "a view")
+    assert things.finish() == [0]
+
+
 # Marks
 
 
