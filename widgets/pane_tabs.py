@@ -8,6 +8,7 @@ from typing import ClassVar
 from rich.cells import cell_len
 from textual import events
 from textual.content import Content
+from textual.geometry import Size
 from textual.message import Message
 from textual.reactive import reactive
 from textual.widget import Widget
@@ -18,7 +19,10 @@ from widgets.lines import TONE_CLASSES, TONE_CSS, fit
 
 
 class PaneTabs(Guarded, Widget):
-    """`1 fleet  2 issues  3 agents  7 attn 3`, the current one marked; a click goes there."""
+    """`1 fleet  2 issues  3 agents  7 attn 3`, the current one marked; a click goes there.
+
+    Where not all names fit, only the current one has its name: every digit is in sight at any width.
+    """
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {*TONE_CLASSES, "tabs--digit", "tabs--name", "tabs--current"}
     DEFAULT_CSS = (
@@ -47,23 +51,44 @@ class PaneTabs(Guarded, Widget):
 
     def render(self) -> Content:
         content = Content("")
-        for digit, name in self._names:
-            badge = self.badges.get(digit)
+        for digit, name, badge in self._shown():
             chosen = digit == self.current
             plain = self.get_visual_style("tabs--current" if chosen else "tabs--name")
             accent = plain if chosen else self.get_visual_style("tabs--digit")
-            content += Content.styled(f" {digit}", accent) + Content.styled(f" {name} ", plain)
-            if badge is not None:
-                tone = self.get_visual_style(f"tone--{badge.tone.value}")
-                style = plain + tone.without_color if chosen else tone
-                content += Content.styled(f"{fit(badge.text, cell_len(badge.text))} ", style)
+            content += Content.styled(f" {digit}", accent) + Content.styled(f"{name} ", plain)
+            if badge:
+                tone = self.get_visual_style(f"tone--{self.badges[digit].tone.value}")
+                content += Content.styled(badge, plain + tone.without_color if chosen else tone)
         return content
 
     def on_click(self, event: events.Click) -> None:
-        start = 0
-        for digit, name in self._names:
-            badge = self.badges.get(digit)
-            start += cell_len(f" {digit} {name} ") + (cell_len(badge.text) + 1 if badge is not None else 0)
-            if event.x < start:
+        end = 0
+        for digit, name, badge in self._shown():
+            end += cell_len(f" {digit}{name} {badge}")
+            if event.x < end:
                 self.post_message(self.Chosen(digit))
                 return
+
+    def get_content_width(self, container: Size, viewport: Size) -> int:
+        """Enough for all names, else for the longest: the width stays as another becomes the current one."""
+        every = self._all()
+        whole = _width(every)
+        if whole <= container.width:
+            return whole
+        names = [cell_len(name) for _, name, _ in every]
+        return whole - sum(names) + max(names)
+
+    def _shown(self) -> list[tuple[int, str, str]]:
+        """Each digit with what stands behind it: its name, if there is room, and its badge."""
+        every = self._all()
+        if _width(every) <= self.size.width:
+            return every
+        return [(digit, name if digit == self.current else "", badge) for digit, name, badge in every]
+
+    def _all(self) -> list[tuple[int, str, str]]:
+        badges = {digit: f"{fit(cell.text, cell_len(cell.text))} " for digit, cell in self.badges.items()}
+        return [(digit, f" {name}", badges.get(digit, "")) for digit, name in self._names]
+
+
+def _width(shown: Sequence[tuple[int, str, str]]) -> int:
+    return sum(cell_len(f" {digit}{name} {badge}") for digit, name, badge in shown)

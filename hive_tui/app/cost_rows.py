@@ -120,13 +120,14 @@ def sums_line(question: Question, view: CostView | None, width: int) -> Line:
 
 
 def tabs_line(question: Question, width: int) -> Line:
-    """The headings with their digits, that of now lit; nothing that does not fit is cut in two."""
+    """The headings with their digits, that of now lit; where not all fit, the others are digits alone."""
     parts = [(f"{(number + 1) % 10}", by) for number, by in enumerate(HEADINGS)]
-    roomy = sum(len(by.value) + 4 for _, by in parts) <= width - 2
+    named = sum(len(by.value) + 3 for _, by in parts)
+    blank = " " if named + len(parts) <= width - 2 else ""
     cells: list[Cell] = []
     for digit, by in parts:
         lit = by is question.by
-        label = f"{digit} {by.value}" if roomy else f"{digit}{by.value}"
+        label = f"{digit}{blank}{by.value}" if lit or named <= width - 2 else digit
         cells.append(Cell(f"[{label}]" if lit else label, Tone.TITLE if lit else Tone.QUIET))
     return tuple(cells)
 

@@ -62,6 +62,21 @@ async def test_every_pane_is_reachable_at_a_normal_size(console: Open) -> None:
         await c.until(lambda: c.app.main.agents.body.has_focus, "the focus it had")
 
 
+async def test_every_pane_has_its_digit_however_narrow_it_is(console: Open) -> None:
+    async with console(said=True, size=(44, 10)) as c:
+        await c.press("8")
+        await c.until(c.shows("8 events"))
+        line = c.lines[1]
+        assert line.split()[:4] == ["1", "2", "3", "4"]
+        await c.pilot.click("#tabs", offset=(line.index("6"), 0))
+        await c.until(c.shows("6 costs"))
+        assert c.app.main.current.digit == 6
+        await c.press("3", "enter")
+        await c.until(c.shows("1 Log"))
+        await c.press("6")
+        await c.until(c.shows("1  2  3  4  5  6 Describe"))
+
+
 async def test_no_message_hides_a_dialog(console: Open) -> None:
     async with console(said=True, size=(44, 10)) as c:
         await c.press("x")

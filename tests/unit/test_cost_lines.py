@@ -170,6 +170,8 @@ def test_headings_are_named_by_their_digits_within_80_cells() -> None:
     assert [cell.text for cell in line if cell.tone is Tone.TITLE] == ["[0run]"]
     assert len("  ".join(cell.text for cell in line)) <= 78
     assert cost_rows.tabs_line(Question(), 160)[0].text == "[1 day]"
+    narrow = [cell.text for cell in cost_rows.tabs_line(Question(by=By.ISSUE), 44)]
+    assert narrow == [*"12345678", "[9issue]", "0"]
     assert set(cost_rows.HEADINGS) == set(By)
     assert cost_rows.following(By.RUN, 1) is By.DAY
 
