@@ -108,7 +108,7 @@ def _paused(view: View, fleet: Fleet, room: int) -> Iterator[Line]:
     if paused is None and wish is None:
         return
     if paused is None:
-        yield _line("starts", Cell(f"{glyphs.RUNNING} → {wish}", Tone.SOON))
+        yield _line("starts", Cell(f"{glyphs.switch(fleet.dispatcher.state)} → {wish}", Tone.SOON))
         return
     said = f"by {paused.by} {text.since(paused.since, view.now)}"
     why = f": {text.clean_line(paused.why)}" if paused.why else ""

@@ -114,8 +114,9 @@ def _switch(view: View, fleet: Fleet) -> Part:
     after: Line = (Cell(f" → {wish}", Tone.SOON),) if wish is not None else ()
     paused = fleet.paused
     if paused is None:
-        glyph = Cell(glyphs.RUNNING.glyph, glyphs.RUNNING.tone)
-        return (Form((glyph, Cell(" running"), *after), 11), Form((glyph, *after)))
+        mark = glyphs.switch(fleet.dispatcher.state)
+        glyph = Cell(mark.glyph, mark.tone)
+        return (Form((glyph, Cell(f" {mark.word}"), *after), 11), Form((glyph, *after)))
     mark = glyphs.PAUSED
     by = f"{mark} by {paused.by} {text.since(paused.since, view.now)}"
     why = f": {text.clean_line(paused.why)}" if paused.why else ""

@@ -107,4 +107,11 @@ HEALTHS: dict[Health, Mark] = {
 }
 
 RUNNING = Mark("▶", "running", Tone.GOOD)
+NOT_PAUSED = Mark("▷", "not paused", Tone.QUIET)
+"""Nobody paused the fleet, but nothing is started: no dispatcher is known to run."""
 PAUSED = Mark("⏸", "paused", Tone.SOON)
+
+
+def switch(dispatcher: DispatcherState) -> Mark:
+    """What a fleet does that is not paused."""
+    return RUNNING if dispatcher is DispatcherState.RUNNING else NOT_PAUSED

@@ -115,7 +115,8 @@ def _at_work(document: Document) -> Line:
 def _fleet(document: Document, page: Page) -> Iterator[Line]:
     fleet, now = document.fleet, document.at
     yield _pair("name", f"{fleet.name} (cluster {fleet.cluster}, tracker {fleet.forge})", page)
-    state = glyphs.DISPATCHERS[DispatcherState(fleet.dispatcher.state)]
+    dispatcher = DispatcherState(fleet.dispatcher.state)
+    state = glyphs.DISPATCHERS[dispatcher]
     since = fleet.dispatcher.since
     ago = "" if since is None else f" for {text.since(since, now)}"
     yield _pair("dispatcher", f"{state}{ago}", page, state.tone)
@@ -128,7 +129,7 @@ def _fleet(document: Document, page: Page) -> Iterator[Line]:
         yield _pair("starts", words, page, Tone.SOON)
     else:
         known = most is not None
-        yield _pair("starts", str(glyphs.RUNNING) if known else text.UNKNOWN, page)
+        yield _pair("starts", str(glyphs.switch(dispatcher)) if known else text.UNKNOWN, page)
     yield _pair("budget", _budget(document), page)
     yield from _cluster(fleet, page)
     for source in document.sources:

@@ -286,6 +286,13 @@ def test_the_pulse_at_every_width(width: int, shown: str) -> None:
     assert pulse_text(view_of(), width) == shown
 
 
+@pytest.mark.parametrize("state", [DispatcherState.DEAD, DispatcherState.STOPPED, DispatcherState.UNKNOWN])
+def test_without_a_dispatcher_nothing_is_called_running(state: DispatcherState) -> None:
+    shown = pulse_text(view_of(fleet_with(dispatcher=Dispatcher(state))), 158)
+    assert "▷ not paused" in shown
+    assert "running" not in shown
+
+
 def test_what_cannot_be_read_any_more_is_not_shown_as_so() -> None:
     def text_with(width: int, *sources: Freshness) -> str:
         view = view_of()

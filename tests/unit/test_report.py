@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from hive_tui.core import document, report, spend
@@ -277,6 +278,15 @@ def test_sums_without_the_ledger_are_not_those_of_what_is_left() -> None:
     costs = document.build(snapshot, plan, settings, b.NOW, fleet="local", bill=None).costs
     assert (costs.today_micros, costs.all_micros, costs.burn_per_hour_micros) == (None, None, 50)
     assert (costs.by_model, costs.unaccounted_runs) == ({}, None)
+
+
+@pytest.mark.parametrize(
+    ("state", "said"), [(DispatcherState.RUNNING, "▶ running"), (DispatcherState.DEAD, "▷ not paused")]
+)
+def test_nothing_is_said_to_start_without_a_dispatcher(state: DispatcherState, said: str) -> None:
+    found = make(msgspec.structs.replace(b.fleet(), dispatcher=Dispatcher(state)))
+    lines = report.render(found, width=100, sections=("fleet",)).splitlines()
+    assert [line.split(maxsplit=1)[1] for line in lines if line.startswith("  starts")] == [said]
 
 
 def test_a_tracker_tells_its_budgets_and_its_broken_repositories() -> None:
