@@ -41,7 +41,7 @@ _PANES = (
     ("agents", "Agents", "what each agent is doing right now"),
     ("log", "Log", "what the selected agent says and does, live"),
     ("pulls", "Pull requests", "what may be merged, and what stands against it"),
-    ("costs", "Costs", "what the agents have cost, and how fast it grows"),
+    ("costs", "Costs", "what the agents have cost, in all and in the last hour"),
     ("attention", "Attention", "what needs a person, the most urgent first"),
     ("events", "Events", "what the dispatcher and people decided, and why"),
 )
