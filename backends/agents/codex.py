@@ -76,6 +76,8 @@ class CodexAgent:
 class CodexUsage:
     """Codex tells its use with the end of a turn, and writes down each call when it was made."""
 
+    variables: tuple[str, ...] = ("CODEX_HOME",)
+
     def command(self, session: str) -> tuple[str, ...]:
         return ("sh", "-c", _PRINT_USAGE, "sh", session)
 

@@ -569,6 +569,9 @@ class TranscriptParser(Protocol):
 class UsageRecord(Protocol):
     """What an agent writes down of its use where it works: for a process whose stream told nothing of it."""
 
+    variables: tuple[str, ...]
+    """Names of the environment variables that say where that is."""
+
     def command(self, session: str) -> Sequence[str]:
         """Prints it, where the agent works."""
         ...
@@ -642,7 +645,9 @@ class Sandbox(Protocol):
         The handle raises GitError when that side is lost while the process runs."""
         ...
 
-    def stream(self, argv: Sequence[str], *, stdin: bytes, limit: int, timeout: float) -> bytes:
+    def stream(
+        self, argv: Sequence[str], *, stdin: bytes, limit: int, timeout: float, inherit: Sequence[str] = ()
+    ) -> bytes:
         """Run a short command there and return at most `limit` bytes of its output; raises
         WorkRejected when it is more, GitError when the command fails."""
         ...

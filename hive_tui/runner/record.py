@@ -35,7 +35,9 @@ def completed(ctx: Context, state: Session, result: AgentResult) -> AgentResult:
         return result
     written = make()
     try:
-        data = ctx.sandbox.stream(written.command(name), stdin=b"", limit=MOST, timeout=SECONDS)
+        data = ctx.sandbox.stream(
+            written.command(name), stdin=b"", limit=MOST, timeout=SECONDS, inherit=written.variables
+        )
     except HiveError:
         return result  # it stays unknown, as it was
     models = {model: Usage(tokens, estimated=True) for model, tokens in written.read(data).items()}

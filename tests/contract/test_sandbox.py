@@ -7,9 +7,11 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -17,9 +19,11 @@ from backends.agents.codex import CodexAgent
 from backends.clusters.kubernetes.box.sandbox import PodSandbox
 from backends.clusters.local.sandbox import LocalSandbox
 from hive_tui.core.errors import GitError, HiveError, WorkRejected
-from hive_tui.core.model import Tokens
+from hive_tui.core.events import AgentResult, Outcome
+from hive_tui.core.model import Tokens, Usage
 from hive_tui.core.ports import ProcessHandle, Sandbox
 from hive_tui.runner import record, takeover
+from hive_tui.runner.session import Session
 from hive_tui.runner.takeover import Identity, Limits
 from hive_tui.system import git
 from tests.corpus import HERE
@@ -109,22 +113,23 @@ def test_only_harmless_and_named_variables_pass(make: Make, out: Path) -> None:
     assert not said.keys() & {*secret, "NOT_SET"}
 
 
-def test_what_a_killed_agent_wrote_down_of_its_use_is_read(make: Make, tmp_path: Path) -> None:
+@pytest.mark.parametrize("variable", ["HOME", "CODEX_HOME"])
+def test_what_a_killed_agent_wrote_down_of_its_use_is_read(make: Make, tmp_path: Path, variable: str) -> None:
     home = tmp_path / "home"
     shutil.copytree(HERE / "codex" / "slow" / "codex-home", home / ".codex")
-    side = make(HOME=str(home))
+    side = make(**{variable: str(home / ".codex" if variable == "CODEX_HOME" else home)})
     side.workdir.mkdir()
-    written = CodexAgent().usage_record()
+    ctx: Any = SimpleNamespace(agent=CodexAgent(), sandbox=side)
 
-    def read(session: str) -> object:
-        printed = side.stream(written.command(session), stdin=b"", limit=record.MOST, timeout=record.SECONDS)
-        return written.read(printed)
+    def read(session: str) -> Mapping[str, Usage]:
+        killed = AgentResult(Outcome.UNKNOWN, "exit 143 without a result", session=session)
+        return record.completed(ctx, Session(id=session), killed).models
 
     # Its stream ends without a word of it.
-    assert read("01a1fbb6-6201-7483-bcc7-4f388fbab2ba") == {"gpt-6.1-sol": SLOW}
+    found = read("01a1fbb6-6201-7483-bcc7-4f388fbab2ba")
+    assert found == {"gpt-6.1-sol": Usage(SLOW, estimated=True)}
     for nobody in ("none", "*", "$(id)", "../../x", "-e"):
-        with pytest.raises(GitError):
-            read(nobody)
+        assert read(nobody) == {}
 
 
 def test_output_is_appended_and_private(side: Sandbox, out: Path) -> None:

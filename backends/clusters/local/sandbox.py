@@ -152,10 +152,11 @@ class LocalSandbox:
         self._started = [*self._unended(), started]
         return started
 
-    def stream(self, argv: Sequence[str], *, stdin: bytes, limit: int, timeout: float) -> bytes:
-        done = bounded.run(
-            argv, cwd=self.workdir, env=self.environment({}), stdin=stdin, limit=limit, timeout=timeout
-        )
+    def stream(
+        self, argv: Sequence[str], *, stdin: bytes, limit: int, timeout: float, inherit: Sequence[str] = ()
+    ) -> bytes:
+        env = self.environment({}, inherit)
+        done = bounded.run(argv, cwd=self.workdir, env=env, stdin=stdin, limit=limit, timeout=timeout)
         if done.code:
             words = _redact(clean(done.stderr.decode("utf-8", "replace"), limit=1_000)).strip()
             raise GitError(f"{argv[0]} failed in the agent's work tree (exit {done.code}): {words}")

@@ -23,6 +23,8 @@ class Written:
     def __init__(self, found: Mapping[str | None, Tokens]) -> None:
         self._found = found
 
+    variables = ("WHERE",)
+
     def command(self, session: str) -> Sequence[str]:
         return ("print", session)
 
@@ -31,8 +33,10 @@ class Written:
 
 
 def completed(result: AgentResult, found: Mapping[str | None, Tokens], **session: Any) -> AgentResult:
-    def stream(argv: Sequence[str], *, stdin: bytes, limit: int, timeout: float) -> bytes:
-        assert tuple(argv) == ("print", "s1")
+    def stream(
+        argv: Sequence[str], *, stdin: bytes, limit: int, timeout: float, inherit: Sequence[str]
+    ) -> bytes:
+        assert (tuple(argv), inherit) == (("print", "s1"), ("WHERE",))
         return b""
 
     agent = SimpleNamespace(usage_record=lambda: Written(found))

@@ -199,7 +199,9 @@ def test_a_zip_bomb(side: Side) -> None:
 
 def test_garbage_instead_of_a_pack(side: Side, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     class Liar(LocalSandbox):
-        def stream(self, argv: object, *, stdin: bytes, limit: int, timeout: float) -> bytes:
+        def stream(
+            self, argv: object, *, stdin: bytes, limit: int, timeout: float, inherit: object = ()
+        ) -> bytes:
             return b"PACK\0\0\0\2\0\0\0\1garbage\x1b[2J"
 
     liar = Liar(side.tree, "run-1")

@@ -227,8 +227,10 @@ class PodSandbox:
         self._started = [*(each for each in self._started if not each.heard_out(0)), process]
         return process
 
-    def stream(self, argv: Sequence[str], *, stdin: bytes, limit: int, timeout: float) -> bytes:
-        run = self._asked(argv, {}, (), stdin=bool(stdin), seconds=timeout)
+    def stream(
+        self, argv: Sequence[str], *, stdin: bytes, limit: int, timeout: float, inherit: Sequence[str] = ()
+    ) -> bytes:
+        run = self._asked(argv, {}, inherit, stdin=bool(stdin), seconds=timeout)
         code, out, err = self._talk(run, stdin, limit, timeout, min(self._patience, SHORT_PATIENCE))
         if code:
             raise GitError(f"{argv[0]} failed in the agent's work tree (exit {code}): {_words(err)}")
