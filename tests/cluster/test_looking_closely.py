@@ -42,6 +42,7 @@ def test_a_run_at_work_is_described_and_entered(
     assert place.condition is None
     assert "phase         working\n" in found["AgentRun"] + "\n"
     assert place.pod in found["AgentRun"]
+    assert "Finished False: Working, 2" in found["AgentRun"]
     assert "1 active, 0 succeeded, 0 failed" in found["Job"]
     assert f"node          {place.node}" in found["Pod"]
     assert "runner        running since" in found["Pod"]

@@ -55,9 +55,12 @@ def _agent_run(api: Api, run: RunId, version: str, spec: AgentRunSpec, status: A
         ("starts", str(status.starts)),
         ("settled", "yes" if status.settled else "no"),
         *(
-            ("condition", f"{each.type} {each.status}: {each.reason} {each.message}, {_moment(since)}")
+            (
+                "condition",
+                f"{each.type} {each.status}: {_joined(each.reason, each.message)}, "
+                f"{_moment(each.last_transition_time)}",
+            )
             for each in status.conditions
-            for since in (each.last_transition_time,)
         ),
         *(("order", order) for order in orders),
     )
@@ -74,7 +77,7 @@ def _job(job: JobObject) -> str:
 
 def _pod(pod: PodObject) -> str:
     status = pod.status
-    reason = f": {status.reason} {status.message or ''}" if status.reason else ""
+    reason = f": {_joined(status.reason, status.message)}" if status.reason else ""
     return _lines(
         *_meta(pod.metadata),
         ("node", pod.spec.node_name or "none yet"),
@@ -104,18 +107,18 @@ def _container(container: ContainerStatus) -> str:
             f"ended with {end.exit_code}{f', {end.reason}' if end.reason else ''} {_moment(end.finished_at)}"
         )
     elif state.waiting is not None:
-        words = f"waiting: {state.waiting.reason or ''} {state.waiting.message or ''}"
+        words = _joined("waiting:", state.waiting.reason, state.waiting.message)
     else:
         words = "not started"
     if container.restart_count:
-        before = f", before that {last.exit_code} {last.reason or ''}" if last is not None else ""
+        before = f", before that {_joined(str(last.exit_code), last.reason)}" if last is not None else ""
         words += f"; started again {container.restart_count} times{before}"
     return f"{words} ({container.image})" if container.image else words
 
 
 def _conditions(conditions: Iterable[KubeCondition]) -> Iterable[tuple[str, str]]:
     for each in conditions:
-        why = " ".join(part for part in (each.reason, each.message) if part)
+        why = _joined(each.reason, each.message)
         yield "condition", f"{each.type} {each.status}{f': {why}' if why else ''}"
 
 
@@ -132,6 +135,10 @@ def _events(found: Iterable[EventObject]) -> str:
 
 def _moment(moment: datetime | None) -> str:
     return text.UNKNOWN if moment is None else f"{moment.astimezone():%Y-%m-%d %H:%M:%S}"
+
+
+def _joined(*parts: str | None) -> str:
+    return " ".join(part for part in parts if part)
 
 
 def _lines(*rows: tuple[str, str | None]) -> str:
