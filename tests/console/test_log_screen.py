@@ -51,7 +51,7 @@ def logging(lines: list[LogLine], run: RunId = scene.FIRST_RUN) -> ScriptedFleet
 def run_log(c: Console) -> RunLog:
     screen = c.app.screen
     assert isinstance(screen, LogScreen)
-    return screen.log_of_run
+    return screen.run_log
 
 
 async def opened(c: Console, *words: str) -> LogView:
@@ -308,6 +308,14 @@ async def test_keys_right_behind_the_one_that_finds_are_for_its_line(console: Op
         await c.until(c.shows("/pq 50/50", "wrap"))
         assert view.has_focus
         assert not c.fleet.agents_side.told
+
+
+async def test_the_keys_of_the_log_work_wherever_the_focus_is(console: Open) -> None:
+    async with console(logging(said(50)), said=True) as c:
+        await opened(c, "line 50")
+        c.app.screen.set_focus(None)
+        await c.press("slash", *"line 7")
+        await c.until(c.shows("/line 7 1/1"))
 
 
 async def test_in_the_pane_enter_steps_through_matches_and_else_opens_the_log(console: Open) -> None:

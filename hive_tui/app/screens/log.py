@@ -6,15 +6,12 @@ from pathlib import Path
 from typing import ClassVar
 
 from textual import on, work
-from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
-from textual.screen import Screen
+from textual.binding import BindingType
 from textual.worker import Worker, WorkerState
 
 from hive_tui.app import clipboard, keys, log_file, rows
-from hive_tui.app.key_hints import KeyHints
 from hive_tui.app.log_file import Saved
-from hive_tui.app.run_log import RunLog
+from hive_tui.app.screens.one_log import OneLogScreen
 from hive_tui.app.tail import Logs
 from hive_tui.app.view import View
 from hive_tui.core import text
@@ -23,44 +20,30 @@ from hive_tui.core.glyphs import Tone
 from hive_tui.core.ids import RunId
 from hive_tui.core.store import Diff
 from hive_tui.core.targets import runs_of_issue
-from widgets.cells import Cell
-from widgets.guarded import GuardedPump
-from widgets.headline import Headline
+from widgets.cells import Cell, Line
 
 
-class LogScreen(GuardedPump, Screen[None]):
-    """What an agent says and does, with a line selected that can be opened, copied and seen as recorded."""
+class LogScreen(OneLogScreen):
+    """What an agent says and does."""
 
-    CSS_PATH = Path(__file__).with_name("log.tcss")
-    AUTO_FOCUS = "RunLog LogView"
-    BINDINGS: ClassVar[list[BindingType]] = [
-        *keys.log_bindings(),
-        Binding("q", "leave", "Back", show=False, id="log.leave"),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = [*keys.log_bindings()]
 
     def __init__(
         self, logs: Logs, run: RunId, view: View, folder: Path, *, before: Logs | None = None
     ) -> None:
         """`folder` is where logs are saved; `before` reads what a container said before it was started
         again, where the cluster keeps that."""
-        super().__init__()
+        super().__init__(logs)
         self._before = before
         self._looks_before = False
         self._logs = logs
         self._run = run
         self._view = view
         self._folder = folder
-        self._title = Headline(id="title")
-        self.log_of_run = RunLog(logs, cursor=True)
-
-    def compose(self) -> ComposeResult:
-        yield self._title
-        yield self.log_of_run
-        yield KeyHints(id="keys")
 
     def on_mount(self) -> None:
-        self.log_of_run.tick(self._view.now)
-        self.log_of_run.follow(self._run)
+        self.run_log.tick(self._view.now)
+        self.run_log.follow(self._run)
         self._describe()
 
     # What is shown
@@ -71,42 +54,24 @@ class LogScreen(GuardedPump, Screen[None]):
         if self.is_mounted and again is not self._started_again:
             self.refresh_bindings()
         if self.is_mounted:
-            self.log_of_run.tick(view.now)
+            self.run_log.tick(view.now)
             self._describe()
 
-    @on(RunLog.Described)
-    def _describe(self) -> None:
-        view, log = self._view, self.log_of_run
-        run = view.snapshot.runs.get(self._run)
+    def _about(self) -> Line:
+        run = self._view.snapshot.runs.get(self._run)
         if run is None:
-            self._title.left = (Cell(self._run, Tone.TITLE), Cell("not listed any more", Tone.QUIET))
-        else:
-            where = rows.number(run.spec.repo, run.spec.issue, "#", many=view.many)
-            mark = rows.run_mark(run)
-            self._title.left = (
-                Cell(run.spec.worker, Tone.TITLE),
-                Cell(where),
-                Cell(f"attempt {run.spec.attempt}"),
-                Cell(str(mark), mark.tone),
-                *((Cell("container before", Tone.SOON),) if self._looks_before else ()),
-                Cell(run.spec.title[: rows.TITLE], Tone.QUIET),
-            )
-        waiting = (Cell(log.mark, Tone.TITLE),) if log.mark else ()
-        self._title.right = (*log.notes, *waiting)
+            return (Cell(self._run, Tone.TITLE), Cell("not listed any more", Tone.QUIET))
+        mark = rows.run_mark(run)
+        return (
+            Cell(run.spec.worker, Tone.TITLE),
+            Cell(rows.number(run.spec.repo, run.spec.issue, "#", many=self._view.many)),
+            Cell(f"attempt {run.spec.attempt}"),
+            Cell(str(mark), mark.tone),
+            *((Cell("container before", Tone.SOON),) if self._looks_before else ()),
+            Cell(run.spec.title[: rows.TITLE], Tone.QUIET),
+        )
 
     # What the keys do
-
-    def action_in_log(self, name: str, *arguments: int) -> None:
-        """What the log does by itself, wherever the focus is."""
-        getattr(self.log_of_run, f"action_{name}")(*arguments)
-
-    def action_back(self) -> None:
-        """One step back: close the input, find nothing, show all lines, leave."""
-        if not self.log_of_run.step_back():
-            self.dismiss()
-
-    def action_leave(self) -> None:
-        self.dismiss()
 
     def action_attempt(self) -> None:
         """The log of the attempt before this one; before the first one is the last."""
@@ -117,7 +82,7 @@ class LogScreen(GuardedPump, Screen[None]):
             return
         self._run = attempts[attempts.index(self._run) - 1]
         self._looks_before = False
-        self.log_of_run.follow(self._run)
+        self.run_log.follow(self._run)
         self._describe()
         self.refresh_bindings()
 
@@ -136,18 +101,12 @@ class LogScreen(GuardedPump, Screen[None]):
     def action_container(self) -> None:
         """What was said before the container was started again, and back."""
         self._looks_before = not self._looks_before
-        self.log_of_run.follow(self._run, self._before if self._looks_before else None)
+        self.run_log.follow(self._run, self._before if self._looks_before else None)
         self._describe()
-
-    def action_copy_line(self) -> None:
-        """Copy what the selected line says."""
-        entry = self.log_of_run.view.entry
-        if entry is not None:
-            clipboard.copy(self.app, entry.text)
 
     def action_save(self) -> None:
         """Save the log, or those lines of it that are shown only, to a new file."""
-        lines = self.log_of_run.view.lines
+        lines = self.run_log.view.lines
         if lines:
             self._save(lines[-1].n)
         else:
@@ -155,7 +114,7 @@ class LogScreen(GuardedPump, Screen[None]):
 
     @work(thread=True, group="save", exit_on_error=False)
     def _save(self, until: int) -> Saved:
-        wanted = self.log_of_run.view.filter
+        wanted = self.run_log.view.filter
         logs = self._before if self._looks_before and self._before is not None else self._logs
         return log_file.save(logs, self._run, until, self._folder, now=self._view.now, wanted=wanted)
 
