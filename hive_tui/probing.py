@@ -35,7 +35,8 @@ class AgentFound(msgspec.Struct, frozen=True):
 
     def __str__(self) -> str:
         if not self.found or self.problem:
-            return f"{self.name}: {self.problem or 'not found'}" + (f" ({self.hint})" if self.hint else "")
+            problem, hint = (self.problem or "not found").rstrip("."), (self.hint or "").rstrip(".")
+            return f"{self.name}: {problem}" + (f" ({hint})" if hint else "")
         return " ".join(
             filter(None, (self.name, self.version, "" if self.logged_in is not False else "(not logged in)"))
         )

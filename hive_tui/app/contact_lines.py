@@ -46,6 +46,8 @@ class Found(msgspec.Struct, frozen=True):
     config: str
     configured: bool
     """Whether there is a configuration file."""
+    serves: str | None = None
+    """The repository that the fleet works on since it was added from here."""
     demo: bool = False
     checkout: Checkout | Trouble | None = None
     agents: Mapping[str, AgentFound | None] = {}
@@ -62,10 +64,7 @@ class Doing(msgspec.Struct, frozen=True):
 
 def lines(found: Found, choices: Sequence[Choice], doing: Doing | None, width: int) -> list[Line]:
     """The whole screen within `width` cells."""
-    what = f"Fleet {found.fleet} has no repository to work on yet."
-    if not found.configured:
-        what += " There is no configuration, and none is needed to begin."
-    made: list[Line] = [(Cell(part),) for part in wrapped(what, width, lines=3)]
+    made: list[Line] = [(Cell(part),) for part in wrapped(_how_it_stands(found), width, lines=3)]
     made += [(), (Cell("What is here", Tone.TITLE),)]
     made += _fact("repository", _checkout(found.checkout), width)
     for name, agent in found.agents.items():
@@ -84,6 +83,13 @@ def lines(found: Found, choices: Sequence[Choice], doing: Doing | None, width: i
         made += [(Cell(part, tone),) for part in wrapped(doing.words, width, lines=4)]
         made += [part for line in doing.lines for part in _said(line, width)]
     return made
+
+
+def _how_it_stands(found: Found) -> str:
+    if found.serves is not None:
+        return f"Fleet {found.fleet} works on {found.serves}."
+    what = f"Fleet {found.fleet} has no repository to work on yet."
+    return what if found.configured else f"{what} There is no configuration, and none is needed to begin."
 
 
 def _said(line: str, width: int) -> list[Line]:

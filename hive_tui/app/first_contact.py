@@ -73,8 +73,6 @@ class FirstContact(Shell):
         self.doing: Doing | None = None
         """What is being done, or how it went."""
         self.next_fleet: str | None = None
-        self.ready = False
-        """`init` is done: Enter opens the fleet."""
         self._probes = probes
         self._call = call
         self._read_only = read_only
@@ -142,12 +140,19 @@ class FirstContact(Shell):
     # What is shown
 
     @property
+    def ready(self) -> bool:
+        """`init` is done: Enter opens the fleet."""
+        return self.found.serves is not None
+
+    @property
     def choices(self) -> list[Choice]:
         """What can be done from here."""
         fleet, where = self.found.fleet, self.found.checkout
         closed = "hive is in read-only mode." if self._read_only else None
         init, no_init = f"Let fleet {fleet} work on the repository you are in.", closed
-        if isinstance(where, Checkout):
+        if self.ready:
+            no_init = "it is done."
+        elif isinstance(where, Checkout):
             init = f"Let fleet {fleet} work on {where.name}. The checkout itself is not touched."
         elif isinstance(where, Trouble):
             no_init = closed or where.words
@@ -231,7 +236,9 @@ class FirstContact(Shell):
         elif words == DEMO:
             self._open(DEMO_FLEET)
         else:
-            self.ready = True
+            where = self.found.checkout
+            name = where.name if isinstance(where, Checkout) else "this repository"
+            self.found = msgspec.structs.replace(self.found, serves=name)
             self._say(Doing("Done. Enter opens the fleet.", said.lines))
 
     def _open(self, fleet: str) -> None:

@@ -77,6 +77,11 @@ def test_init_ends_with_what_keeps_issues_from_starting(
     assert last.startswith(told) == (logged_in is False)
 
 
+def test_an_agent_in_trouble_is_one_part_of_a_sentence() -> None:
+    found = AgentFound("codex", True, problem="codex is not logged in.", hint="Log in with `codex login`.")
+    assert str(found) == "codex: codex is not logged in (Log in with `codex login`)"
+
+
 def test_init_again_changes_what_is_named_and_nothing_else(app: Path, hive: Hive) -> None:
     hive("init")
     before = config.load().path.read_text(encoding="utf-8")
