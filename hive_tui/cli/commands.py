@@ -52,7 +52,7 @@ COMMANDS: dict[str, Entry] = {
     "agents": Entry(CONTROL, "control:agents_command", "Enable or disable an agent."),
     "kill": Entry(CONTROL, "control:kill_command", "End a run with its work saved; it is not started again."),
     "reset": Entry(CONTROL, "control:reset_command", "Forget an issue's attempts and start afresh."),
-    "gc": Entry(CONTROL, "control:gc_command", "Remove the work trees of ended runs."),
+    "gc": Entry(CONTROL, "control:gc_command", "Remove what ended runs left behind."),
     "issue": Entry(TRACKER, "issues:issue_command", "List, show, write, edit and close issues."),
     "pr": Entry(TRACKER, "pulls:pr_command", "List and show pull requests and their diffs."),
     "status": Entry(TRACKER, "issues:status_command", "Set an issue's status."),

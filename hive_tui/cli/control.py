@@ -188,7 +188,9 @@ def reset_command(session: Session, issues: tuple[str, ...], yes: bool, dry_run:
 @output_option
 @pass_session
 def gc_command(session: Session, dry_run: bool, older_than: timedelta) -> None:
-    """Remove the work trees of ended runs. Logs, branches and records stay."""
+    """Remove what ended runs left behind: on a laptop their work trees, while logs stay; in a cluster their
+    Jobs and pods, and with them their logs. Branches and records stay.
+    """
     if not dry_run:
         session.require_writable()
     snapshot = read(session, CLUSTER)

@@ -424,11 +424,14 @@ class TestAfterwards:
         recorded.put("jobs", {"metadata": {"name": "not-ours", "labels": other}})
         later = datetime.now(UTC) + timedelta(hours=1)
         assert runs.gc(recorded, "test", before=later, dry_run=True) == [
-            "left-behind: Job left-behind, an orphan"
+            "left-behind: Job left-behind, an orphan, with its log"
         ]
         register(recorded, phase=Phase.FAILED)
         runs.settle(recorded, context, RUN)
-        assert len(runs.gc(recorded, "test", before=later, dry_run=False)) == 2
+        assert set(runs.gc(recorded, "test", before=later, dry_run=False)) == {
+            "left-behind: Job left-behind, an orphan, with its log",
+            f"{RUN}: Job {RUN}, with its log",
+        }
         assert recorded.names("jobs") == ["not-ours"]
 
 

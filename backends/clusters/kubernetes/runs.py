@@ -319,8 +319,8 @@ def end(
 
 
 def gc(api: Api, fleet: str, *, before: datetime, dry_run: bool) -> list[str]:
-    """Remove the Jobs, with their pods, of settled runs that ended before that moment, and those whose
-    AgentRun is gone."""
+    """Remove the Jobs of settled runs that ended before that moment, with their pods and logs, and those
+    whose AgentRun is gone."""
     labels = f"{FLEET_LABEL}={fleet}"
     # Jobs first: the AgentRun of each that is listed now was there before it.
     every = api.list(JOBS, JobObject, labels=labels).items
@@ -331,7 +331,8 @@ def gc(api: Api, fleet: str, *, before: datetime, dry_run: bool) -> list[str]:
         stored = known.get(run)
         if not run or (stored is not None and not _old(_found(run, stored), before)):
             continue
-        lines.append(f"{run}: Job {job.metadata.name}" + ("" if stored is not None else ", an orphan"))
+        orphan = "" if stored is not None else ", an orphan"
+        lines.append(f"{run}: Job {job.metadata.name}{orphan}, with its log")
         if not dry_run:
             with suppress(Conflict):
                 api.delete(JOBS, job.metadata.name, uid=job.metadata.uid)

@@ -204,7 +204,7 @@ def _disable(context: ActionContext, plan: ActionPlan, request: DisableAgent) ->
 
 
 def _draft_gc(context: ActionContext, snapshot: Snapshot, request: Collect) -> Draft:
-    return Draft(consequences=("Work trees of ended runs are removed; logs and branches stay.",))
+    return Draft(consequences=("Work trees of ended runs are removed, in a cluster their pods and logs.",))
 
 
 def _gc(context: ActionContext, plan: ActionPlan, request: Collect) -> ActionResult:
@@ -434,8 +434,8 @@ ACTIONS = (
     ),
     Action(
         id="gc",
-        title="Remove work trees",
-        help="Remove what ended runs left behind; logs and branches stay.",
+        title="Clean up",
+        help="Remove the work trees of ended runs, in a cluster their pods and logs; branches stay.",
         scope=Scope.FLEET,
         command="gc [--dry-run]",
         rights=frozenset({Right.DISPATCH}),
@@ -443,6 +443,6 @@ ACTIONS = (
         request=Collect,
         draft=_draft_gc,
         perform=_gc,
-        doing="removing work trees",
+        doing="cleaning up",
     ),
 )
