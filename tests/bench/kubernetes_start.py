@@ -1,6 +1,8 @@
-"""From a claim in the cluster to the pod that works on it, of a dispatcher that starts one run after another.
+"""From a claim in the cluster to the pod that works on it, of a dispatcher that starts one run after another,
+and from where the pod was given a node to where its runner is the run and begins.
 
-Both moments are those at which a watch of somebody else's heard of the object.
+The first two moments are those at which a watch of somebody else's heard of the object; the others are those
+that stand in pod and run, in whole seconds.
 """
 
 from __future__ import annotations
@@ -9,6 +11,7 @@ import os
 import statistics
 import tempfile
 import time
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -59,13 +62,26 @@ def _measure(shop: PodShop) -> dict[str, Any]:
         run = pod["metadata"]["labels"]["hive.dev/run"]
         waits.append(at - next(when for claim, when in claimed.items() if f'"{run}"' in claim))
     waits.sort()
+    begun = {run["metadata"]["name"]: _condition(run, "Registered") for run in shop.agent_runs()}
+    begins = sorted(
+        (begun[pod["metadata"]["labels"]["hive.dev/run"]] - _condition(pod, "PodScheduled")).total_seconds()
+        for pod in shop.pods()
+    )
     return {
         "bench": "kubernetes_start",
         "starts": len(waits),
         "claim_to_pod_p50": round(statistics.median(waits), 3),
         "claim_to_pod_p95": round(waits[int(len(waits) * 0.95) - 1], 3),
         "claim_to_pod_max": round(waits[-1], 3),
+        "scheduled_to_begun_p50": statistics.median(begins),
+        "scheduled_to_begun_max": begins[-1],
         "issues_per_minute": round(ISSUES / seconds * 60, 1),
         "target_p95": 1.0,
         "load": round(os.getloadavg()[0], 1),
     }
+
+
+def _condition(item: Any, kind: str) -> datetime:
+    """Since when one of an object's conditions is as it is."""
+    found = next(each for each in item["status"]["conditions"] if each["type"] == kind)
+    return datetime.fromisoformat(found["lastTransitionTime"])
