@@ -6,23 +6,25 @@ import functools
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Protocol, cast, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, cast, runtime_checkable
 
 from textual.actions import ActionParseResult, parse
 from textual.dom import DOMNode
 from textual.notifications import SeverityLevel
 
 from hive_tui.app import key_hints
-from hive_tui.app.looking import Looking
-from hive_tui.app.orders import Orders
 from hive_tui.app.screens.main import MainScreen
 from hive_tui.app.telling import Telling
-from hive_tui.app.view import View
 from hive_tui.core import actions
 from hive_tui.core.errors import words_of
 from hive_tui.core.keymap import Keymap
 from hive_tui.core.store import Diff
 from hive_tui.core.targets import Target
+
+if TYPE_CHECKING:
+    from hive_tui.app.looking import Looking
+    from hive_tui.app.orders import Orders
+    from hive_tui.app.view import View
 
 NOT_HERE = "it cannot be done on this screen"
 
@@ -60,14 +62,10 @@ def _shows_fleet(screen: type[object]) -> bool:
 class Acting(Telling):
     """The part of the app that does things, or says why not."""
 
-    orders: Orders
-    """What is ordered from the fleet."""
     main: MainScreen
     """The screen of panes."""
     looking: Looking
     """What is done with what is selected without changing it."""
-    view: View
-    """What is shown now."""
 
     def __init__(
         self,
@@ -80,6 +78,16 @@ class Acting(Telling):
         super().__init__(now=now, wished_theme=wished_theme, memory=memory)
         self.keymap = keymap
         """Which key does what, as the person has it."""
+
+    @functools.cached_property
+    def orders(self) -> Orders:
+        """What is ordered from the fleet."""
+        raise NotImplementedError
+
+    @functools.cached_property
+    def view(self) -> View:
+        """What is shown now."""
+        raise NotImplementedError
 
     # What there is to do
 

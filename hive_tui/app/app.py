@@ -17,15 +17,12 @@ from textual.worker import Worker, WorkerState
 from hive_tui.app import keys
 from hive_tui.app.acting import Acting, ViewScreen
 from hive_tui.app.deck import Deck
-from hive_tui.app.live import Fleet, Live
 from hive_tui.app.looking import Looking
-from hive_tui.app.orders import Orders
 from hive_tui.app.panes.attention import AttentionPane
 from hive_tui.app.panes.base import ListPane
 from hive_tui.app.panes.costs import CostsPane
 from hive_tui.app.screens.main import MainScreen
 from hive_tui.app.sorting import Order
-from hive_tui.app.tail import before, following
 from hive_tui.core.ids import RunId
 from hive_tui.core.keymap import DEFAULT, Keymap
 from hive_tui.core.ports import Capability
@@ -35,10 +32,17 @@ from hive_tui.core.targets import Target
 from widgets.table import Table
 
 if TYPE_CHECKING:
+    import threading
+    from collections.abc import Iterator
+
     from hive_tui.app.commander import Commander, Commands
     from hive_tui.app.costs_feed import OpenCosts
+    from hive_tui.app.live import Fleet, Live
+    from hive_tui.app.orders import Orders
     from hive_tui.app.run_log import RunLog
     from hive_tui.app.screens.costs import CostsScreen
+    from hive_tui.app.view import View
+    from hive_tui.core.events import LogLine
 
 SETTLE_SECONDS = 0.08
 """How long a selection has to rest before its log is opened."""
@@ -86,16 +90,12 @@ class HiveApp(Acting):
         self._commands = commands
         self._cost_looks = cost_looks
         self._prepare = prepare
+        self._start_dispatcher = start_dispatcher
+        self._user = user
+        self._only_looks = read_only
         self._clock = now
-        self._live = Live(fleet, notify=lambda: self.post_message(self.Changed()), now=now)
-        self.orders = Orders(
-            self, fleet, user=user, read_only=read_only, now=now, start_dispatcher=start_dispatcher
-        )
-        self.view = self.orders.mark(self._live.latest)
-        """What is shown now."""
         self._shown_at = 0.0
         self.fleet = fleet
-        self.logs = following(fleet)
         self.looking = Looking(self)
         self.main = MainScreen(fleet.name, fleet.settings, self.logs)
         self.main.deck.restore(self.memory.sizes)
@@ -103,9 +103,40 @@ class HiveApp(Acting):
             if isinstance(pane, ListPane) and pane.id in self.memory.sorting:
                 pane.sort(Order(*self.memory.sorting[pane.id]))
 
+    # The first picture shows nothing of the fleet: what knows it is imported and made after that.
+
+    @cached_property
+    def _live(self) -> Live:
+        from hive_tui.app.live import Live
+
+        return Live(self.fleet, notify=lambda: self.post_message(self.Changed()), now=self._clock)
+
+    @cached_property
+    def orders(self) -> Orders:
+        """What is ordered from the fleet."""
+        from hive_tui.app.orders import Orders
+
+        return Orders(
+            self,
+            self.fleet,
+            user=self._user,
+            read_only=self._only_looks,
+            now=self._clock,
+            start_dispatcher=self._start_dispatcher,
+        )
+
+    @cached_property
+    def view(self) -> View:
+        """What is shown now."""
+        return self.orders.mark(self._live.latest)
+
+    def logs(self, run: RunId, after: int, stop: threading.Event) -> Iterator[LogLine]:
+        """The log of a run, followed, as `tail.Logs`. The cluster opens when the first one is read."""
+        return self.fleet.cluster.logs(run, after=after, follow=True, stop=stop)
+
     def get_default_screen(self) -> MainScreen:
         # Here and not earlier: the theme has everything parsed anew that is known before it is set.
-        self.stylesheet.foresee(self.main.panes)
+        self.stylesheet.foresee(self.main.framing)
         return self.main
 
     def on_mount(self) -> None:
@@ -267,6 +298,7 @@ class HiveApp(Acting):
     def show_log(self, run: RunId | None) -> None:
         """The log of a run, full screen; None is the selected one's."""
         from hive_tui.app.screens.log import LogScreen
+        from hive_tui.app.tail import before
 
         run = run or next((target.run for target in self.targets or () if target.run is not None), None)
         if run is None:

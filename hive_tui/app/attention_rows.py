@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from hive_tui.app import rows, standstill
-from hive_tui.app.view import View
 from hive_tui.core import actions, text
 from hive_tui.core.attention import AttentionItem, AttentionKind
 from hive_tui.core.glyphs import Tone
 from hive_tui.core.model import Phase
 from widgets.cells import Cell, Column, Row
+
+if TYPE_CHECKING:
+    from hive_tui.app.view import View
 
 MARKS: dict[AttentionKind, Cell] = {
     AttentionKind.DISPATCHER: Cell("✗", Tone.BROKEN),

@@ -5,15 +5,17 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Iterator, Mapping
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from hive_tui.app.view import View
 from hive_tui.core import text
 from hive_tui.core.glyphs import Tone
 from hive_tui.core.ids import IssueKey, RepoName
-from hive_tui.core.world import Scope
 from widgets.bars import bar, spark
 from widgets.cells import Cell, Line
+
+if TYPE_CHECKING:
+    from hive_tui.app.view import View
+    from hive_tui.core.world import Scope
 
 _NAME, _MONEY, _SPACE = 6, 10, 3
 

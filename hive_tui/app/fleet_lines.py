@@ -7,19 +7,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from hive_tui.app import cluster_lines, freshness
-from hive_tui.app.view import View
 from hive_tui.core import gates, glyphs, spend, text, trouble
 from hive_tui.core.glyphs import Mark, Tone
 from hive_tui.core.model import AgentState, Budget, DispatcherState, Fleet, QuotaState, RepoState
 from hive_tui.core.sources import CLUSTER, Freshness, Health
 from hive_tui.core.store import Snapshot
 from hive_tui.core.targets import Target
-from hive_tui.core.world import Scope
 from widgets.bars import bar
 from widgets.cells import Cell, Line
 from widgets.lines import wrapped
+
+if TYPE_CHECKING:
+    from hive_tui.app.view import View
+    from hive_tui.core.world import Scope
 
 _LABEL = 11
 """Cells of a line's name, with the blank behind it."""

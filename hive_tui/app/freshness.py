@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import TYPE_CHECKING
 
-from hive_tui.app.view import View
 from hive_tui.core import text
 from hive_tui.core.glyphs import Tone
 from hive_tui.core.sources import FORGE, Freshness, Health
 from widgets.cells import Cell, Line
+
+if TYPE_CHECKING:
+    from hive_tui.app.view import View
 
 
 def badge(source: Freshness | None, now: datetime) -> Cell | None:

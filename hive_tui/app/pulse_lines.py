@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from hive_tui.app import fleet_lines, freshness
 from hive_tui.app.fleet_lines import agent_mark
-from hive_tui.app.view import View
 from hive_tui.core import glyphs, text
 from hive_tui.core.glyphs import Tone
 from hive_tui.core.model import AgentState, DispatcherState, Fleet
@@ -16,6 +16,9 @@ from hive_tui.core.targets import Target
 from widgets.bars import spark
 from widgets.cells import Cell, Line
 from widgets.pulse import Form, Part
+
+if TYPE_CHECKING:
+    from hive_tui.app.view import View
 
 _WHY = 48
 """Cells of who paused the fleet and why."""

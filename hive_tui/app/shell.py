@@ -19,6 +19,7 @@ from textual.actions import ActionParseResult, parse
 from textual.app import App, ScreenStackError
 from textual.await_complete import AwaitComplete
 from textual.message_pump import MessagePump
+from textual.theme import Theme
 from textual.widget import Widget
 
 from hive_tui.app import theme
@@ -66,6 +67,9 @@ class DimmingScreen(Protocol):
 class Shell(GuardedPump, App[None]):
     """Chooses the theme, remembers what was changed, and outlives exceptions in handlers."""
 
+    _variables_of: tuple[Theme, dict[str, str]] | None = None
+    """A theme, and the variables that style sheets have of it."""
+
     def __init__(self, *, wished_theme: str | None = None, memory: Path | None = None) -> None:
         """`memory` is the file that keeps what the person changes; without one nothing is kept."""
         # Without colours the terminal's own are shown, and then left out altogether.
@@ -94,6 +98,18 @@ class Shell(GuardedPump, App[None]):
         self._tidying = Tidying()
         self._told: dict[str, float] = {}
         self._bugs: list[float] = []
+
+    def get_css_variables(self) -> dict[str, str]:
+        # Textual asks for those of the same theme again and again; a second of them takes milliseconds.
+        chosen = self.current_theme
+        if self._variables_of is None or self._variables_of[0] is not chosen:
+            self._variables_of = (chosen, super().get_css_variables())
+        return self._variables_of[1]
+
+    def refresh_css(self, animate: bool = True) -> None:
+        # The theme that the app begins with asks for it, though nothing was styled with another one.
+        if self._shown or not self.stylesheet.is_of(self.get_css_variables()):
+            super().refresh_css(animate)
 
     def on_load(self) -> None:
         # Before the terminal is switched to another mode, so that it is always switched back.

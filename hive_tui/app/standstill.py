@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from hive_tui.app.view import View
+from typing import TYPE_CHECKING
+
 from hive_tui.core import gates, text
 from hive_tui.core.model import DispatcherState
+
+if TYPE_CHECKING:
+    from hive_tui.app.view import View
 
 
 def why(view: View) -> str | None:

@@ -84,6 +84,10 @@ class RememberingStylesheet(Stylesheet):
             for read_from, css, depth, scope in widget._get_default_css():
                 self.add_source(css, read_from, is_default_css=True, tie_breaker=depth, scope=scope)
 
+    def is_of(self, variables: dict[str, str]) -> bool:
+        """Whether all rules are those of these variables."""
+        return not self._parsed_anew and variables == self._variables
+
     def set_variables(self, variables: dict[str, str]) -> None:
         if variables == self._variables:
             return

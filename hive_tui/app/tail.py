@@ -39,11 +39,6 @@ Logs = Callable[[RunId, int, threading.Event], Iterator[LogLine]]
 """`logs(run, after, stop)`: the lines after number `after`, followed until the run's log is complete."""
 
 
-def following(fleet: _Clustered) -> Logs:
-    """The logs of a fleet's runs, followed. Its cluster opens when the first one is read."""
-    return lambda run, after, stop: fleet.cluster.logs(run, after=after, follow=True, stop=stop)
-
-
 def before(fleet: _Clustered) -> Logs:
     """What the containers of a fleet's runs said before they were started again."""
 

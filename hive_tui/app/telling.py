@@ -8,17 +8,19 @@ from collections import deque
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from textual.notifications import Notify, SeverityLevel
 
 from hive_tui.app import attention_rows, bell
 from hive_tui.app.bell import Bell
 from hive_tui.app.shell import Shell
-from hive_tui.app.view import View
 from hive_tui.core import text
 from hive_tui.core.attention import AttentionItem
 from hive_tui.core.glyphs import Tone
+
+if TYPE_CHECKING:
+    from hive_tui.app.view import View
 
 KEPT = 500
 """Messages that can be read again."""

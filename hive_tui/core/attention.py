@@ -8,11 +8,11 @@ from __future__ import annotations
 import enum
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from hive_tui.core import gates, merging, text, trouble, workflow
-from hive_tui.core.dispatch import Plan
 from hive_tui.core.ids import IssueKey
 from hive_tui.core.model import CheckState, DispatcherState, Issue, Phase, PullRequest, PullState, Run
 from hive_tui.core.settings import FleetSettings
@@ -20,6 +20,9 @@ from hive_tui.core.sources import Health
 from hive_tui.core.store import Snapshot
 from hive_tui.core.targets import Target
 from hive_tui.core.workflow import IssueState
+
+if TYPE_CHECKING:
+    from hive_tui.core.dispatch import Plan
 
 ASKS = "asks: "
 """How `why` begins while a run waits for a person's answer."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import re
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -17,7 +18,9 @@ from hive_tui.core.ids import AgentName, IssueKey, RepoName
 from hive_tui.core.model import AgentState, Approval, Issue, IssueType, Quota, QuotaState, body_sha
 from hive_tui.core.settings import FleetSettings, PlanRule
 from hive_tui.core.workflow import IssueState
-from hive_tui.core.world import World
+
+if TYPE_CHECKING:
+    from hive_tui.core.world import World
 
 
 class Gate(msgspec.Struct, frozen=True):

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from hive_tui.core import glyphs, text
 from hive_tui.core.columns import Cell, Column, Line, Span, table
-from hive_tui.core.document import EventDoc, IssueDoc, PullDoc, RunDoc
 from hive_tui.core.glyphs import Mark, Tone
 from hive_tui.core.model import CheckState, Fleet, Phase, PullState, VerdictValue
 from hive_tui.core.workflow import IssueState
+
+if TYPE_CHECKING:
+    from hive_tui.core.document import EventDoc, IssueDoc, PullDoc, RunDoc
 
 INDENT = 2
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Sequence
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from hive_tui.app import findable, rows, standstill
 from hive_tui.app.panes.base import ListPane
-from hive_tui.app.view import View
 from hive_tui.core import cluster_words, text
 from hive_tui.core.glyphs import PHASES, Tone
 from hive_tui.core.ids import RunId
@@ -16,6 +15,9 @@ from hive_tui.core.rows import turn_of
 from hive_tui.core.sources import CLUSTER
 from hive_tui.core.targets import Target
 from widgets.cells import Cell, Row
+
+if TYPE_CHECKING:
+    from hive_tui.app.view import View
 
 
 class AgentsPane(ListPane):

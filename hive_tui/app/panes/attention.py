@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from textual.message import Message
 
 from hive_tui.app import attention_rows, findable
 from hive_tui.app.panes.base import ListPane
-from hive_tui.app.view import View
 from hive_tui.core import actions
 from hive_tui.core.attention import AttentionItem
 from hive_tui.core.glyphs import Tone
 from hive_tui.core.sources import Freshness, Health
 from hive_tui.core.targets import Target
 from widgets.cells import Cell, Row
+
+if TYPE_CHECKING:
+    from hive_tui.app.view import View
 
 _TRUST = {Health.FAILED: 0, Health.STALE: 1, Health.FRESH: 2}
 

@@ -4,7 +4,7 @@ things of which some are selected."""
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from textual import on
 from textual.message import Message
@@ -12,7 +12,6 @@ from textual.message import Message
 from hive_tui.app import freshness
 from hive_tui.app.panes.table_pane import TablePane
 from hive_tui.app.sorting import Order
-from hive_tui.app.view import View
 from hive_tui.core import text
 from hive_tui.core.glyphs import Tone
 from hive_tui.core.sources import Freshness
@@ -21,6 +20,9 @@ from hive_tui.core.targets import Target
 from widgets.cells import Cell, Column, Row
 from widgets.pane import Pane
 from widgets.table import Table
+
+if TYPE_CHECKING:
+    from hive_tui.app.view import View
 
 
 class ViewPane(Pane):

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual.binding import BindingType
 from textual.message import Message
 
 from hive_tui.app import cost_lines, freshness
 from hive_tui.app.panes.base import ViewPane
-from hive_tui.app.view import View
 from hive_tui.core.sources import CLUSTER
 from hive_tui.core.store import Diff
 from widgets.moving import opening
 from widgets.sheet import Sheet
+
+if TYPE_CHECKING:
+    from hive_tui.app.view import View
 
 
 class CostsPane(ViewPane):

@@ -5,16 +5,19 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Hashable, Iterable, Sequence
 from operator import attrgetter
+from typing import TYPE_CHECKING
 
 from hive_tui.app import event_rows, findable
 from hive_tui.app.panes.base import ListPane
-from hive_tui.app.view import View
 from hive_tui.core import text
 from hive_tui.core.glyphs import Tone
 from hive_tui.core.model import Event
 from hive_tui.core.sources import CLUSTER
 from hive_tui.core.targets import Target
 from widgets.cells import Cell, Row
+
+if TYPE_CHECKING:
+    from hive_tui.app.view import View
 
 _SEQ = attrgetter("seq")
 

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import TYPE_CHECKING
 
 from hive_tui.app import fleet_lines, freshness
 from hive_tui.app.panes.base import ViewPane
-from hive_tui.app.view import View
 from hive_tui.core import glyphs
 from hive_tui.core.model import DispatcherState
 from hive_tui.core.sources import CLUSTER
 from hive_tui.core.store import Diff
 from widgets.cells import Cell
 from widgets.sheet import Sheet
+
+if TYPE_CHECKING:
+    from hive_tui.app.view import View
 
 
 class FleetPane(ViewPane):

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Sequence
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from hive_tui.app import findable, rows, standstill
 from hive_tui.app.findable import IssueThing
 from hive_tui.app.panes.base import ListPane, count
 from hive_tui.app.rows import IssueAbout
-from hive_tui.app.view import View
 from hive_tui.core import merging, text
 from hive_tui.core.glyphs import Tone
 from hive_tui.core.ids import IssueKey
@@ -17,6 +16,9 @@ from hive_tui.core.model import Issue
 from hive_tui.core.sources import FORGE
 from hive_tui.core.targets import Target
 from widgets.cells import Cell, Row
+
+if TYPE_CHECKING:
+    from hive_tui.app.view import View
 
 
 class IssuesPane(ListPane):

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from hive_tui.app import rows
 from hive_tui.app.panes.base import ViewPane
-from hive_tui.app.view import View
 from hive_tui.core.glyphs import Tone
 from hive_tui.core.ids import RunId
 from hive_tui.core.sources import CLUSTER
@@ -19,6 +18,7 @@ from widgets.cells import Cell
 if TYPE_CHECKING:
     from hive_tui.app.run_log import RunLog
     from hive_tui.app.tail import Logs
+    from hive_tui.app.view import View
     from widgets.log_view import LogView
 
 

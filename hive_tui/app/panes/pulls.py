@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Sequence
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from hive_tui.app import findable, rows
 from hive_tui.app.panes.base import ListPane, count
-from hive_tui.app.view import View
 from hive_tui.core import merging, text
 from hive_tui.core.glyphs import Tone
 from hive_tui.core.ids import PullKey
@@ -15,6 +14,9 @@ from hive_tui.core.model import PullRequest, PullState
 from hive_tui.core.sources import FORGE
 from hive_tui.core.targets import Target
 from widgets.cells import Cell, Row
+
+if TYPE_CHECKING:
+    from hive_tui.app.view import View
 
 
 class PullsPane(ListPane):

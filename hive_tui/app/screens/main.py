@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Hashable, Sequence
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual import events, on
 from textual.app import ComposeResult
@@ -28,8 +28,6 @@ from hive_tui.app.panes.fleet import FleetPane
 from hive_tui.app.panes.issues import IssuesPane
 from hive_tui.app.panes.log import LogPane
 from hive_tui.app.panes.pulls import PullsPane
-from hive_tui.app.tail import Logs
-from hive_tui.app.view import View
 from hive_tui.core.settings import FleetSettings
 from hive_tui.core.store import Diff
 from hive_tui.core.targets import Target
@@ -37,6 +35,10 @@ from widgets.guarded import GuardedPump
 from widgets.pane_tabs import PaneTabs
 from widgets.pulse import Pulse
 from widgets.table import Table
+
+if TYPE_CHECKING:
+    from hive_tui.app.tail import Logs
+    from hive_tui.app.view import View
 
 LEAST = f"{layout.LEAST_WIDTH} x {layout.LEAST_HEIGHT + 2}"
 
@@ -80,11 +82,17 @@ class MainScreen(GuardedPump, PromptScreen[None]):
             current=self.agents.digit,
             too_small=f"hive needs {LEAST} characters to show fleet {name}.\nMake the terminal larger.",
         )
+        self.keys = KeyHints(id="keys")
 
     def compose(self) -> ComposeResult:
         yield self.pulse
         yield self.deck
-        yield KeyHints(id="keys")
+        yield self.keys
+
+    @property
+    def framing(self) -> tuple[Widget, ...]:
+        """What the first picture consists of."""
+        return (self, self.pulse, self.deck, self.deck.tabs, self.deck.notice, *self.panes, self.keys)
 
     def _refresh_layout(self, size: Size | None = None, scroll: bool = False) -> None:
         super()._refresh_layout(size, scroll)

@@ -27,7 +27,6 @@ from hive_tui.core.actions.base import (
 )
 from hive_tui.core.actions.runs import describe_run
 from hive_tui.core.cluster_facts import Right
-from hive_tui.core.dispatch import decide
 from hive_tui.core.errors import RunEnded, unknown
 from hive_tui.core.ids import AgentName, IssueKey
 from hive_tui.core.model import Claim, ControlKind, Fire, Mode, PullState, Run
@@ -75,6 +74,8 @@ def _draft_fire(context: ActionContext, snapshot: Snapshot, request: FireIssue) 
             raise unknown("agent", request.agent, known, listing="hive agents list")
     if key not in snapshot.issues:
         return Draft(refusal=f"there is no issue {key}")
+    from hive_tui.core.dispatch import decide  # the console's first picture needs no gates
+
     # The gates are asked as if it were fired already: then order and back-off are out of the way.
     claim = snapshot.claims.get(key) or Claim(repo=key.repo, number=key.number, version=0)
     fired = msgspec.structs.replace(claim, fire=_fire_of(context, request))
