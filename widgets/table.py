@@ -133,6 +133,10 @@ class Table(RowsView):
     def action_last(self) -> None:
         self._set_cursor(len(self.keys) - 1)
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Nothing is opened where nothing is listed."""
+        return action != "open" or self.selected is not None
+
     def action_open(self) -> None:
         if self.selected is not None:
             self.post_message(self.Opened(self, self.selected))

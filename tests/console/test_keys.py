@@ -181,6 +181,16 @@ async def test_the_footer_shows_the_order_that_applies(console: Open) -> None:
         assert "p pause" not in c.lines[-1]
 
 
+async def test_enter_is_a_key_where_there_is_something_to_open(console: Open) -> None:
+    async with console() as c:
+        c.fleet.list_all(scene.fleet())
+        await c.press("3")
+        await c.until(c.shows("n now"))
+        assert "Enter open" not in c.lines[-1]
+        c.fleet.change(*scene.RUNS)
+        await c.until(c.shows("Enter open"))
+
+
 async def test_an_order_that_is_not_confirmed_is_given_up(console: Open) -> None:
     async with console(said=True) as c:
         await c.press("p")
