@@ -7,10 +7,28 @@ from dataclasses import dataclass
 from textual import on
 from textual.app import ComposeResult
 from textual.containers import Horizontal
+from textual.geometry import Size
 from textual.message import Message
+from textual.reactive import Reactive
 from textual.widgets import Input, Static
 
-from widgets.filter_line import LONGEST, HarmlessInput
+from widgets.lines import harmless
+
+LONGEST = 200
+"""Characters that it takes."""
+
+
+class HarmlessInput(Input):
+    """An input that takes nothing from the clipboard that a terminal would act on."""
+
+    # One of Textual's own has no scroll bar to be seen, but all is laid out twice for it.
+    DEFAULT_CSS = "HarmlessInput { overflow: hidden hidden; }"
+
+    # Textual's own lays out the whole screen anew with every key.
+    virtual_size: Reactive[Size] = Reactive(Size(0, 0))
+
+    def validate_value(self, value: str) -> str:
+        return harmless(value, limit=LONGEST)
 
 
 class FindLine(Horizontal):
@@ -19,10 +37,12 @@ class FindLine(Horizontal):
     DEFAULT_CSS = """
     FindLine {
         height: 1;
-        & > Static { width: 3; color: $accent; }
+        & > Static { width: auto; padding-left: 2; color: $accent; }
         & > Input, & > Input:focus {
             width: 1fr; background: transparent; background-tint: transparent; color: $foreground;
+            & > .input--placeholder { color: $foreground 40%; }
         }
+        &:ansi > Input > .input--placeholder { color: ansi_bright_black; }
     }
     """
 
@@ -41,15 +61,19 @@ class FindLine(Horizontal):
         *,
         label: str = "/",
         hint: str = "",
+        select: bool = True,
         id: str | None = None,  # noqa: A002
     ) -> None:
+        """With `select` the first letter replaces the `text`, else it is added to it."""
         super().__init__(id=id)
         self._label = label
-        self._input = HarmlessInput(text, placeholder=hint, compact=True, max_length=LONGEST)
+        self._input = HarmlessInput(
+            text, placeholder=hint, compact=True, max_length=LONGEST, select_on_focus=select
+        )
         self._input.cursor_blink = False
 
     def compose(self) -> ComposeResult:
-        yield Static(f"  {self._label}", markup=False)
+        yield Static(self._label, markup=False)
         yield self._input
 
     def on_mount(self) -> None:

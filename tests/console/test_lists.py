@@ -20,7 +20,7 @@ from tests.console.conftest import Console, Open, wait_for
 from tests.fakes import scene
 from tests.fakes.sources import ScriptedFleet
 from widgets.cells import Cell
-from widgets.filter_line import HarmlessInput
+from widgets.find_line import HarmlessInput
 
 pytestmark = pytest.mark.timeout(60)
 

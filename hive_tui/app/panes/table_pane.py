@@ -265,11 +265,11 @@ class TablePane(Pane):
             self.screen.refresh_bindings()
 
     # The line's messages are handled by name: to import its class would import Textual's input.
-    def on_filter_line_typed(self, message: Message) -> None:
+    def on_find_line_typed(self, message: Message) -> None:
         message.stop()
         self.set_filter(getattr(message, "text", ""))
 
-    def on_filter_line_left(self, message: Message) -> None:
+    def on_find_line_left(self, message: Message) -> None:
         message.stop()
         self.close_filter()
 
