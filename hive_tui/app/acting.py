@@ -162,10 +162,7 @@ class Acting(Telling):
         if (why := self._why_unread(name)) is not None:
             self.say(f"{actions.get(_READS[name]).title}: {why}.", "warning")
             return True
-        if (why := self._why_dim(parsed)) is not None:
-            self.say(actions.sentence(why[:1].upper() + why[1:]), "warning")
-            return True
-        return await super().run_action(action, default_namespace, namespaces)
+        return await super().run_action(parsed, default_namespace, namespaces)
 
     def do(self, name: str) -> None:
         """Do an action of the registry by its id, as its key would where one is."""

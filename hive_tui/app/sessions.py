@@ -8,9 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import ClassVar
 
-from textual.actions import ActionParseResult
 from textual.binding import BindingType
-from textual.dom import DOMNode
 
 from hive_tui.app import key_hints, keys
 from hive_tui.app.screens.sessions import SessionsScreen
@@ -18,7 +16,6 @@ from hive_tui.app.sessions_feed import Looks
 from hive_tui.app.shell import Shell
 from hive_tui.app.terminal import TerminalWatch, drawn_on_standard_output
 from hive_tui.core import keymap
-from hive_tui.core.actions import sentence
 from hive_tui.core.keymap import Keymap
 from hive_tui.core.ports import TranscriptParser
 
@@ -71,18 +68,6 @@ class SessionsApp(Shell):
             if name is not None and name in self.keymap.keys:
                 found.setdefault(name, self._why_dim(active.binding.action))
         return found
-
-    async def run_action(
-        self,
-        action: str | ActionParseResult,
-        default_namespace: DOMNode | None = None,
-        namespaces: Mapping[str, DOMNode] | None = None,
-    ) -> bool:
-        """A dim key says why it does nothing."""
-        if (why := self._why_dim(action)) is not None:
-            self.notify(sentence(why[:1].upper() + why[1:]), severity="warning", markup=False)
-            return True
-        return await super().run_action(action, default_namespace, namespaces)
 
     def action_help_quit(self) -> None:
         """Ctrl-C is no way out, but whoever tries it wants one."""

@@ -8,7 +8,7 @@ import signal
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
@@ -18,6 +18,7 @@ from textual._styles_cache import StylesCache
 from textual.actions import ActionParseResult, parse
 from textual.app import App, ScreenStackError
 from textual.await_complete import AwaitComplete
+from textual.dom import DOMNode
 from textual.message_pump import MessagePump
 from textual.theme import Theme
 from textual.widget import Widget
@@ -27,6 +28,7 @@ from hive_tui.app.memory import Memory, MemoryFile
 from hive_tui.app.stylesheet import RememberingStylesheet
 from hive_tui.app.tidying import LOOK_SECONDS, Tidying
 from hive_tui.app.typing_ahead import settled
+from hive_tui.core.actions import sentence
 from widgets.guarded import GuardedPump
 
 AHEAD_SECONDS = 10.0
@@ -242,6 +244,18 @@ class Shell(GuardedPump, App[None]):
                 severity="warning",
                 markup=False,
             )
+
+    async def run_action(
+        self,
+        action: str | ActionParseResult,
+        default_namespace: DOMNode | None = None,
+        namespaces: Mapping[str, DOMNode] | None = None,
+    ) -> bool:
+        """A dim key says why it does nothing."""
+        if (why := self._why_dim(action)) is not None:
+            self.notify(sentence(why[:1].upper() + why[1:]), severity="warning", markup=False)
+            return True
+        return await super().run_action(action, default_namespace, namespaces)
 
     def _why_dim(self, action: str | ActionParseResult) -> str | None:
         """Why the screen on top dims one of its own keys, where it can tell."""
