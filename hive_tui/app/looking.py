@@ -69,7 +69,11 @@ class Looking:
         if isinstance(app.screen, CostsScreen):
             app.screen.ask(by, scope)
             return
-        screen = CostsScreen(partial(open_costs, booked), now=now)
+        spent = app.view.costs
+        # Where all of it is of today, days would be a single row.
+        young = spent.all_micros is not None and spent.all_micros == spent.today_micros
+        first = summary.By.ISSUE if young else summary.By.DAY
+        screen = CostsScreen(partial(open_costs, booked), now=now, first=first)
         screen.ask(by, scope)
         app.push_screen(screen)
 

@@ -12,7 +12,7 @@ from textual.pilot import Pilot
 
 from hive_tui.app import looks_feed
 from hive_tui.app.app import HiveApp
-from hive_tui.app.screens.costs import CostsScreen
+from hive_tui.app.screens.costs import LEAST_CHART, CostsScreen
 from hive_tui.app.screens.detail import DetailScreen
 from hive_tui.core.errors import SourceError
 from hive_tui.core.model import Budget
@@ -126,17 +126,31 @@ async def at(c: Console, *keys: str, words: Sequence[str]) -> None:
 async def test_enter_on_the_pane_opens_what_the_fleet_cost_and_esc_goes_back(console: Open) -> None:
     async with console(said=True, cost_looks=Opened()) as c:
         await at(c, "6", words=["this fleet's runs", "~$10.32"])
-        await at(c, "enter", words=["all ~$10.32", "By day", "[1 day]", "a run counts when it ended"])
+        # All of it is of today: by day there would be one row.
+        await at(c, "enter", words=["all ~$10.32", "By issue", "#37", "$3.10", "a run counts when it ended"])
         assert isinstance(c.app.screen, CostsScreen)
-        await at(c, "9", words=["By issue", "#37", "$3.10"])
+        await at(c, "1", words=["By day", "[1 day]"])
         await c.press("escape")
         assert c.app.screen is c.app.main
 
 
+async def test_charts_leave_the_lines_that_they_do_not_need_to_the_table(console: Open) -> None:
+    class NoTranscripts(Opened):
+        def __call__(self, told: Callable[[], FleetRows]) -> Looks:
+            looks = super().__call__(told)
+            looks.transcripts = Transcripts([])
+            return looks
+
+    async with console(said=True, cost_looks=NoTranscripts()) as c:
+        await at(c, "dollar_sign", words=["By issue", "#37", "no block in a week"])
+        charts = c.app.screen.query_one("#charts")
+        await c.until(lambda: charts.size.height == LEAST_CHART, "charts of the height that they need")
+
+
 async def test_headings_and_what_is_counted_are_changed_by_key(console: Open) -> None:
     async with console(said=True, cost_looks=Opened()) as c:
-        await at(c, "dollar_sign", words=["this fleet's runs", "By day"])
-        await at(c, "w", words=["everything on this machine", "█ opus-5-5", "left"])
+        await at(c, "dollar_sign", words=["this fleet's runs", "By issue"])
+        await at(c, "w", words=["everything on this machine", "By day", "█ opus-5-5", "left"])
         await at(c, "6", words=["By model", "haiku-4-5", "without 4 calls that nobody has a price for"])
         await at(c, "right_square_bracket", words=["By agent", "codex"])
         await at(c, "left_square_bracket", "left_square_bracket", words=["By project", "/home/ann/src/infra"])

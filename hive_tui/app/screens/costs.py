@@ -55,10 +55,15 @@ class CostsScreen(GuardedPump, Screen[None]):
         def can_replace(self, message: Message) -> bool:
             return isinstance(message, CostsScreen.Seen)
 
-    def __init__(self, looks: Callable[[], CostLooks], *, now: Callable[[], datetime]) -> None:
-        """`looks` opens what answers, in a thread."""
+    def __init__(
+        self, looks: Callable[[], CostLooks], *, now: Callable[[], datetime], first: By = By.DAY
+    ) -> None:
+        """`looks` opens what answers, in a thread; `first` is the fleet's heading until one is chosen."""
         super().__init__()
-        self.question = Question()
+        self.question = Question(by=first)
+        self._first = first
+        self._chosen = False
+        """Somebody chose the heading."""
         self._feed = CostsFeed(looks, self.question, notify=lambda: self.post_message(self.Seen()))
         self._now = now
         self._sums = Headline(id="sums")
@@ -82,7 +87,6 @@ class CostsScreen(GuardedPump, Screen[None]):
     async def on_mount(self) -> None:
         for pane in (self._days, self._blocks, self.uses):
             await pane.fill()
-        self._arrange(self.size.width, self.size.height)
         self.uses.table.focus()
         self._show()
         self.set_interval(1.0, self._show)
@@ -92,7 +96,6 @@ class CostsScreen(GuardedPump, Screen[None]):
         self._feed.close()
 
     def on_resize(self, event: events.Resize) -> None:
-        self._arrange(event.size.width, event.size.height)
         self._show()
 
     def _arrange(self, width: int, height: int) -> None:
@@ -100,13 +103,17 @@ class CostsScreen(GuardedPump, Screen[None]):
         self._blocks.display = wide
         self._block.display = not wide
         left = height - _OTHERS
-        # The days never take more than they have lines: those, what the shades mean, and the frame.
+        # The days never take more than they can have lines: those, what the shades mean, and the frame.
         lines = min(DAYS + 3, left * 2 // 5, left - LEAST_ROWS)
         self._charts.display = lines >= LEAST_CHART
+        if self._feed.overview is not None:
+            shown = [pane.sheet for pane in (self._days, self._blocks) if pane.display]
+            lines = min(lines, max(LEAST_CHART, *(len(sheet.lines) + 2 for sheet in shown)))
         self._charts.styles.height = max(lines, 0)
 
     def ask(self, by: str | None = None, scope: str | None = None) -> None:
         """Show another heading, or count something else, by their names in `hive costs`."""
+        self._chosen = self._chosen or by is not None
         self._put(
             msgspec.structs.replace(
                 self.question,
@@ -136,6 +143,7 @@ class CostsScreen(GuardedPump, Screen[None]):
         self._blocks.show(partial(cost_chart.block_lines, view, now), "of 5 hours · this machine")
         self._block.left = cost_chart.block_line(view, now)
         self.uses.show(self.question, view, error, now)
+        self._arrange(self.size.width, self.size.height)
 
     # What the keys do
 
@@ -146,8 +154,9 @@ class CostsScreen(GuardedPump, Screen[None]):
         self.ask(by=cost_rows.following(self.question.by, step).value)
 
     def action_scope(self) -> None:
-        other = Scope.MACHINE if self.question.scope is Scope.FLEET else Scope.FLEET
-        self.ask(scope=other.value)
+        machine = self.question.scope is Scope.FLEET
+        by = self.question.by if self._chosen else By.DAY if machine else self._first
+        self._put(Question(Scope.MACHINE if machine else Scope.FLEET, by))
 
     async def action_in_list(self, name: str) -> None:
         """What a key does in the table."""
