@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
+from weakref import WeakValueDictionary
 
 import msgspec
 
@@ -76,6 +77,11 @@ class Database:
         except OSError as error:
             raise _unusable(self.path, error) from error
         return found.st_dev, found.st_ino
+
+    @property
+    def lost(self) -> bool:
+        """Whether the file was deleted while it was in use."""
+        return self._file is not None and self.file() is None
 
     def connect(self) -> sqlite3.Connection | None:
         """A connection of the caller's own, to be closed by it; None when there is no file."""
@@ -215,6 +221,21 @@ class Database:
         finally:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
+
+
+_fleets: WeakValueDictionary[Path, Database] = WeakValueDictionary()
+_fleets_lock = threading.Lock()
+
+
+def fleet_database(home: Path) -> Database:
+    """The database of the fleet at `home`, the same one for everything in this process that reads it: each
+    of its own would take a millisecond to open, of the few that a short command has."""
+    path = home / "fleet.db"
+    with _fleets_lock:
+        found = _fleets.get(path)
+        if found is None or found.lost:
+            found = _fleets[path] = Database(path)
+        return found
 
 
 def _use_wal(connection: sqlite3.Connection, seconds: float) -> None:

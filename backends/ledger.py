@@ -8,7 +8,7 @@ from sqlite3 import Connection
 
 import msgspec
 
-from backends.database import Database
+from backends.database import fleet_database
 from backends.local_schema import BILL, CHARGE, MOST_MICROS
 from backends.typed import decode
 from hive_tui.core.booked import Booked, Charge, Spent, charge
@@ -32,7 +32,7 @@ class FleetLedger:
     """See `core.ports.Ledger`. Nothing is created before the first write."""
 
     def __init__(self, context: BackendContext) -> None:
-        self._database = Database(context.home / "fleet.db")
+        self._database = fleet_database(context.home)
 
     def write(self, rows: Sequence[Entry]) -> None:
         made = charge(rows)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from backends import local_feed
-from backends.database import Database
+from backends.database import fleet_database
 from backends.forges import local_rows as rows
 from hive_tui.core.errors import Refused, UsageError, unknown
 from hive_tui.core.ids import IssueKey, PullKey, RepoName, RunId, WorkerName
@@ -66,7 +66,7 @@ class LocalForge:
         self._settings = context.settings
         self._home = context.home
         self._repos = frozenset(repo.name for repo in context.settings.repos)
-        self._database = Database(context.home / "fleet.db")
+        self._database = fleet_database(context.home)
         self._source = local_feed.Source(FORGE, (Kind.ISSUE, Kind.PULL), self._items, self._changed)
 
     def read(self, *, seconds: float = READ_SECONDS) -> Iterator[SourceEvent]:

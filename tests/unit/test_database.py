@@ -19,7 +19,7 @@ import pytest
 from backends import database as database_module
 from backends import local_feed, local_schema
 from backends.clusters.local import LocalCluster
-from backends.database import Database
+from backends.database import Database, fleet_database
 from hive_tui.core.errors import StoreError
 from hive_tui.core.model import DISPATCHER, Event
 from hive_tui.core.ports import BackendContext
@@ -420,3 +420,34 @@ def _write_name(path: Path, name: str) -> None:
 
 def _record(path: Path) -> None:
     LocalCluster(BackendContext("test", path.parent, FleetSettings(), "me")).record(EVENT)
+
+
+class TestOneForAll:
+    """What reads one fleet in one process shares its database."""
+
+    def test_each_fleet_has_its_own(self, tmp_path: Path) -> None:
+        first, again, other = (fleet_database(tmp_path / name) for name in ("one", "one", "two"))
+        assert first is again
+        assert other is not first
+        assert first.path == tmp_path / "one" / "fleet.db"
+
+    def test_who_closes_it_leaves_it_usable_for_the_others(self, tmp_path: Path) -> None:
+        first, second = fleet_database(tmp_path), fleet_database(tmp_path)
+        with second.writing() as connection:
+            first.close()
+            connection.execute("SELECT 1")
+        with second.reading() as found:
+            assert found is not None
+        second.close()
+
+    def test_one_whose_file_was_deleted_is_not_given_to_who_begins_anew(self, tmp_path: Path) -> None:
+        lost = fleet_database(tmp_path)
+        with lost.writing():
+            pass
+        _delete(lost.path)
+        begun = fleet_database(tmp_path)
+        with begun.reading() as found:
+            assert found is None, "as for any fleet that has no file yet"
+        with pytest.raises(StoreError, match="deleted"), lost.reading():
+            pass
+        lost.close()

@@ -14,7 +14,7 @@ from backends import local_feed
 from backends.clusters.local import claims, identity, rows, seen
 from backends.clusters.local.places import place
 from backends.clusters.local.watching import Observer
-from backends.database import Database
+from backends.database import fleet_database
 from hive_tui.core.errors import Refused, RunEnded, UsageError
 from hive_tui.core.ids import AgentName, IssueKey, RunId, WorkerName
 from hive_tui.core.model import (
@@ -65,7 +65,7 @@ class LocalCluster:
     def __init__(self, context: BackendContext) -> None:
         self._context = context
         self._home = context.home
-        self._database = Database(context.home / "fleet.db")
+        self._database = fleet_database(context.home)
 
     def read(self, *, seconds: float = READ_SECONDS) -> Iterator[SourceEvent]:
         yield local_feed.read(self._database, Observer(CLUSTER, self._context).source)

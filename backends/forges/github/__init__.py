@@ -11,7 +11,7 @@ import threading
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from backends.database import Database
+from backends.database import fleet_database
 from backends.forges.github.feed import Feed
 from backends.forges.github.mirror import Mirror
 from backends.forges.github.site import site
@@ -50,7 +50,7 @@ class GitHubForge(Writing):
         self._made = threading.Lock()
         self._connection: tuple[Client, Poller] | None = None
         repos = frozenset(repo.name for repo in context.settings.repos)
-        self._mirror = Mirror(Database(context.home / "fleet.db"), repos)
+        self._mirror = Mirror(fleet_database(context.home), repos)
         self._feed = Feed(self._mirror, self._poll_alone)
         self._polled = False
 
