@@ -108,6 +108,9 @@ _SCREENS = {
 }
 
 
+TURNING = {"slots.apply": "set the slots", "slots.reset": "leave them"}
+"""What comes before all else while a number of slots is turned: ids of bindings, and their words."""
+
 TYPING = (Hint("Enter", "done", "enter"), Hint("Esc", "back", "escape"))
 """While letters are taken by an input."""
 
@@ -147,7 +150,7 @@ class KeyHints(KeyBar):
         if screen.focused is not None and screen.focused.check_consume_key("a", "a"):
             self.last, self.hints = None, TYPING
             return
-        wanted = place(screen).hints
+        wanted = (*TURNING, *place(screen).hints)
         found = dict(_hints(screen, {*wanted, "help"}))
         self.last = found.get("help")
         self.hints = tuple(joined([found[name] for name in wanted if name in found])[:MOST])
@@ -183,6 +186,8 @@ def _hints(screen: Screen[Any], wanted: set[str]) -> Iterator[tuple[str, Hint]]:
 
 
 def _words(name: str) -> str:
+    if name in TURNING:
+        return TURNING[name]
     if name.startswith(CHORD):
         return "go to"
     try:

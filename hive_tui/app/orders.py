@@ -180,6 +180,7 @@ class Orders:
             APPLY_AFTER_SECONDS, lambda: self.apply_slots() if turned == self._turned else None
         )
         self._app.show_again()
+        self._app.refresh_bindings()
 
     def apply_slots(self) -> None:
         """Set the slots to the number that is shown."""
@@ -187,6 +188,7 @@ class Orders:
             # One order after the other: each is confirmed by the number moving.
             self._app.set_timer(0.1, self.apply_slots)
         elif by := self._dial.take():
+            self._app.refresh_bindings()
             request = SetSlots(by=by)
             self._begin(_SLOTS, {Target(): "slots"}, request)
             self._work(self._execute_all(_SLOTS, [request], {Target(): "slots"}))
@@ -195,6 +197,7 @@ class Orders:
         """Forget the number that is shown."""
         self._dial.reset()
         self._app.show_again()
+        self._app.refresh_bindings()
 
     # Giving an order
 

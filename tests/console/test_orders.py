@@ -407,6 +407,17 @@ async def test_slots_are_turned_and_applied_together(console: Open) -> None:
         await c.until(lambda: told(c, "slots")[1:] == [(7,)], "applied by itself")
 
 
+async def test_while_slots_are_turned_the_last_line_says_what_enter_does(
+    console: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hive_tui.app.orders.APPLY_AFTER_SECONDS", 600.0)
+    async with opened(console) as c:
+        await c.press("plus")
+        await c.until(lambda: c.lines[-1].startswith(" Enter set the slots  Esc leave them  x kill"))
+        await c.press("escape")
+        await c.until(lambda: c.lines[-1].startswith(" Enter open  x kill"))
+
+
 async def test_slots_of_two_consoles_both_count(console: Open) -> None:
     async with opened(console) as c:
         await c.press("plus")
