@@ -2,25 +2,39 @@
 
 from __future__ import annotations
 
-from hashlib import blake2b
-from struct import Struct
+from collections.abc import Callable
+from typing import NamedTuple
 
-import msgspec
+SIDECHAIN, REGIONAL, FAST, BATCH = 1, 2, 4, 8
+"""Flags of a call: of a sub-agent; answered within the United States on demand, which is dearer; in fast
+mode, with prices of its own; when the server had time, for half the price."""
+
+Place = tuple[str, str, str, str]
+"""What calls are summed by, besides the time: agent (`claude` or `codex`), model, session, and the folder in
+which the agent worked."""
 
 
-class Call(msgspec.Struct, frozen=True, gc=False):
-    """One answer of a model's API. Tokens by how they are billed: `input` has nothing of the caches in it."""
+class Source(NamedTuple):
+    """The transcript that calls are read from."""
+
+    file: int
+    """Its number in the index."""
+    session: str
+    """Named by the file, where a line does not say it."""
+    number: Callable[[Place], int]
+    """The number of a place."""
+
+
+class Call(NamedTuple):
+    """One answer of a model's API, as a row of numbers. Tokens by how they are billed: `input` has nothing of
+    the caches in it."""
 
     key: int
-    """What makes it the same call wherever it is recorded: 63 bits."""
+    """What makes it the same call wherever it is recorded (`keys.key_of`)."""
+    place: int
+    """By its number."""
     at: int
     """Milliseconds since 1970, UTC."""
-    agent: str
-    """`claude` or `codex`."""
-    model: str
-    session: str
-    project: str
-    """The folder in which the agent worked."""
     input: int = 0
     output: int = 0
     cache_read: int = 0
@@ -28,34 +42,20 @@ class Call(msgspec.Struct, frozen=True, gc=False):
     cache_write_1h: int = 0
     searches: int = 0
     """Web searches of the server, billed each."""
-    sidechain: bool = False
-    """Of a sub-agent."""
-    regional: bool = False
-    """Answered within the United States on demand, which is dearer."""
-    fast: bool = False
-    """Fast mode, which has prices of its own."""
-    batch: bool = False
-    """Answered when the server had time, for half the price."""
+    flags: int = 0
+    file: int = 0
+    """The transcript with this record of it, by its number."""
 
     @property
-    def total(self) -> int:
-        return self.input + self.output + self.cache_read + self.cache_write_5m + self.cache_write_1h
+    def prompt(self) -> int:
+        """Tokens that the model was given, cached ones included."""
+        return self.input + self.cache_read + self.cache_write_5m + self.cache_write_1h
 
-    @property
-    def rank(self) -> tuple[int, bool, int, tuple[object, ...]]:
+    def rank(self, place: Place) -> tuple[object, ...]:
         """Of two records of a call the one of the higher rank counts, whichever was read first: the fuller
-        one, then that of the main thread, then the older; the rest only makes it certain which."""
-        return (self.total, not self.sidechain, -self.at, msgspec.structs.astuple(self))
-
-
-_NUMBER = Struct(">Q")
-
-
-def key_of(*parts: str) -> int:
-    """The key of what these parts name."""
-    digest = blake2b("\0".join(parts).encode("utf-8", "surrogatepass"), digest_size=8).digest()
-    number: int = _NUMBER.unpack(digest)[0]
-    return number >> 1
+        one, then that of the main thread, then the older; the rest only makes it certain which. `place` is
+        its own, whose number says nothing."""
+        return (self.prompt + self.output, not self.flags & SIDECHAIN, -self.at, place, self[3:-1])
 
 
 MOST = 1 << 24

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 EARLIEST = 1_600_000_000_000
 """September 2020: no agent wrote a transcript before, so an earlier clock was wrong."""
@@ -10,7 +10,6 @@ EARLIEST = 1_600_000_000_000
 LATEST = 4_100_000_000_000
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MILLISECOND = timedelta(milliseconds=1)
 
 
 def milliseconds(words: str) -> int | None:
@@ -27,7 +26,8 @@ def milliseconds(words: str) -> int | None:
 
 def stamp(at: datetime) -> int:
     """Milliseconds since 1970 of an aware moment."""
-    return (at - _EPOCH) // _MILLISECOND
+    since = at - _EPOCH
+    return (since.days * 86_400 + since.seconds) * 1_000 + since.microseconds // 1_000
 
 
 def moment(found: int) -> datetime:

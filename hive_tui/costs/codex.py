@@ -11,8 +11,9 @@ from collections.abc import Iterator
 import msgspec
 
 from hive_tui.core import lenient
-from hive_tui.costs.call import Call, count, key_of
+from hive_tui.costs.call import Call, Source, count
 from hive_tui.costs.clock import milliseconds
+from hive_tui.costs.keys import key_of
 
 _MARKS = (b'"session_meta"', b'"turn_context"', b'"token_usage_record"', b'"token_count"')
 
@@ -60,7 +61,7 @@ class State(msgspec.Struct, frozen=True):
     """Calls are recorded one by one, so the totals are told besides."""
 
 
-def calls(data: bytes, state: State) -> Iterator[Call | State]:
+def calls(data: bytes, source: Source, state: State) -> Iterator[Call | State]:
     """The calls in whole lines of a rollout, and the state after each line that changes it."""
     for raw in data.split(b"\n"):
         if not any(mark in raw[:_HEAD] for mark in _MARKS):
@@ -68,7 +69,7 @@ def calls(data: bytes, state: State) -> Iterator[Call | State]:
         line = lenient.decode(raw, _decoder)
         if line is None:
             continue
-        found = _read(line, state)
+        found = _read(line, source, state)
         if isinstance(found, State):
             state = found
         if found is not None:
@@ -82,7 +83,7 @@ _HEAD = 400
 """The kind of a line stands at its beginning."""
 
 
-def _read(line: _Line, state: State) -> Call | State | None:
+def _read(line: _Line, source: Source, state: State) -> Call | State | None:
     payload = line.payload
     if payload is None:
         return None
@@ -96,7 +97,7 @@ def _read(line: _Line, state: State) -> Call | State | None:
                 state, model=payload.model or state.model, project=payload.cwd or state.project
             )
         case "token_usage_record" if payload.usage is not None and payload.response_id:
-            return _call(line, state, payload.usage, payload.response_id)
+            return _call(line, source, state, payload.usage, payload.response_id)
         case "event_msg" if payload.type == "token_count" and not state.records:
             info = payload.info
             if info is None or info.last_token_usage is None or info.total_token_usage is None:
@@ -104,25 +105,23 @@ def _read(line: _Line, state: State) -> Call | State | None:
             # The same totals again are the same call, told again.
             total = info.total_token_usage
             told = f"{state.session} {total.input_tokens} {total.cached_input_tokens} {total.output_tokens}"
-            return _call(line, state, info.last_token_usage, told)
+            return _call(line, source, state, info.last_token_usage, told)
     return None
 
 
-def _call(line: _Line, state: State, usage: _Usage, name: str) -> Call | None:
+def _call(line: _Line, source: Source, state: State, usage: _Usage, name: str) -> Call | None:
     at = milliseconds(line.timestamp or "")
     if at is None:
         return None
     whole, cached = count(usage.input_tokens), count(usage.cached_input_tokens)
     written = count(usage.cache_write_input_tokens)
     return Call(
-        key=key_of("codex", name),
+        key=key_of(f"codex\0{name}"),
+        place=source.number(("codex", state.model, state.session, state.project)),
         at=at,
-        agent="codex",
-        model=state.model,
-        session=state.session,
-        project=state.project,
         input=max(0, whole - cached - written),
         output=count(usage.output_tokens),
         cache_read=min(whole, cached),
         cache_write_5m=written,
+        file=source.file,
     )

@@ -17,9 +17,7 @@ import msgspec
 
 from hive_tui.core.errors import SourceError
 from hive_tui.costs import files
-from hive_tui.costs.batch import CALL_COLUMNS, Batch, Places, call_of, sum_up
-from hive_tui.costs.call import Call
-from hive_tui.costs.prices import Prices, cost
+from hive_tui.costs.prices import Prices
 from hive_tui.costs.sums import MICRO, Dimension, Sum
 from hive_tui.costs.tariff import Tariffs
 
@@ -31,13 +29,7 @@ BUSY_SECONDS = 60.0
 _AT_ONCE = 1 << 30
 """Bytes after which what was read is kept, whatever happens then; others wait so long to write."""
 
-_REPRICED = 10_000
-"""Calls that are priced anew at a time."""
-
-_BELIEVED = 10**16
-"""Picodollars of a call, ten thousand dollars: what is dearer has no price."""
-
-VERSION = 3
+VERSION = 4
 """Of the tables; part of the file's name, so that a newer hive has its own."""
 
 _TABLES = """
@@ -51,7 +43,7 @@ CREATE TABLE IF NOT EXISTS files (
 );
 CREATE TABLE IF NOT EXISTS calls (
     key INTEGER PRIMARY KEY, place INT, at INT, input INT, output INT, cache_read INT, cache_write_5m INT,
-    cache_write_1h INT, searches INT, flags INT, file INT, cost INT
+    cache_write_1h INT, searches INT, flags INT, file INT
 );
 CREATE TABLE IF NOT EXISTS sums (
     quarter INT, place INT, calls INT, unpriced INT, input INT, output INT, cache_read INT,
@@ -151,9 +143,11 @@ class Index:
             found = list(files.find(roots))
             # Looked at before anything is locked: mostly nothing is new.
             while changed := _portion(_changed(connection, found)):
+                from hive_tui.costs.batch import Batch  # takes its time, and mostly nothing is new
+
                 with _writing(connection):
                     known = len(self._tariffs)
-                    batch = Batch(connection, self._price)
+                    batch = Batch(connection, self._tariffs_of)
                     for each in _changed(connection, changed):
                         try:
                             read += batch.read(each)
@@ -164,12 +158,10 @@ class Index:
                         self._remember_tariffs(connection)
         return read
 
-    def _price(self, call: Call) -> int | None:
-        if call.model not in self._tariffs:
-            self._tariffs[call.model] = self._prices.tariffs(call.model)
-        tariffs = self._tariffs[call.model]
-        found = None if tariffs is None else cost(call, tariffs)
-        return found if found is not None and found <= _BELIEVED else None
+    def _tariffs_of(self, model: str) -> Tariffs | None:
+        if model not in self._tariffs:
+            self._tariffs[model] = self._prices.tariffs(model)
+        return self._tariffs[model]
 
     def _reprice(self, connection: sqlite3.Connection) -> None:
         """Work all costs out anew if a price may have changed."""
@@ -180,15 +172,10 @@ class Index:
             self._tariffs = msgspec.json.decode(known, type=_Tariffs) if known is not None else {}
             return
         self._tariffs = {}
-        places = Places(connection)
-        last = -1
-        while rows := connection.execute(
-            f"SELECT {CALL_COLUMNS} FROM calls WHERE key > ? ORDER BY key LIMIT {_REPRICED}", (last,)
-        ).fetchall():
-            costs = [(self._price(call_of(places, row)), row[0]) for row in rows]
-            connection.executemany("UPDATE calls SET cost = ? WHERE key = ?", costs)
-            last = rows[-1][0]
-        sum_up(connection)
+        from hive_tui.costs.batch import Places  # as below
+        from hive_tui.costs.rollups import Rollups
+
+        Rollups(connection, Places(connection).places, self._tariffs_of).anew()
         _remember(connection, "prices", now)
         self._remember_tariffs(connection)
 

@@ -17,7 +17,7 @@ import msgspec
 
 from hive_tui.core.settings import LongPriceSettings, PriceSettings
 from hive_tui.costs import published
-from hive_tui.costs.call import Call
+from hive_tui.costs.call import BATCH, FAST, REGIONAL, Call
 from hive_tui.costs.clock import moment
 from hive_tui.costs.tariff import Rates, Tariff, Tariffs, pico
 
@@ -73,7 +73,7 @@ class Prices:
     def fingerprint(self) -> str:
         """Different when a price may be."""
         ours = msgspec.json.encode(self._own).decode()
-        return f"{_overlay_text()[1]} {published.stamp()} {ours}"
+        return f"{_overlay_text().decode(errors='replace')} {published.stamp()} {ours}"
 
     @property
     def problem(self) -> str | None:
@@ -118,32 +118,29 @@ def _own(price: LongPriceSettings) -> Price:
 def cost(call: Call, tariffs: Tariffs) -> int | None:
     """Picodollars of a call, by the prices of its day; None where there was none yet, or it was answered in a
     mode whose prices are not known."""
+    rates = rates_of(tariffs, call.at, call.prompt, call.flags)
+    return None if rates is None else rates.cost(*call[3:9])
+
+
+def rates_of(tariffs: Tariffs, at: int, prompt: int, flags: int) -> Rates | None:
+    """What a call with a prompt of so many tokens is charged by; None as for `cost`."""
     tariff = tariffs[0]
     if tariff.since is not None:
-        day = moment(call.at).date()
+        day = moment(at).date()
         found = next((each for each in tariffs if each.since is None or each.since <= day), None)
         if found is None:
             return None
         tariff = found
-    if call.fast and tariff.fast is None:
-        return None
-    rates = tariff.rates
-    if tariff.long:
-        rates = tariff.of(call.input + call.cache_read + call.cache_write_5m + call.cache_write_1h)
-    tokens = (
-        call.input * rates.input
-        + call.output * rates.output
-        + call.cache_read * rates.cache_read
-        + call.cache_write_5m * rates.cache_write_5m
-        + call.cache_write_1h * rates.cache_write_1h
-    )
-    if call.fast and tariff.fast is not None:
-        tokens = tokens * tariff.fast // 1_000
-    if call.batch:
-        tokens //= 2
-    if call.regional:
-        tokens = tokens * _REGIONAL[0] // _REGIONAL[1]
-    return tokens + call.searches * rates.search
+    rates = tariff.of(prompt)
+    if flags & FAST:
+        if tariff.fast is None:
+            return None
+        rates = rates.times(tariff.fast, 1_000)
+    if flags & BATCH:
+        rates = rates.times(1, 2)
+    if flags & REGIONAL:
+        rates = rates.times(*_REGIONAL)
+    return rates
 
 
 def micros(pico: int) -> int:
@@ -152,21 +149,18 @@ def micros(pico: int) -> int:
 
 
 @functools.cache
-def _overlay_text() -> tuple[bytes, str]:
-    import hashlib
-
+def _overlay_text() -> bytes:
     try:
-        text = _OVERLAY.read_bytes()
+        return _OVERLAY.read_bytes()
     except OSError:
-        text = b""
-    return text, hashlib.sha256(text).hexdigest()[:16]
+        return b""
 
 
 @functools.cache
 def _overlay() -> tuple[dict[str, Tariffs], str | None]:
     """Our own prices by model, or none of them and why."""
     try:
-        file = msgspec.json.decode(_overlay_text()[0], type=_File)
+        file = msgspec.json.decode(_overlay_text(), type=_File)
     except msgspec.DecodeError as error:
         return {}, f"{_OVERLAY}: {error}; install hive anew, or name prices in your configuration."
     return {name: tuple(map(_tariff, entries)) for name, entries in file.models.items()}, None

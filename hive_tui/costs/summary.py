@@ -151,11 +151,8 @@ def price(prices: Prices) -> Price:
             return None
         call = Call(
             key=0,
+            place=0,
             at=stamp(at),
-            agent="",
-            model=model,
-            session="",
-            project="",
             input=tokens.input or 0,
             output=tokens.output or 0,
             cache_read=tokens.cache_read or 0,

@@ -18,6 +18,18 @@ class Rates(msgspec.Struct, frozen=True, omit_defaults=True):
     cache_write_1h: int
     search: int = 10_000_000_000
 
+    def cost(self, fresh: int, output: int, read: int, short: int, long: int, searches: int) -> int:
+        """Picodollars of so many tokens of each kind and searches."""
+        tokens = fresh * self.input + output * self.output + read * self.cache_read
+        written = short * self.cache_write_5m + long * self.cache_write_1h
+        return tokens + written + searches * self.search
+
+    def times(self, over: int, under: int) -> Rates:
+        """Those of a mode with `over`/`under` of these prices for tokens."""
+        tokens = (self.input, self.output, self.cache_read, self.cache_write_5m, self.cache_write_1h)
+        fresh, output, read, short, long = (rate * over // under for rate in tokens)
+        return Rates(fresh, output, read, short, long, self.search)
+
 
 class Tariff(msgspec.Struct, frozen=True, omit_defaults=True):
     """The prices of a model from a day on."""

@@ -43,7 +43,7 @@ def _least(roots: list[Root]) -> tuple[int, int]:
     for found in files.find(roots):
         for part in files.appended(found.path, 0, buffer):
             read += part.end - files.BEGIN
-            lines += sum(1 for _ in claude.lines(part.data, files.BEGIN, part.end))
+            lines += sum(map(len, claude.lines(part.data, files.BEGIN, part.end)))
     return read, lines
 
 

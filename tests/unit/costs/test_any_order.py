@@ -211,12 +211,22 @@ def test_a_death_before_any_statement_comes_to_the_same(
     assert statement > 20
 
 
-@pytest.mark.parametrize("field", [name for name in Call.__struct_fields__ if name not in ("key", "agent")])
+PLACE = ("claude", "model", "session", "/p")
+
+
+@pytest.mark.parametrize("field", [name for name in Call._fields if name not in ("key", "place", "file")])
 def test_of_two_records_that_differ_in_anything_it_is_certain_which_counts(field: str) -> None:
-    one = Call(1, 2, "claude", "model", "session", "/p", 3, 4, 5, 6, 7, 8)
-    value = getattr(one, field)
-    changed = not value if isinstance(value, bool) else value + 1 if isinstance(value, int) else f"{value}2"
-    other = msgspec.structs.replace(one, **{field: changed})
+    one = Call(1, 2, 3, 4, 5, 6, 7, 8, 9)
+    other = one._replace(**{field: getattr(one, field) + 1})
     if field == "output":  # as full as the other
-        other = msgspec.structs.replace(other, input=one.input - 1)
-    assert one.rank != other.rank
+        other = other._replace(input=one.input - 1)
+    assert one.rank(PLACE) != other.rank(PLACE)
+
+
+@pytest.mark.parametrize("part", range(len(PLACE)))
+def test_of_two_records_at_different_places_it_is_certain_which_counts(part: int) -> None:
+    one = Call(1, 2, 3, 4, 5)
+    agent, model, session, folder = ("other" if part == at else each for at, each in enumerate(PLACE))
+    # Another index may have other numbers for files and places.
+    assert one.rank(PLACE) == one._replace(place=7, file=8).rank(PLACE)
+    assert one.rank(PLACE) != one.rank((agent, model, session, folder))

@@ -3,18 +3,35 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
 from hive_tui.costs import claude, codex
-from hive_tui.costs.call import Call
+from hive_tui.costs.call import Call, Place, Source
 from hive_tui.costs.prices import Prices, cost
 from tests.corpus import HERE
 
 PRICES = Prices()
+
+
+class Places:
+    """Places by number."""
+
+    def __init__(self) -> None:
+        self.known: list[Place] = []
+
+    def source(self, session: str = "s") -> Source:
+        return Source(1, session, self._number)
+
+    def of(self, call: Call) -> Place:
+        return self.known[call.place]
+
+    def _number(self, place: Place) -> int:
+        if place not in self.known:
+            self.known.append(place)
+        return self.known.index(place)
 
 
 class Truth(msgspec.Struct, frozen=True):
@@ -29,17 +46,18 @@ TRUTHS = msgspec.json.decode((HERE / "claude-truth.json").read_bytes(), type=dic
 CLAUDE = sorted(name for name in TRUTHS if (HERE / "claude" / name / "claude-home").is_dir())
 
 
-def claude_calls(variant: str) -> dict[int, Call]:
+def claude_calls(variant: str, places: Places) -> dict[int, Call]:
     best: dict[int, Call] = {}
     for path in sorted((HERE / "claude" / variant).rglob("claude-home/**/*.jsonl")):
-        for call in claude.calls(path.read_bytes(), path.stem):
-            if call.key not in best or call.rank > best[call.key].rank:
+        for call in claude.calls(path.read_bytes(), places.source(path.stem)):
+            held = best.setdefault(call.key, call)
+            if call.rank(places.of(call)) > held.rank(places.of(held)):
                 best[call.key] = call
     return best
 
 
-def price(call: Call) -> int:
-    tariffs = PRICES.tariffs(call.model)
+def price(call: Call, model: str) -> int:
+    tariffs = PRICES.tariffs(model)
     assert tariffs is not None
     found = cost(call, tariffs)
     assert found is not None
@@ -48,7 +66,8 @@ def price(call: Call) -> int:
 
 @pytest.mark.parametrize("variant", CLAUDE)
 def test_claude_code_is_read_to_the_token_and_the_cent(variant: str) -> None:
-    calls = claude_calls(variant).values()
+    places = Places()
+    calls = claude_calls(variant, places).values()
     truth = TRUTHS[variant]
     sums = [
         sum(call.input for call in calls),
@@ -58,7 +77,7 @@ def test_claude_code_is_read_to_the_token_and_the_cent(variant: str) -> None:
     ]
     assert (len(calls), tuple(sums)) == (truth.unique_msgs, truth.transcript_tokens)
     told = int(truth.transcript_cost * 10**12)  # picodollars; it was written down with seven digits
-    assert abs(sum(map(price, calls)) - told) <= 50_000
+    assert abs(sum(price(call, places.of(call)[1]) for call in calls) - told) <= 50_000
 
 
 @pytest.mark.parametrize(
@@ -76,19 +95,20 @@ def test_claude_code_is_read_to_the_token_and_the_cent(variant: str) -> None:
 )
 @pytest.mark.parametrize("records", [True, False])
 def test_codex_is_read_to_the_token(variant: str, tokens: tuple[int, int, int], records: bool) -> None:
-    calls = codex_calls(variant, records=records)
+    places = Places()
+    calls = codex_calls(variant, places, records=records)
     found = [(call.input, call.cache_read, call.output) for call in calls.values()]
     assert tuple(map(sum, zip(*found, strict=True))) == (tokens if found else ())
-    assert {(call.model, call.agent) for call in calls.values()} <= {("gpt-6.1-sol", "codex")}
+    assert {places.of(call)[:2] for call in calls.values()} <= {("codex", "gpt-6.1-sol")}
 
 
-def codex_calls(variant: str, *, records: bool) -> dict[int, Call]:
+def codex_calls(variant: str, places: Places, *, records: bool) -> dict[int, Call]:
     """The calls of a rollout; without `records` as an older Codex wrote it, which told only totals."""
     state, found = codex.State(), dict[int, Call]()
     for path in sorted((HERE / "codex" / variant).rglob("rollout-*.jsonl")):
         lines = path.read_bytes().splitlines(keepends=True)
         data = b"".join(line for line in lines if records or b'"token_usage_record"' not in line)
-        for call in codex.calls(data, state):
+        for call in codex.calls(data, places.source(), state):
             if isinstance(call, codex.State):
                 state = call
             else:
@@ -129,8 +149,10 @@ def line(**changes: Any) -> bytes:
     ],
 )
 def test_what_is_no_record_of_a_call_counts_nothing(data: bytes) -> None:
-    assert list(claude.calls(data, "s")) == []
-    assert [each for each in codex.calls(data, codex.State()) if isinstance(each, Call)] == []
+    assert list(claude.calls(data, Places().source())) == []
+    assert [
+        each for each in codex.calls(data, Places().source(), codex.State()) if isinstance(each, Call)
+    ] == []
 
 
 @pytest.mark.parametrize(
@@ -147,8 +169,9 @@ def test_what_is_no_record_of_a_call_counts_nothing(data: bytes) -> None:
     ],
 )
 def test_what_another_version_writes_in_another_way_loses_no_call(changes: dict[str, Any]) -> None:
-    (call,) = claude.calls(line(**changes), "s")
-    assert (call.model, call.input, call.output) == ("claude-opus-5-5", 1, 2)
+    places = Places()
+    (call,) = claude.calls(line(**changes), places.source())
+    assert (places.of(call)[1], call.input, call.output) == ("claude-opus-5-5", 1, 2)
 
 
 def test_what_another_codex_writes_in_another_way_loses_no_call() -> None:
@@ -156,33 +179,36 @@ def test_what_another_codex_writes_in_another_way_loses_no_call() -> None:
     payload = {"response_id": "r", "usage": usage, "cwd": {"path": "/p"}}
     record = {"timestamp": "2026-11-21T10:00:00Z", "type": "token_usage_record", "payload": payload}
     data = msgspec.json.encode(record) + b"\n"
-    (call,) = (each for each in codex.calls(data, codex.State()) if isinstance(each, Call))
+    (call,) = (each for each in codex.calls(data, Places().source(), codex.State()) if isinstance(each, Call))
     assert (call.input, call.cache_read, call.output) == (3, 2, 3)
 
 
 @pytest.mark.parametrize("number", [-5, 1 << 60])
 def test_an_absurd_count_counts_as_none(number: int) -> None:
-    (call,) = claude.calls(line(message={"usage": {"input_tokens": number, "output_tokens": 7}}), "s")
+    (call,) = claude.calls(
+        line(message={"usage": {"input_tokens": number, "output_tokens": 7}}), Places().source()
+    )
     assert (call.input, call.output) == (0, 7)
 
 
 def test_a_transcript_that_was_written_again_with_blanks_is_read() -> None:
     spaced = line().replace(b":", b": ").replace(b"2026-11-21T10: 00: 00Z", b"2026-11-21T10:00:00Z")
-    assert len(list(claude.calls(spaced, "s"))) == 1
+    assert len(list(claude.calls(spaced, Places().source()))) == 1
 
 
 def test_calls_without_an_id_are_told_apart_by_their_lines() -> None:
     data = line(message={"id": None}, uuid="a") + line(message={"id": None}, uuid="b")
-    assert len({call.key for call in claude.calls(data, "s")}) == 2
+    assert len({call.key for call in claude.calls(data, Places().source())}) == 2
 
 
 def test_cache_writes_of_an_hour_are_told_apart() -> None:
     creation = {"ephemeral_1h_input_tokens": 30, "ephemeral_5m_input_tokens": 70}
     usage = {"cache_creation_input_tokens": 100, "cache_creation": creation}
-    (call,) = claude.calls(line(message={"usage": usage}), "s")
+    (call,) = claude.calls(line(message={"usage": usage}), Places().source())
     assert (call.cache_write_5m, call.cache_write_1h) == (70, 30)
 
 
-def test_a_session_is_named_by_its_file_where_its_lines_do_not_say(tmp_path: Path) -> None:
-    (call,) = claude.calls(line(sessionId=None), "from-the-file")
-    assert call.session == "from-the-file"
+def test_a_session_is_named_by_its_file_where_its_lines_do_not_say() -> None:
+    places = Places()
+    (call,) = claude.calls(line(sessionId=None), places.source("from-the-file"))
+    assert places.of(call)[2] == "from-the-file"

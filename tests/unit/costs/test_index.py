@@ -210,7 +210,7 @@ def test_other_prices_are_taken_for_what_was_read_before(home: Path) -> None:
     ("name", "size"),
     [
         ("index._AT_ONCE", 1),
-        ("index._REPRICED", 2),
+        ("rollups._AT_ONCE", 2),
         ("batch._HELD", 0),
         ("batch._TOGETHER", 2),
         ("claude._AT_ONCE", 2),
@@ -242,6 +242,32 @@ def test_a_cost_beyond_belief_is_none(home: Path) -> None:
     (folder(home) / "a.jsonl").write_bytes(Line(1, output=MOST).encode() + Line(2).encode())
     (found,) = read(home, Index(home / "index", Prices({"claude-*": PriceSettings(1e6, 1e6)})))
     assert (found.calls, found.unpriced, found.cost) == (2, 1, 15 * 10**12)
+
+
+def test_calls_of_a_quarter_of_an_hour_are_charged_each_by_its_length_and_mode(home: Path) -> None:
+    usages: list[dict[str, Any]] = [
+        {"input_tokens": 7, "output_tokens": 3},
+        {"input_tokens": 1_000, "cache_read_input_tokens": 99_000},
+        {"input_tokens": 1_001, "cache_read_input_tokens": 99_000},
+        {"input_tokens": 70_000, "cache_creation_input_tokens": 70_000},
+        {"input_tokens": 9, "service_tier": "batch"},
+        {"input_tokens": 9, "inference_geo": "us"},
+        {"input_tokens": 9, "speed": "fast"},
+        {"input_tokens": 9, "server_tool_use": {"web_search_requests": 2}},
+    ]
+    at = START.isoformat()
+    lines = [
+        {"type": "assistant", "timestamp": at, "requestId": str(number), "message": {
+            "id": "m", "model": "claude-haiku-5-5", "usage": usage,
+        }}
+        for number, usage in enumerate(usages)
+    ]  # fmt: skip
+    (folder(home) / "a.jsonl").write_bytes(b"".join(msgspec.json.encode(line) + b"\n" for line in lines))
+    (found,) = read(home)
+    short = 7 * 100_000 + 3 * 500_000 + 1_000 * 100_000 + 99_000 * 10_000
+    long = 1_001 * 500_000 + 99_000 * 50_000 + 70_000 * 500_000 + 70_000 * 625_000
+    modes = 9 * 50_000 + 9 * 110_000 + 9 * 100_000 + 2 * 10_000_000_000
+    assert (found.calls, found.unpriced, found.cost) == (8, 1, short + long + modes)
 
 
 @pytest.mark.parametrize("held", [0, 20_000])

@@ -12,16 +12,15 @@ import pytest
 
 from hive_tui.core.settings import LongPriceSettings, PriceSettings
 from hive_tui.costs import prices, published
-from hive_tui.costs.call import Call
+from hive_tui.costs.call import BATCH, FAST, REGIONAL, Call
 from hive_tui.costs.prices import Prices, cost, micros
 from hive_tui.costs.tariff import Rates, Tariff
 
 NOON = round(datetime(2026, 11, 21, 12, tzinfo=UTC).timestamp() * 1_000)
 
 
-def call(**changes: object) -> Call:
-    fields: dict[str, object] = {"key": 1, "at": NOON, "agent": "claude", "model": "m", "session": "s"}
-    return Call(**{**fields, "project": "", **changes})  # type: ignore[arg-type]
+def call(**changes: int) -> Call:
+    return Call(**{"key": 1, "place": 1, "at": NOON, **changes})
 
 
 @pytest.mark.parametrize(
@@ -91,7 +90,7 @@ def test_a_persons_prices_tell_of_long_prompts_and_fast_mode() -> None:
     assert tariffs is not None
     assert cost(call(input=1_000), tariffs) == 1_000 * 100_000
     assert cost(call(input=1_000, cache_read=1), tariffs) == 1_000 * 400_000 + 40_000
-    assert cost(call(input=1_000, fast=True), tariffs) == 1_000 * 250_000
+    assert cost(call(input=1_000, flags=FAST), tariffs) == 1_000 * 250_000
 
 
 @pytest.mark.parametrize(
@@ -125,9 +124,10 @@ def test_a_broken_copy_of_the_published_list_is_not_needed(
 def test_searches_regions_and_fast_mode() -> None:
     tariffs = (Tariff(Rates(1_000_000, 0, 0, 0, 0)),)
     assert cost(call(input=1_000, searches=2), tariffs) == 1_000_000_000 + 20_000_000_000
-    assert cost(call(input=1_000, regional=True), tariffs) == 1_100_000_000
-    assert cost(call(input=1_000, fast=True), tariffs) is None, "its prices are not known"
-    assert cost(call(input=1_000, batch=True), tariffs) == 500_000_000
+    assert cost(call(input=1_000, flags=REGIONAL), tariffs) == 1_100_000_000
+    assert cost(call(input=1_000, flags=FAST), tariffs) is None, "its prices are not known"
+    assert cost(call(input=1_000, flags=BATCH), tariffs) == 500_000_000
+    assert cost(call(input=1_000, flags=BATCH | REGIONAL), tariffs) == 550_000_000
 
 
 @pytest.mark.parametrize(("pico", "shown"), [(0, 0), (499_999, 0), (500_000, 1), (1_500_000, 2)])
