@@ -102,6 +102,23 @@ async def test_a_small_terminal_has_room_for_what_is_asked(console: Open, size: 
         assert c.app.screen.find_widget(c.app.screen.query_one("#cancel")).visible_region.height == 1
 
 
+@pytest.mark.parametrize(("keys", "names"), [("f", ("#estimate", "#fire")), ("m", ("Writing",))])
+async def test_a_form_on_a_small_terminal_shows_what_enter_does(
+    console: Open, keys: str, names: tuple[str, ...]
+) -> None:
+    async with console(said=True, size=(44, 10)) as c:
+        if keys == "f":
+            await c.press("2")
+            c.app.main.issues.table.select(scene.issue(44, "").key)
+        await c.press(keys)
+        await c.until(lambda: all(c.app.screen.query(name) for name in names), "the form")
+        for name in names:
+            widget = c.app.screen.query_one(name)
+            await c.until(
+                lambda widget=widget: c.app.screen.find_widget(widget).visible_region.height > 0, name
+            )
+
+
 @pytest.mark.parametrize(("width", "least"), [(44, 36), (80, 58), (160, 58)])
 async def test_a_message_has_the_width_to_be_read(console: Open, width: int, least: int) -> None:
     async with console(said=True, size=(width, 30)) as c:

@@ -15,6 +15,7 @@ from textual.screen import ModalScreen
 from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
+from hive_tui.app.screens.confirm import BREAKPOINTS
 from hive_tui.core import text
 from widgets.guarded import GuardedPump
 
@@ -27,6 +28,7 @@ class ChooseScreen(GuardedPump, ModalScreen[str | None]):
     ChooseScreen OptionList { height: auto; max-height: 20; border: none; background: $surface; padding: 0; }
     ChooseScreen OptionList:focus { border: none; }
     """
+    VERTICAL_BREAKPOINTS = BREAKPOINTS
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "cancel", "Cancel", id="choose.cancel"),
         Binding("j", "down", "Down", show=False),

@@ -28,6 +28,9 @@ LOW = 16
 AROUND_LOW = 5
 """Rows besides what there is to read, there."""
 
+BREAKPOINTS = [(0, "-low"), (LOW, "-roomy")]
+"""What every dialog's screen is called by its height."""
+
 READ_SECONDS = 1.0
 """How long what came to a question has to be on the screen before somebody can agree to it."""
 
@@ -37,6 +40,7 @@ class ConfirmScreen(GuardedPump, ModalScreen[bool]):
 
     CSS_PATH = Path(__file__).with_name("dialogs.tcss")
     AUTO_FOCUS = "#cancel"
+    VERTICAL_BREAKPOINTS = BREAKPOINTS
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("y", "accept", "Yes", id="confirm.accept"),
         Binding("n,escape", "cancel", "No", id="confirm.cancel"),
@@ -80,9 +84,7 @@ class ConfirmScreen(GuardedPump, ModalScreen[bool]):
     def on_resize(self) -> None:
         # The buttons stay in sight, however much there is to read.
         height = self.app.size.height
-        low = height < LOW
-        self.set_class(low, "-low")
-        room = height - AROUND_LOW if low else int(height * 0.9) - AROUND
+        room = height - AROUND_LOW if height < LOW else int(height * 0.9) - AROUND
         for scroll in self.query(VerticalScroll):  # a size can arrive before what is in the dialog
             scroll.styles.max_height = max(2, room)
 

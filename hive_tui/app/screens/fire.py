@@ -17,6 +17,7 @@ from textual.widgets import Button, Input, Static
 
 from hive_tui.app import firing
 from hive_tui.app.firing import FireForm
+from hive_tui.app.screens.confirm import BREAKPOINTS
 from hive_tui.core import text
 from hive_tui.core.actions import FireIssue
 from hive_tui.core.errors import HiveError
@@ -37,6 +38,7 @@ class FireScreen(GuardedPump, ModalScreen[tuple[FireIssue, ...] | None]):
 
     CSS_PATH = Path(__file__).with_name("dialogs.tcss")
     AUTO_FOCUS = "#fire"
+    VERTICAL_BREAKPOINTS = BREAKPOINTS
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "cancel", "Cancel", id="fire.cancel"),
         Binding("up,k", "app.focus_previous", "Up", show=False),
@@ -138,6 +140,12 @@ class FireScreen(GuardedPump, ModalScreen[tuple[FireIssue, ...] | None]):
         against = self.query_one("#against", Static)
         against.update(Content("\n".join(map(text.clean_line, held[:NAMED])) + more))
         against.set_class(not held, "-empty")
+        self.call_after_refresh(self._keep_in_sight)
+
+    def _keep_in_sight(self) -> None:
+        """What Enter does is on the screen, however few lines it has."""
+        if self.focused is not None:
+            self.focused.scroll_visible(animate=False)
 
     @on(Input.Submitted)
     @on(Button.Pressed, "#fire")

@@ -15,6 +15,7 @@ from textual.message import Message
 from textual.screen import ModalScreen
 from textual.widgets import Static, TextArea
 
+from hive_tui.app.screens.confirm import BREAKPOINTS
 from hive_tui.core import text
 from hive_tui.core.actions.runs import MAX_MESSAGE
 from hive_tui.core.attention import ASKS
@@ -50,8 +51,11 @@ class MessageScreen(GuardedPump, ModalScreen[str | None]):
     MessageScreen Writing { border: none; }
     MessageScreen Writing:focus { border: none; }
     MessageScreen #question { max-height: 12; margin-top: 1; }
+    MessageScreen.-low Writing { height: 4; margin-top: 0; }
+    MessageScreen.-low #question { max-height: 2; margin-top: 0; }
     """
     AUTO_FOCUS = "Writing"
+    VERTICAL_BREAKPOINTS = BREAKPOINTS
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "cancel", "Keep it", id="message.cancel")]
 
     def __init__(self, runs: Sequence[Run], draft: str) -> None:
