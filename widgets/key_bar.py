@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar, NamedTuple
+from typing import ClassVar
 
+import msgspec
 from rich.cells import cell_len
 from rich.segment import Segment
 from textual import events
@@ -19,7 +20,7 @@ SPACE = 2
 """Blank cells between two hints."""
 
 
-class Hint(NamedTuple):
+class Hint(msgspec.Struct, frozen=True):
     """A key as people read it, what it does in a word or two, and the key as Textual calls it."""
 
     label: str

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import ClassVar, NamedTuple, Self
+from typing import ClassVar, Self
 
+import msgspec
 from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
@@ -24,7 +25,7 @@ _HEAVY = "┏━┓┃┗┛"
 """Of the focused pane where colours cannot say which one it is."""
 
 
-class Edge(NamedTuple):
+class Edge(msgspec.Struct, frozen=True):
     """The texts on a horizontal edge of the frame: `╭ 3 Agents  detail ───── 4 working ╮`."""
 
     left: tuple[Cell, ...] = ()

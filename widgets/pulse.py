@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar, NamedTuple
+from typing import ClassVar
 
+import msgspec
 from rich.cells import cell_len
 from rich.segment import Segment
 from textual.app import ComposeResult
@@ -22,7 +23,7 @@ WIDE = 120
 """From so many cells on there is a wider space between two parts."""
 
 
-class Form(NamedTuple):
+class Form(msgspec.Struct, frozen=True):
     """One way to say a fact. Without cells it is not said at all."""
 
     cells: Line = ()

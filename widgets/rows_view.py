@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
-from typing import ClassVar, NamedTuple
+from typing import ClassVar
 
+import msgspec
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
@@ -29,7 +30,7 @@ DETAIL_LINES = 8
 INDENT = 2
 
 
-class Sorting(NamedTuple):
+class Sorting(msgspec.Struct, frozen=True):
     """Which column rows are sorted by, and whether the largest comes first."""
 
     column: str

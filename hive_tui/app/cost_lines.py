@@ -5,7 +5,9 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
+
+import msgspec
 
 from hive_tui.core import text
 from hive_tui.core.glyphs import Tone
@@ -68,7 +70,7 @@ def _sum(view: View, name: str, micros: int | None, tone: Tone, more: Line) -> L
     return (*cells, Cell(" " * _SPACE), *more) if more else cells
 
 
-class Limit(NamedTuple):
+class Limit(msgspec.Struct, frozen=True):
     """A budget of the fleet, and how much of it is used."""
 
     name: str

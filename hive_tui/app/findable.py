@@ -6,7 +6,8 @@ A thing holds all that its row is made of but the time: where it is the same, so
 from __future__ import annotations
 
 import enum
-from typing import NamedTuple
+
+import msgspec
 
 from hive_tui.app import rows
 from hive_tui.app.filters import Facts, facts
@@ -38,7 +39,7 @@ def _word(text: str) -> str | None:
     return text.casefold() or None
 
 
-class IssueThing(NamedTuple):
+class IssueThing(msgspec.Struct, frozen=True):
     issue: Issue
     gate: Gate | None
     run: Run | None

@@ -137,9 +137,10 @@ def agent_mark(agent: AgentState, now: datetime) -> Mark:
     if gates.limited(agent.quota, now):
         limited = glyphs.QUOTAS[agent.quota.state]
         # No limit that passes: not logged in, or not there at all.
-        return limited if agent.quota.until is not None else limited._replace(word="down")
+        return limited if agent.quota.until is not None else Mark(limited.glyph, "down", limited.tone)
     if agent.quota.state is QuotaState.UNKNOWN:
-        return glyphs.QUOTAS[QuotaState.UNKNOWN]._replace(word="no limit met yet")
+        unknown = glyphs.QUOTAS[QuotaState.UNKNOWN]
+        return Mark(unknown.glyph, "no limit met yet", unknown.tone)
     return glyphs.QUOTAS[QuotaState.OK]
 
 

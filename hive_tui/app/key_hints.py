@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
+import msgspec
 from textual.dom import DOMNode
 from textual.screen import Screen
 
@@ -115,7 +116,7 @@ TYPING = (Hint("Enter", "done", "enter"), Hint("Esc", "back", "escape"))
 """While letters are taken by an input."""
 
 
-class Place(NamedTuple):
+class Place(msgspec.Struct, frozen=True):
     """Where somebody asks for help."""
 
     name: str

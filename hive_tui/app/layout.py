@@ -10,8 +10,8 @@ from __future__ import annotations
 import enum
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple
 
+import msgspec
 from textual.geometry import Region
 
 FLEET, ISSUES, AGENTS, LOG, PULLS, COSTS, ATTENTION, EVENTS = range(1, 9)
@@ -51,7 +51,7 @@ def mode(width: int, height: int) -> Mode:
     return Mode.NORMAL if width < 150 or height < 32 else Mode.WIDE
 
 
-class Split(NamedTuple):
+class Split(msgspec.Struct, frozen=True):
     """An area that panes or further splits share."""
 
     name: str
@@ -88,7 +88,7 @@ def _normal(side: int) -> Split:
     return Split("normal", True, (left, right), (2, 3))
 
 
-class Placed(NamedTuple):
+class Placed(msgspec.Struct, frozen=True):
     """A split as it was laid out."""
 
     split: Split
@@ -104,7 +104,7 @@ class Placed(NamedTuple):
             yield number, start + end
 
 
-class Arrangement(NamedTuple):
+class Arrangement(msgspec.Struct, frozen=True):
     """Where everything stands."""
 
     mode: Mode

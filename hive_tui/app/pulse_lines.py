@@ -6,6 +6,8 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from hive_tui.app import fleet_lines, freshness
 from hive_tui.app.fleet_lines import agent_mark
 from hive_tui.core import glyphs, text
@@ -151,7 +153,7 @@ def _agent(agent: AgentState, now: datetime) -> Part:
     short = Form((Cell(f"{name} ", Tone.QUIET), Cell(f"{mark.glyph} {word}".rstrip(), mark.tone)), 10)
     # An agent that works is no news where room is short; one that does not work stays longer.
     if mark.tone is Tone.SOON:
-        return (full, short._replace(rank=5), Form())
+        return (full, msgspec.structs.replace(short, rank=5), Form())
     return (full, short, Form())
 
 

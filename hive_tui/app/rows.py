@@ -6,7 +6,8 @@ A state is always a glyph, a word and a tone, so that no meaning rests on colour
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import NamedTuple
+
+import msgspec
 
 from hive_tui.core import actions, glyphs, text, workflow
 from hive_tui.core.gates import Gate
@@ -65,7 +66,8 @@ def run_mark(run: Run) -> Mark:
     if run.phase is Phase.WORKING:
         said = run.status.last_event
         turn = int(said.at.timestamp()) % len(_SPIN) if said is not None else 0
-        return glyphs.PHASES[Phase.WORKING]._replace(glyph=_SPIN[turn])
+        working = glyphs.PHASES[Phase.WORKING]
+        return Mark(_SPIN[turn], working.word, working.tone)
     if run.phase is Phase.WAITING and run.status.until is not None:
         return glyphs.WAITING_FOR_QUOTA
     if run.phase is Phase.CHANGES_REQUESTED:
@@ -218,7 +220,7 @@ def issue_mark(issue: Issue, preset: Preset, gate: Gate | None, run: Run | None)
     return glyphs.ISSUES[IssueState.READY]
 
 
-class IssueAbout(NamedTuple):
+class IssueAbout(msgspec.Struct, frozen=True):
     """What else there is to an issue."""
 
     gate: Gate | None = None

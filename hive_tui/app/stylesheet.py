@@ -8,9 +8,10 @@ That was half of the first paint and of every change of focus.
 from __future__ import annotations
 
 from collections.abc import Collection, Hashable, Iterable, Mapping
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 from weakref import WeakKeyDictionary
 
+import msgspec
 from textual.css.model import RuleSet, Selector, SelectorType
 from textual.css.styles import RenderStyles, RulesMap
 from textual.css.stylesheet import Stylesheet
@@ -30,7 +31,7 @@ _NOTES = ("_has_hover_style", "_has_focus_within", "_has_order_style", "_has_odd
 """What Textual notes at a widget when it has looked up its rules."""
 
 
-class _Asked(NamedTuple):
+class _Asked(msgspec.Struct, frozen=True):
     """What some rules ask for."""
 
     rules: tuple[RuleSet, ...]
@@ -40,7 +41,7 @@ class _Asked(NamedTuple):
     """Pseudo classes of those."""
 
 
-class _Found(NamedTuple):
+class _Found(msgspec.Struct, frozen=True):
     rules: RulesMap
     notes: tuple[Any, ...]
 

@@ -8,8 +8,9 @@ from collections import deque
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
+import msgspec
 from textual.notifications import Notify, SeverityLevel
 
 from hive_tui.app import attention_rows, bell
@@ -37,7 +38,7 @@ REPEAT_SECONDS = 1.0
 NEEDS_YOU = "attention"
 
 
-class Told(NamedTuple):
+class Told(msgspec.Struct, frozen=True):
     """One message."""
 
     at: datetime
@@ -95,7 +96,7 @@ class Telling(Shell):
         words = text.clean(words, limit=LONGEST)
         last = self.told[-1] if self.told else None
         if last is not None and (last.words, last.severity) == (words, severity):
-            self.told[-1] = last._replace(at=self._moment(), times=last.times + 1)
+            self.told[-1] = msgspec.structs.replace(last, at=self._moment(), times=last.times + 1)
         else:
             self.told.append(Told(self._moment(), severity, words))
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+import msgspec
+
 from hive_tui.core import text
 from hive_tui.core.glyphs import Mark, Tone
 
@@ -15,7 +17,7 @@ FLEXIBLE = 4
 """The least cells of a column that shares what the others leave."""
 
 
-class Span(NamedTuple):
+class Span(msgspec.Struct, frozen=True):
     """A piece of a line in one tone."""
 
     text: str

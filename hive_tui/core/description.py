@@ -110,7 +110,7 @@ def _pair(name: str, value: object | None, tone: Tone = Tone.PLAIN) -> Iterator[
 
 def _page(url: str | None) -> Iterator[Line]:
     for name, page in _pair("url", url):
-        yield name, page._replace(link=url)
+        yield name, msgspec.structs.replace(page, link=url)
 
 
 def _issue(found: Description, now: datetime) -> Iterator[Line]:

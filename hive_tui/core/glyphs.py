@@ -7,7 +7,8 @@ is needed to tell states apart.
 from __future__ import annotations
 
 import enum
-from typing import NamedTuple
+
+import msgspec
 
 from hive_tui.core.model import CheckState, DispatcherState, Phase, PullState, QuotaState, VerdictValue
 from hive_tui.core.sources import Health
@@ -27,7 +28,7 @@ class Tone(enum.Enum):
     TITLE = "title"
 
 
-class Mark(NamedTuple):
+class Mark(msgspec.Struct, frozen=True):
     """How a state looks."""
 
     glyph: str

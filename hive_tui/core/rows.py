@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
+
+import msgspec
 
 from hive_tui.core import glyphs, text
 from hive_tui.core.columns import Cell, Column, Line, Span, table
@@ -50,7 +52,7 @@ def waits_for(why: str | None) -> str:
     return (why or "waits").partition(" until ")[0]
 
 
-class Page(NamedTuple):
+class Page(msgspec.Struct, frozen=True):
     """What tables are laid out for: so many cells, at this moment."""
 
     width: int

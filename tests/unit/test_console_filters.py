@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -145,7 +146,7 @@ def test_an_issue_is_found_by_all_that_its_row_says() -> None:
         assert parse(typed).matches(found), typed
     for typed in ("agent:claude", "state:ready"):
         assert not parse(typed).matches(found), typed
-    at_work = held._replace(gate=None, run=scene.RUNS[1])
+    at_work = msgspec.structs.replace(held, gate=None, run=scene.RUNS[1])
     found = findable.issue_facts(at_work)
     for typed in ("state:working", "claude-b", "agent:claude-b", "!held"):
         assert parse(typed).matches(found), typed
