@@ -29,7 +29,7 @@ BUSY_SECONDS = 60.0
 _AT_ONCE = 1 << 30
 """Bytes after which what was read is kept, whatever happens then; others wait so long to write."""
 
-VERSION = 4
+VERSION = 5
 """Of the tables; part of the file's name, so that a newer hive has its own."""
 
 _TABLES = """
@@ -144,8 +144,12 @@ class Index:
             # Looked at before anything is locked: mostly nothing is new.
             while changed := _portion(_changed(connection, found)):
                 from hive_tui.costs.batch import Batch  # takes its time, and mostly nothing is new
+                from hive_tui.costs.keys import KIND
 
                 with _writing(connection):
+                    if (_fact(connection, "keys") or KIND) != KIND:
+                        raise sqlite3.DatabaseError("keys of another kind")
+                    _remember(connection, "keys", KIND)
                     known = len(self._tariffs)
                     batch = Batch(connection, self._tariffs_of)
                     for each in _changed(connection, changed):

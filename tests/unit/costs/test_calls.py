@@ -201,6 +201,12 @@ def test_calls_without_an_id_are_told_apart_by_their_lines() -> None:
     assert len({call.key for call in claude.calls(data, Places().source())}) == 2
 
 
+def test_a_name_with_half_a_character_has_a_key() -> None:
+    cut = line().replace(b'"id":"m"', b'"id":"m\\ud83d"')
+    (call,) = claude.calls(cut, Places().source())
+    assert 0 <= call.key < 1 << 63
+
+
 def test_cache_writes_of_an_hour_are_told_apart() -> None:
     creation = {"ephemeral_1h_input_tokens": 30, "ephemeral_5m_input_tokens": 70}
     usage = {"cache_creation_input_tokens": 100, "cache_creation": creation}

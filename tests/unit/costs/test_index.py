@@ -183,6 +183,17 @@ def test_what_makes_no_sense_in_an_index_is_made_anew(home: Path, damage: str) -
     assert sum(each.calls for each in read(home)) == 2
 
 
+def test_an_index_with_keys_of_another_kind_is_made_anew(home: Path) -> None:
+    path = folder(home) / "a.jsonl"
+    path.write_bytes(Line(1).encode())
+    before = read(home)
+    with closing(sqlite3.connect(Index(home / "index").path)) as connection, connection:
+        connection.execute("UPDATE calls SET key = key + 1")
+        connection.execute("UPDATE facts SET value = 'other' WHERE name = 'keys'")
+    (folder(home) / "b.jsonl").write_bytes(path.read_bytes())
+    assert read(home) == before
+
+
 def test_sums_that_cannot_be_read_are_made_anew(home: Path) -> None:
     (folder(home) / "a.jsonl").write_bytes(Line(1).encode())
     index = Index(home / "index", PRICES)
