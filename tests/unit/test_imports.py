@@ -67,6 +67,39 @@ def test_reading_a_fleet_loads_nothing_heavy() -> None:
     assert not loaded("top", "--once", "-o", "json").intersection(HEAVY)
 
 
+AFTER_THE_FIRST_PICTURE = (
+    "backends",
+    "hive_tui.app.commander",
+    "hive_tui.app.detail",
+    "hive_tui.app.live",
+    "hive_tui.app.orders",
+    "hive_tui.app.run_log",
+    "hive_tui.app.screens.confirm",
+    "hive_tui.app.tail",
+    "hive_tui.app.view",
+    "hive_tui.core.dispatch",
+    "hive_tui.core.document",
+    "hive_tui.costs",
+    "sqlite3",
+    "widgets.find_line",
+)
+"""What knows a fleet, or is looked at only when somebody asks for it."""
+
+
+def test_the_first_picture_of_the_console_needs_nothing_that_knows_a_fleet() -> None:
+    program = "import json, sys, hive_tui.cli.top, hive_tui.app, hive_tui.app.app, hive_tui.app.terminal"
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", f"{program}; print(json.dumps(sorted(sys.modules)))"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    modules = set(json.loads(done.stdout))
+    assert "hive_tui.app.panes.agents" in modules
+    assert not modules.intersection(AFTER_THE_FIRST_PICTURE)
+
+
 def test_help_loads_click_and_nothing_of_a_command() -> None:
     modules = loaded("--help")
     assert not modules.intersection(HEAVY)
