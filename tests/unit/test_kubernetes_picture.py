@@ -121,6 +121,17 @@ def warning(reason: str, message: str, *, about: str, uid: str) -> EventObject:
     return msgspec.convert(body, EventObject)
 
 
+def dispatchers(renewed: datetime) -> LeaseObject:
+    """The Lease of a dispatcher, for 15 seconds."""
+    holder = Holder(42, "host", NOW, "1.0", NOW)
+    meta = {
+        "name": dispatcher_name("test"),
+        "annotations": {DISPATCHER_ANNOTATION: msgspec.json.encode(holder).decode()},
+    }
+    spec = {"holderIdentity": holder.identity, "renewTime": renewed.isoformat(), "leaseDurationSeconds": 15}
+    return msgspec.convert({"metadata": meta, "spec": spec}, LeaseObject)
+
+
 def lease(claim: Claim) -> LeaseObject:
     written = msgspec.json.encode(claim).decode()
     meta = {"name": claim_name("test", claim.key), "annotations": {CLAIM_ANNOTATION: written}}
@@ -264,12 +275,25 @@ class TestTheRest:
             assert claims.of(msgspec.convert({"metadata": meta}, LeaseObject)) is None
         assert claims.of(LeaseObject()) is None
 
+    def test_a_dispatcher_is_not_dead_while_nobody_speaks_of_it(self, tmp_path: Any) -> None:
+        """Then it may be the way to the cluster that is."""
+        seen = picture(tmp_path)
+        seen.lease(dispatcher_name("test"), dispatchers(NOW))
+        seen.leases_heard(NOW)
+        assert the(Fleet, seen.listed(NOW).items).dispatcher.state is DispatcherState.RUNNING
+        end = NOW + timedelta(seconds=15)
+        assert seen.in_doubt(end - timedelta(seconds=1)) is None
+        late = end + timedelta(seconds=30)
+        assert seen.in_doubt(late) == end
+        assert seen.changed(late) is None
+        seen.leases_heard(late)
+        assert seen.in_doubt(late) is None
+        dead = the(Fleet, changes(seen.changed(late))).dispatcher
+        assert dead.state is DispatcherState.DEAD
+
     def test_a_dispatcher_that_is_not_heard_of_is_dead(self, tmp_path: Any) -> None:
         seen = picture(tmp_path)
-        holder = Holder(42, "host", NOW, "1.0", NOW)
-        meta = {"annotations": {DISPATCHER_ANNOTATION: msgspec.json.encode(holder).decode()}}
-        spec = {"holderIdentity": holder.identity, "renewTime": NOW.isoformat(), "leaseDurationSeconds": 15}
-        found = msgspec.convert({"metadata": meta, "spec": spec}, LeaseObject)
+        found = dispatchers(NOW)
         seen.lease(dispatcher_name("test"), found)
         running = the(Fleet, seen.listed(NOW).items).dispatcher
         assert (running.state, running.pid, running.host) == (DispatcherState.RUNNING, 42, "host")

@@ -58,8 +58,8 @@ class Mirror:
     def __init__(self, api: Api, **selectors: Any) -> None:
         self.said: list[News[KubeObject]] = []
         self.stop = threading.Event()
-        made = Reflector(api, PODS, KubeObject, say=self.said.append, **selectors)
-        self.thread = threading.Thread(target=made.run, args=(self.stop,))
+        self.reflector = Reflector(api, PODS, KubeObject, say=self.said.append, **selectors)
+        self.thread = threading.Thread(target=self.reflector.run, args=(self.stop,))
         self.thread.start()
 
     def words(self) -> list[str]:
@@ -159,6 +159,19 @@ def test_an_orderly_end_goes_on_from_the_last_version_or_bookmark(
     server.on(WATCH, first, Lines((bookmark("30"),), "close"), Lines())
     mirror().until("synced a", "alive", "changed a", "alive", "alive", "alive")
     assert [each.query["resourceVersion"] for each in server.asked(WATCH)] == ["10", "12", "30"]
+
+
+@pytest.mark.usefixtures("impatient")
+def test_what_is_doubted_is_listed_anew_without_a_word_of_failure(
+    server: KubeServer, mirror: Callable[..., Mirror]
+) -> None:
+    server.on(LIST, listing(thing("a")), listing(thing("b"), version="50"))
+    server.on(WATCH, Lines(), Lines())
+    made = mirror()
+    made.until("synced a", "alive")
+    made.reflector.doubt()
+    made.until("synced a", "alive", "synced b", "alive")
+    assert [each.query["resourceVersion"] for each in server.asked(WATCH)] == ["10", "50"]
 
 
 def test_watches_that_end_at_once_are_not_begun_again_at_once(

@@ -22,7 +22,7 @@ from backends.clusters.kubernetes.reflector import Alive as Bookmark
 from backends.clusters.kubernetes.watching import Watcher
 from hive_tui.core.cluster_facts import Denied, Right
 from hive_tui.core.errors import ConfigError, HiveError
-from hive_tui.core.model import Fleet, Run
+from hive_tui.core.model import DispatcherState, Fleet, Run
 from hive_tui.core.ports import BackendContext
 from hive_tui.core.settings import FleetSettings
 from hive_tui.core.sources import Alive, Item, Kind, Listed, SourceEvent, SourceFailed
@@ -30,7 +30,7 @@ from hive_tui.core.sources import Changed as SourceChanged
 from hive_tui.core.worker_template import KubernetesSettings
 from tests.fakes.kube_server import Hang, kube_server, kubeconfig
 from tests.fakes.kube_store import KubeStore
-from tests.unit.test_kubernetes_picture import agent_run, node, run_id, working
+from tests.unit.test_kubernetes_picture import NOW, agent_run, dispatchers, node, run_id, working
 from tests.waiting import until
 
 Say = Callable[[News[Any]], None]
@@ -54,7 +54,7 @@ class Cluster:
         self.said: dict[tuple[Resource, str], Say] = {}
         self.bug: Exception | None = None
         self.events: queue.Queue[SourceEvent] = queue.Queue()
-        self.reviews = 0
+        self.reviews = self.doubts = 0
         self.denied: tuple[Denied, ...] = ()
 
     def reflector(self, api: object, resource: Resource, kind: object, **options: Any) -> Cluster:
@@ -66,6 +66,9 @@ class Cluster:
         if self.bug is not None:
             raise self.bug
         stop.wait()
+
+    def doubt(self) -> None:
+        self.doubts += 1
 
     def review(self, api: object) -> tuple[Denied, ...]:
         self.reviews += 1
@@ -182,6 +185,38 @@ def test_one_watch_that_fails_fails_the_source_until_it_is_back(cluster: Cluster
         healed = cluster.next()
         assert isinstance(healed, Listed)
         assert the(Run, healed).id == run_id(1)
+
+
+class Clock:
+    """Stands for `datetime` where only the present is asked for."""
+
+    def __init__(self) -> None:
+        self.time = NOW
+
+    def now(self, zone: object) -> datetime:
+        return self.time
+
+
+def test_before_a_dispatcher_is_dead_the_cluster_is_asked(
+    cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A connection that brings nothing may be ours."""
+    clock = Clock()
+    monkeypatch.setattr(watching, "datetime", clock)
+    lease = dispatchers(NOW)
+    with watched(cluster, tmp_path):
+        cluster.sync((LEASES, ""))
+        cluster.say((LEASES, ""), Synced((lease,)))
+        assert the(Fleet, cluster.next()).dispatcher.state is DispatcherState.RUNNING
+        clock.time = NOW + timedelta(seconds=40)
+        until(lambda: cluster.doubts, what="a question")
+        assert cluster.silent(), "it may be at work"
+        cluster.fail((LEASES, ""))
+        assert isinstance(cluster.next(), SourceFailed)
+        cluster.say((LEASES, ""), Synced((lease,)))
+        assert the(Fleet, cluster.next()).dispatcher.state is DispatcherState.DEAD
+        assert cluster.silent()
+        assert cluster.doubts == 1
 
 
 def test_a_cluster_that_never_answered_is_failed(cluster: Cluster, tmp_path: Path) -> None:

@@ -99,6 +99,7 @@ class Picture:
         self._claims: dict[str, IssueKey] = {}
         """By the name of their Lease."""
         self._lease: LeaseObject | None = None
+        self._leases_heard: datetime | None = None
         self._said: dict[tuple[Kind, Key], Item] = {}
         self._lines: deque[tuple[Kind, Key]] = deque()
         """Those of the fleet's log that were said, in that order."""
@@ -193,6 +194,16 @@ class Picture:
         if key is not None:
             self._news[Kind.CLAIM, key] = None
 
+    def leases_heard(self, now: datetime) -> None:
+        """Something was heard of Leases, so what was not renewed by then was not renewed. Where only time has
+        passed, it may be us who hear nothing. Without a call, everything is taken to be heard."""
+        self._leases_heard = now
+
+    def in_doubt(self, now: datetime) -> datetime | None:
+        """When the dispatcher's Lease ran out, where nothing was heard since; None where all is known."""
+        end = None if self._lease is None else dispatch_lease.expires(self._lease)
+        return end if end is not None and self._as_heard(now) < end <= now else None
+
     def line(self, name: str, found: EventObject | None) -> None:
         """Of the fleet's log. That the cluster forgets it is no news."""
         event = None if found is None else fleet_log.of(found)
@@ -253,7 +264,7 @@ class Picture:
         item = fleet_object.item(
             self._context,
             self._fleet,
-            dispatch_lease.dispatcher(self._lease, now),
+            dispatch_lease.dispatcher(self._lease, self._as_heard(now)),
             msgspec.structs.replace(self._facts, nodes=nodes),
             self._denied,
         )
@@ -262,7 +273,10 @@ class Picture:
     def _dispatcher_ages(self, now: datetime) -> bool:
         """Its Lease may have run out since its state was said."""
         end = None if self._lease is None else dispatch_lease.expires(self._lease)
-        return end is not None and now >= end
+        return end is not None and self._as_heard(now) >= end
+
+    def _as_heard(self, now: datetime) -> datetime:
+        return now if self._leases_heard is None else min(now, self._leases_heard)
 
     def _run_item(self, run: RunId, now: datetime) -> Run | None:
         known = self._runs.get(run)

@@ -129,6 +129,7 @@ class Reflector(Generic[T]):
         """The watch has brought something, or lasted, since it was begun."""
         self._relisted = False
         """It was listed anew, and nothing was heard since."""
+        self._doubted = False
 
     def run(self, stop: threading.Event) -> None:
         """Until `stop`; then it returns at once, and nothing more is said.
@@ -148,6 +149,13 @@ class Reflector(Generic[T]):
         thread.join(0.2)
         if self._bug is not None:
             raise self._bug
+
+    def doubt(self) -> None:
+        """List it anew: what the watch should have brought did not come."""
+        with self._lock:
+            self._doubted, stream = True, self._stream
+        if stream is not None:
+            stream.close()
 
     def _work(self) -> None:
         try:
@@ -187,6 +195,8 @@ class Reflector(Generic[T]):
 
     def _turn(self) -> None:
         """List, if need be, and watch until it ends. Raises HiveError."""
+        if self._doubted:
+            self._doubted, self._version = False, None
         if self._version is None:
             found = self._api.list(
                 self._resource, self._kind, labels=self._labels, fields=self._fields, patient=False
@@ -206,7 +216,7 @@ class Reflector(Generic[T]):
         finally:
             with self._lock:
                 self._stream = None
-            if time.monotonic() - started >= _LASTED:
+            if self._doubted or time.monotonic() - started >= _LASTED:
                 self._worked, self._relisted = True, False
         if not self._worked and not self._ended.is_set():
             raise Unreachable(f"{self._api.server} ends every watch of {self._resource.words} at once.")

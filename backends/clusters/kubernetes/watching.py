@@ -214,6 +214,9 @@ class Watcher:
         self._said = self._started = time.monotonic()
         self._broken: Failed | None = None
         """As it was said last."""
+        self._doubted: datetime | None = None
+        """When the Lease ran out about which it was asked."""
+        self._leases: Reflector[KubeObject] | None = None
         self._listed = False
         self._reviewed = False
 
@@ -235,6 +238,8 @@ class Watcher:
                 refused=0.0 if part.required else OPTIONAL_AGAIN_SECONDS,
                 say=self._hearing(mirror),
             )
+            if part.resource is LEASES:
+                self._leases = reflector
             threads.append(self._thread(reflector.run, over))
         try:
             self._started = time.monotonic()
@@ -287,6 +292,9 @@ class Watcher:
         mirror.take(news)
         if not isinstance(news, Failed):
             self._heard_at = datetime.now(UTC)
+            # A watch that has just begun may have much to bring yet.
+            if mirror.part.resource is LEASES and isinstance(news, Synced | Added | Changed | Deleted):
+                self._picture.leases_heard(self._heard_at)
         elif isinstance(news.error, Forbidden):
             if mirror.part.required:
                 self._forbidden.set()
@@ -337,6 +345,11 @@ class Watcher:
             return
         if not all(mirror.synced for mirror in required):
             return
+        ended = self._picture.in_doubt(now)
+        if self._leases is not None and ended not in (None, self._doubted):
+            # Has the dispatcher died, or do we hear nothing?
+            self._doubted = ended
+            self._leases.doubt()
         if not self._listed or self._broken is not None:
             patient = time.monotonic() < self._started + OPTIONAL_SECONDS
             if patient and not (self._reviewed and all(mirror.settled for mirror in self._mirrors)):
