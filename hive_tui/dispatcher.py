@@ -106,6 +106,8 @@ class Dispatcher:
         self._gates_known = False
         self._woken: int | None = None
         self._troubles: set[str] = set()
+        self._held: str | None = None
+        """Of `_troubles`, what everybody who looks at the fleet was told last."""
 
     def stop(self) -> None:
         """End after the current decision."""
@@ -136,20 +138,24 @@ class Dispatcher:
                 decided_at = now
                 self._beat(lease, decided_at)
                 beaten_at = now
-            elif not timedelta(0) <= now - beaten_at < BEAT:
+            elif self._held != self._trouble_now() or not timedelta(0) <= now - beaten_at < BEAT:
                 self._beat(lease)
                 beaten_at = now
 
     def _beat(self, lease: DispatchLease, decided_at: datetime | None = None) -> None:
         """Say that this one dispatches. Raises Refused when it does not any more."""
         try:
-            lease.beat(decided_at=decided_at)
+            self._held = self._trouble_now()
+            lease.beat(decided_at=decided_at, held=self._held)
             self._beatless = None
         except SourceError as error:
             # The lock is held all the same: a full disk or a busy file delays the word, not the work.
             if error.message != self._beatless:
                 print(f"cannot write the last decision's time: {error.message}", file=sys.stderr, flush=True)
             self._beatless = error.message
+
+    def _trouble_now(self) -> str | None:
+        return "; ".join(sorted(self._troubles))[:500] or None
 
     def _decide(self, diff: Diff, now: datetime) -> bool:
         """One round; True if something was done."""

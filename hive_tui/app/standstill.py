@@ -20,6 +20,9 @@ def why(view: View) -> str | None:
     if state in (DispatcherState.STOPPED, DispatcherState.DEAD):
         word = "is stopped" if state is DispatcherState.STOPPED else "died"
         return f"The dispatcher {word}: `hive dispatcher start`"
+    if fleet.dispatcher.held is not None:
+        held = fleet.dispatcher.held
+        return held[:1].upper() + held[1:]
     if fleet.paused is not None:
         reason = f" ({text.clean_line(fleet.paused.why)})" if fleet.paused.why else ""
         return f"{fleet.paused.by} paused the fleet{reason}: `hive resume`"

@@ -95,6 +95,7 @@ def _data(session: Session, state: Dispatcher) -> dict[str, object]:
         "last_decision_at": state.last_decision_at,
         "version": state.version,
         "host": state.host,
+        "held": state.held,
     }
 
 
@@ -108,7 +109,7 @@ def _sentence(session: Session, state: Dispatcher) -> str:
     if state.state is DispatcherState.RUNNING:
         return (
             f"running{_on(state)} (pid {state.pid}, hive {state.version}) for {since(state.since, now)},"
-            f" last decision {clock(state.last_decision_at, now)}"
+            f" last decision {clock(state.last_decision_at, now)}" + (f"\n{state.held}" if state.held else "")
         )
     words = {
         DispatcherState.STOPPED: "stopped",

@@ -141,7 +141,11 @@ def of_pull(pull: PullRequest, snapshot: Snapshot, settings: FleetSettings) -> l
 
 def _dispatcher(snapshot: Snapshot) -> Iterator[AttentionItem]:
     fleet = snapshot.fleet
-    if fleet is None or fleet.dispatcher.state not in (DispatcherState.DEAD, DispatcherState.STOPPED):
+    if fleet is None:
+        return
+    if fleet.dispatcher.held is not None:
+        yield AttentionItem(AttentionKind.DISPATCHER, fleet.dispatcher.held, Target())
+    if fleet.dispatcher.state not in (DispatcherState.DEAD, DispatcherState.STOPPED):
         return
     if any(issue.open for issue in snapshot.issues.values()):
         words = "died" if fleet.dispatcher.state is DispatcherState.DEAD else "is stopped"

@@ -63,6 +63,8 @@ class DispatcherDoc(msgspec.Struct, frozen=True):
     last_decision_at: datetime | None
     host: str | None
     """The machine that it runs on; null where it can only be this one."""
+    held: str | None
+    """Why it starts nothing that could be started; null where nothing is in its way."""
 
 
 class QuotaDoc(msgspec.Struct, frozen=True):
@@ -294,7 +296,7 @@ def fleet_doc(fleet: Fleet | None, settings: FleetSettings, name: str) -> FleetD
             forge=settings.forge,
             slots=SlotsDoc(None, None),
             paused=None,
-            dispatcher=DispatcherDoc("unknown", None, None, None, None),
+            dispatcher=DispatcherDoc("unknown", None, None, None, None, None),
             agents=[],
             budget=None,
             facts=None,
@@ -313,6 +315,7 @@ def fleet_doc(fleet: Fleet | None, settings: FleetSettings, name: str) -> FleetD
             dispatcher.pid,
             dispatcher.last_decision_at,
             dispatcher.host,
+            dispatcher.held,
         ),
         agents=[
             AgentDoc(

@@ -576,6 +576,8 @@ class Dispatcher(msgspec.Struct, frozen=True):
     version: str | None = None
     host: str | None = None
     """The machine that it runs on, as that calls itself; None where it can only be this one."""
+    held: str | None = None
+    """Why it starts nothing that could be started, and what helps; None where nothing is in its way."""
 
 
 class Fleet(msgspec.Struct, frozen=True):

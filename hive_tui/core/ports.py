@@ -330,7 +330,10 @@ class Cluster(Protocol):
 class DispatchLease(Protocol):
     """The right to dispatch; whoever holds it is the fleet's only dispatcher."""
 
-    def beat(self, *, decided_at: datetime | None = None) -> None: ...
+    def beat(self, *, decided_at: datetime | None = None, held: str | None = None) -> None:
+        """Say that it lives, when it last did something, and what keeps it from starting anything."""
+        ...
+
     def release(self) -> None: ...
 
 

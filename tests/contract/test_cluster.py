@@ -389,7 +389,18 @@ class TestDispatchLease:
         dispatcher = fleet_of(cluster).dispatcher
         assert (dispatcher.state, dispatcher.version) == (DispatcherState.RUNNING, "1.0")
         assert dispatcher.last_decision_at == at
+        assert dispatcher.held is None
+        lease.beat(held="nothing is started: there is no \x1b[31msecret")
+        dispatcher = fleet_of(cluster).dispatcher
+        assert (dispatcher.held, dispatcher.last_decision_at) == (
+            "nothing is started: there is no secret",
+            at,
+        )
+        lease.beat()
+        assert fleet_of(cluster).dispatcher.held is None
+        lease.beat(held="nothing is started: there is no secret")
         lease.release()
+        assert fleet_of(cluster).dispatcher.held is None
         lease.release()
         assert fleet_of(cluster).dispatcher.state is DispatcherState.STOPPED
 

@@ -35,12 +35,17 @@ def test_without_git_nothing_is_started_and_no_attempt_is_spent(shop: Workshop, 
     shop.hive("dispatcher", "start")
     (said,) = shop.wait("the reason", lambda: texts(shop, "error"))
     assert said.startswith("nothing is started: git is not installed. Install git")
+    shop.wait(
+        "what needs somebody", lambda: [item["text"] for item in shop.snapshot()["attention"]] == [said]
+    )
+    assert said in shop.hive("dispatcher", "status")
     assert shop.runs() == []
     shop.hive("dispatcher", "stop")
     shop.env["PATH"] = path
     shop.hive("dispatcher", "start")
     shop.wait("a pull request", lambda: shop.snapshot()["pull_requests"])
     assert [run["attempt"] for run in shop.runs()] == [1]
+    assert shop.snapshot()["fleet"]["dispatcher"]["held"] is None
 
 
 class DeafLease:
@@ -49,7 +54,7 @@ class DeafLease:
     def __init__(self) -> None:
         self.beats = 0
 
-    def beat(self, *, decided_at: datetime | None = None) -> None:
+    def beat(self, *, decided_at: datetime | None = None, held: str | None = None) -> None:
         self.beats += 1
         if self.beats < 3:
             raise StoreError("No space left.")

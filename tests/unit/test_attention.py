@@ -166,6 +166,12 @@ def test_a_dispatcher_that_is_not_there_comes_first() -> None:
     assert kinds(dead) == []
 
 
+def test_a_dispatcher_that_can_start_nothing_says_why() -> None:
+    why = "nothing is started: There is no secret hive-tracker."
+    (item,) = needed(b.fleet(dispatcher=Dispatcher(DispatcherState.RUNNING, held=why)), b.issue(1))
+    assert (item.kind.value, item.text) == ("dispatcher", why)
+
+
 def test_a_repository_that_only_a_person_can_mend() -> None:
     broken = RepoState(b.REPO, why="no access: install the App", since=b.ago(hours=1))
     (item,) = needed(b.issue(1), broken)

@@ -114,6 +114,8 @@ def test_why_nothing_is_started() -> None:
     assert standstill.why(derive(Snapshot())) is None
     stopped = fleet_with(dispatcher=Dispatcher(DispatcherState.STOPPED))
     assert standstill.why(view_of(stopped)) == "The dispatcher is stopped: `hive dispatcher start`"
+    held = Dispatcher(DispatcherState.RUNNING, held="nothing is started: no secret")
+    assert standstill.why(view_of(fleet_with(dispatcher=held))) == "Nothing is started: no secret"
     assert "no slots" in (standstill.why(view_of(fleet_with(slots=0))) or "")
     assert "no agent" in (standstill.why(view_of(fleet_with(agents=()))) or "")
 

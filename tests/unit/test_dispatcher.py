@@ -21,7 +21,7 @@ class Lease:
     def __init__(self) -> None:
         self.error: HiveError | None = None
 
-    def beat(self, *, decided_at: datetime | None = None) -> None:
+    def beat(self, *, decided_at: datetime | None = None, held: str | None = None) -> None:
         if self.error is not None:
             raise self.error
 

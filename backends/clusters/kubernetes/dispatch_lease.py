@@ -44,6 +44,7 @@ class Holder(msgspec.Struct, frozen=True):
     process: ProcessId | None = None
     space: str | None = None
     """Where its process can be told from others: one that died there needs no time to be given up."""
+    held: str | None = None
 
     @property
     def identity(self) -> str:
@@ -79,7 +80,8 @@ def dispatcher(lease: LeaseObject | None, now: datetime) -> Dispatcher:
     if who is None:
         return Dispatcher(state)
     host, version = clean_line(who.host, limit=100), clean_line(who.version, limit=50)
-    return Dispatcher(state, who.pid, who.since, who.last_decision_at, version, host)
+    held = clean_line(who.held, limit=500) if who.held and state is DispatcherState.RUNNING else None
+    return Dispatcher(state, who.pid, who.since, who.last_decision_at, version, host, held)
 
 
 def died(holder: Holder) -> bool:
@@ -119,17 +121,19 @@ class KubernetesDispatchLease:
         self._held = True
         until_won(self._take)
 
-    def beat(self, *, decided_at: datetime | None = None) -> None:
-        """Say that decisions are made. Raises Refused when the Lease is another's by now, SourceError while
-        that cannot be found out."""
+    def beat(self, *, decided_at: datetime | None = None, held: str | None = None) -> None:
+        """Say that decisions are made, or why nothing is started.
+
+        Raises Refused when the Lease is another's by now, SourceError while that cannot be found out."""
         if not self._held:
             raise self._lost(None)
-        news = decided_at is not None and decided_at != self._me.last_decision_at
+        decided_at = decided_at or self._me.last_decision_at
+        news = (decided_at, held) != (self._me.last_decision_at, self._me.held)
         early = timedelta(0) <= datetime.now(UTC) - self._renewed < RENEWED
         if early and not news:
             return
         if news:
-            self._me = msgspec.structs.replace(self._me, last_decision_at=decided_at)
+            self._me = msgspec.structs.replace(self._me, last_decision_at=decided_at, held=held)
         try:
             until_won(self._renew)
         except Forbidden as error:

@@ -39,17 +39,20 @@ class LocalDispatchLease:
             os.close(fd)
             raise
 
-    def beat(self, *, decided_at: datetime | None = None) -> None:
-        """Say that decisions are made. Raises Refused when the lock is not this one's any more:
-        its file was deleted, so somebody else can be the dispatcher."""
+    def beat(self, *, decided_at: datetime | None = None, held: str | None = None) -> None:
+        """Say that decisions are made, or why nothing is started.
+
+        Raises Refused when the lock is not this one's any more: its file was deleted, so somebody else can be
+        the dispatcher."""
         if self._fd is None or not self._ours(self._fd):
             raise Refused(
                 f"{self._path} was deleted or replaced: this dispatcher is not the fleet's any more.",
                 "It ends now; `hive dispatcher start` starts a new one.",
             )
-        news = decided_at is not None and decided_at != self._row.last_decision_at
+        decided_at = decided_at or self._row.last_decision_at
+        news = (decided_at, held) != (self._row.last_decision_at, self._row.held)
         if news:
-            self._row = msgspec.structs.replace(self._row, last_decision_at=decided_at)
+            self._row = msgspec.structs.replace(self._row, last_decision_at=decided_at, held=held)
         if news or not self._introduced():
             self._write(self._row)
 

@@ -45,6 +45,7 @@ class DispatcherRow(msgspec.Struct, frozen=True):
     last_decision_at: datetime | None = None
     released: bool = False
     """It left and said so."""
+    held: str | None = None
 
 
 class RunRow(msgspec.Struct, frozen=True):

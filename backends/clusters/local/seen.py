@@ -19,6 +19,7 @@ from hive_tui.core.model import (
     Run,
 )
 from hive_tui.core.ports import BackendContext
+from hive_tui.core.text import clean_line
 from hive_tui.system import flock
 
 
@@ -69,7 +70,8 @@ def dispatcher(home: Path, row: DispatcherRow | None) -> Dispatcher:
         state = DispatcherState.DEAD
     if row is None:
         return Dispatcher(state)
-    return Dispatcher(state, row.process.pid, row.since, row.last_decision_at, row.version)
+    held = clean_line(row.held, limit=500) if row.held and state is DispatcherState.RUNNING else None
+    return Dispatcher(state, row.process.pid, row.since, row.last_decision_at, row.version, held=held)
 
 
 def fleet(
