@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Protocol
 from hive_tui.config import Configuration, load
 from hive_tui.core.errors import HiveError
 from hive_tui.core.model import DispatcherState
-from hive_tui.detached import dispatcher_state, ensure_dispatcher
 from hive_tui.fleet import LOCAL, OpenFleet, open_fleet
 
 if TYPE_CHECKING:
@@ -92,6 +91,8 @@ def _show(
     local = fleet.settings.cluster == LOCAL
 
     def start() -> str | None:
+        from hive_tui.detached import ensure_dispatcher  # after the first picture
+
         _, started = ensure_dispatcher(fleet, config)
         return STARTED if started else None
 
@@ -175,6 +176,8 @@ def _first_contact(
 
 def _say_what_stays(fleet: OpenFleet, stop: str) -> None:
     """Closing the console changes nothing; whoever closed it should know."""
+    from hive_tui.detached import dispatcher_state
+
     try:
         running = dispatcher_state(fleet).state is DispatcherState.RUNNING
     except HiveError:

@@ -404,7 +404,7 @@ def test_quitting_the_console_names_the_command_that_ends_the_dispatcher(
 
     running = Dispatcher(DispatcherState.RUNNING)
     monkeypatch.setattr("hive_tui.app.app.HiveApp", Quitted)
-    monkeypatch.setattr("hive_tui.app.dispatcher_state", lambda _: running)
+    monkeypatch.setattr("hive_tui.detached.dispatcher_state", lambda _: running)
     session = Session()
     with click.Context(click.Command("hive")):
         assert run_console(session) == 0

@@ -79,6 +79,7 @@ AFTER_THE_FIRST_PICTURE = (
     "hive_tui.app.view",
     "hive_tui.core.dispatch",
     "hive_tui.core.document",
+    "hive_tui.detached",
     "hive_tui.costs",
     "sqlite3",
     "widgets.find_line",
