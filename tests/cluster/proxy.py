@@ -120,15 +120,16 @@ class _Handler(BaseHTTPRequestHandler):
         query = parse_qs(url.query, keep_blank_values=True)
         watch = query.get("watch") in (["true"], ["1"], ["True"])
         self.owner.note(Asked(self.command, url.path, watch, self.path))
-        if watch and self.owner.expire and "resourceVersion" in query:
-            query["resourceVersion"] = ["1"]
         body = self.rfile.read(int(self.headers.get("content-length") or 0))
         server = http.client.HTTPConnection(self.owner.upstream)
         headers = {k: v for k, v in self.headers.items() if k.lower() not in ("host", "connection")}
-        target = f"{url.path}?{urlencode(query, doseq=True)}" if query else url.path
         try:
             server.connect()
             with self.owner.streaming(server.sock):
+                # Only now: a watch that is too late to be broken must be told that it has expired.
+                if watch and self.owner.expire and "resourceVersion" in query:
+                    query["resourceVersion"] = ["1"]
+                target = f"{url.path}?{urlencode(query, doseq=True)}" if query else url.path
                 server.request(self.command, target, body or None, headers)
                 self._pass_on(server.getresponse())
         except (OSError, http.client.HTTPException, ValueError):
