@@ -108,6 +108,20 @@ def test_an_image_is_set_where_it_counts(namespace: Namespace) -> None:
     assert named(found(namespace.settings()), "image").detail == IMAGE
 
 
+def test_an_agent_s_secret_is_named_where_it_counts(namespace: Namespace) -> None:
+    def unnamed() -> str:
+        return next(each.fix or "" for each in found(namespace.settings()) if "own variables" in each.detail)
+
+    assert "then `hive config set fleets.main.kubernetes.worker.agent_secret hive-agent`." in unnamed()
+    main = {"metadata": {"name": "main"}, "spec": {"slots": 1, "worker": {}}}
+    namespace.apply({"apiVersion": "hive.dev/v1alpha1", "kind": "Fleet", **main})
+    _, patch = unnamed().split(", then ")
+    namespace("create", "secret", "generic", "hive-agent", "--from-literal=ANTHROPIC_API_KEY=x")
+    carry_out(namespace, patch)
+    details = [each.detail for each in found(namespace.settings()) if each.name == "secret"]
+    assert "hive-agent (the agent's variables)" in details
+
+
 def test_a_namespace_that_lets_everything_in_is_mended_by_its_fix(namespace: Namespace) -> None:
     namespace("label", "namespace", namespace.name, "pod-security.kubernetes.io/enforce-")
     loose = named(found(namespace.settings()), "namespace")

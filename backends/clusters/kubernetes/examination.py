@@ -185,7 +185,8 @@ def _pods(api: Api, context: BackendContext, record: FleetRecord) -> Iterator[Fi
                     "secret",
                     f"none for the agent's own variables{which}: a CLI that needs a key will not find it",
                     f"`kubectl --namespace {api.namespace} create secret generic hive-agent"
-                    " --from-literal=ANTHROPIC_API_KEY=…`, then make it `agentSecret` of the fleet's worker.",
+                    f" --from-literal=ANTHROPIC_API_KEY=…`, then"
+                    f" {_set_worker(context, api.namespace, record, 'agent_secret', 'hive-agent')}.",
                 )
         elif _new(seen, (template.agent_secret, None)):
             yield _secret(
@@ -212,11 +213,19 @@ def _image(
     name = f"image{which}"
     if template.image is not None:
         return ok(name, clean_line(template.image, limit=300))
-    fix = f"`hive config set fleets.{context.fleet}.kubernetes.worker.image IMAGE`"
-    if record.uid:  # what the configuration says does not count any more
-        body = '{"spec":{"worker":{"image":"IMAGE"}}}'
-        fix = f"`kubectl --namespace {namespace} patch fleet {context.fleet} --type merge -p '{body}'`"
+    fix = _set_worker(context, namespace, record, "image", "IMAGE")
     return broken(name, "none, so that no run is started", f"{fix}; agent-image/ says how to build one.")
+
+
+def _set_worker(context: BackendContext, namespace: str, record: FleetRecord, field: str, value: str) -> str:
+    """The command that sets a field of the fleet's pods where it counts."""
+    if not record.uid:
+        return f"`hive config set fleets.{context.fleet}.kubernetes.worker.{field} {value}`"
+    # What the configuration says does not count any more.
+    first, *more = field.split("_")
+    name = first + "".join(word.title() for word in more)
+    body = msgspec.json.encode({"spec": {"worker": {name: value}}}).decode()
+    return f"`kubectl --namespace {namespace} patch fleet {context.fleet} --type merge -p '{body}'`"
 
 
 def _account(api: Api, context: BackendContext, template: WorkerTemplate) -> Finding:
