@@ -19,7 +19,10 @@ MAX_WORDS = 600
 
 HIVE_GROUP = "hive.dev"
 
-LOOK_AT_IT = "Look at your network, and whether `kubectl get namespaces` works; hive tries again by itself."
+LOOK_AT_IT = (
+    "Look at your network, and whether `kubectl get namespaces` works;"
+    " the console and the dispatcher try again by themselves."
+)
 
 
 class NotFound(SourceError):

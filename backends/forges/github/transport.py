@@ -151,7 +151,7 @@ class _Exchange:
         reason = getattr(error.args[0], "reason", None) if error.args else None
         if isinstance(error, requests.exceptions.SSLError):
             trouble = ServerDown(f"{self._origin} shows a certificate that is not trusted.", reached=False)
-            trouble.hint = "An Enterprise server's authority is set as `github.ca_file`."
+            trouble.hint = "Its authority's file is set by `hive config set fleets.NAME.github.ca_file FILE`."
             return trouble
         if isinstance(self._verify, str) and not os.path.isfile(self._verify):
             gone = f"{self._verify} cannot be read, which is to say whom to trust as {self._origin}."
