@@ -8,6 +8,8 @@ import msgspec
 import pytest
 from textual import events
 
+from hive_tui.app import telling
+from hive_tui.app.app import HiveApp
 from hive_tui.core.model import Dispatcher, DispatcherState, Phase
 from hive_tui.core.sources import CLUSTER, SourceFailed
 from tests.console.conftest import Console, Open
@@ -111,7 +113,12 @@ async def test_a_dispatcher_that_died_is_told_where_nothing_happens(console: Ope
         await c.until(lambda: "The dispatcher died" in c.app.main.issues.words)
 
 
-async def test_a_held_key_does_not_cover_the_panes_with_what_it_says(console: Open) -> None:
+async def test_a_held_key_does_not_cover_the_panes_with_what_it_says(
+    console: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # However slow the machine is, no message goes by itself, and the same words are told within the time.
+    monkeypatch.setattr(HiveApp, "NOTIFICATION_TIMEOUT", 600.0)
+    monkeypatch.setattr(telling, "REPEAT_SECONDS", 600.0)
     async with console(said=True) as c:
 
         def shown() -> list[str]:
