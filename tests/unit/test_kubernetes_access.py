@@ -6,6 +6,7 @@ import base64
 import json
 import os
 import ssl
+import subprocess
 import sys
 import threading
 import time
@@ -247,6 +248,24 @@ def test_the_account_of_a_pod(tmp_path: Path) -> None:
     (tmp_path / "ca.crt").unlink()
     with pytest.raises(ConfigError, match="account cannot be used"):
         found.open()
+
+
+def test_a_pod_needs_no_package_for_its_account(tmp_path: Path) -> None:
+    """Its import takes half a second of every run."""
+    certificate, _ = certify(tmp_path)
+    certificate.rename(tmp_path / "ca.crt")
+    (tmp_path / "token").write_text("mine")
+    code = (
+        "import sys; from pathlib import Path; import hive_tui.runner.__main__\n"
+        "from backends.clusters.kubernetes.access import InCluster\n"
+        "environ = {'KUBERNETES_SERVICE_HOST': '10.0.0.1'}\n"
+        "InCluster(None, environ, Path(sys.argv[1])).open()\n"
+        "print([name for name in sys.modules if name.partition('.')[0] == 'kubernetes'])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, tmp_path], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert done.stdout.strip() == "[]"
 
 
 def test_a_pod_is_known_by_its_environment(tmp_path: Path) -> None:

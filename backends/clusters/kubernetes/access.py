@@ -17,7 +17,7 @@ from backends.clusters.kubernetes import exec_plugin
 from backends.clusters.kubernetes.api import Api
 from backends.clusters.kubernetes.errors import Unauthorized
 from backends.clusters.kubernetes.kubeconfig import Chosen, User, harmless
-from backends.clusters.kubernetes.session import Session
+from backends.clusters.kubernetes.session import Session, configured, direct
 from hive_tui.core.errors import ConfigError
 from hive_tui.core.text import clean_line
 from hive_tui.core.worker_template import KubernetesSettings
@@ -94,9 +94,16 @@ class Kubeconfig:
         found = self._credentials(chosen, seconds)
         if chosen.context.user:
             chosen.set_user(found.user)
+        configuration = _configuration(chosen)
+
+        def configured_authorization() -> str | None:
+            settings: Any = configuration.auth_settings()
+            return next((each["value"] for each in settings.values() if each["in"] == "header"), None)
+
         return Session(
-            _configuration(chosen),
-            authorization=found.authorization,
+            str(configuration.host).rstrip("/"),
+            configured(configuration),
+            found.authorization or configured_authorization,
             headers=_impersonation(chosen.user),
             expires=found.expires,
         )
@@ -182,24 +189,17 @@ class InCluster:
         self.server = f"https://[{host}]:{port}" if ":" in host else f"https://{host}:{port}"
 
     def open(self, seconds: float | None = None) -> Session:
-        from kubernetes.client import Configuration
-        from kubernetes.config import ConfigException
-        from kubernetes.config.incluster_config import InClusterConfigLoader
-
-        configuration = Configuration()
+        token = TokenFile(self._account / "token")
         try:
-            loader: Any = InClusterConfigLoader  # has no types
-            loader(
-                token_filename=str(self._account / "token"),
-                cert_filename=str(self._account / "ca.crt"),
-                environ=self._environ,
-            ).load_and_set(configuration)
-        except (ConfigException, OSError) as error:
+            token()
+            pool = direct(self._account / "ca.crt")
+        except (ConfigError, OSError) as error:
+            why = error.message if isinstance(error, ConfigError) else str(error)
             raise ConfigError(
-                f"This pod's account cannot be used: {clean_line(str(error), limit=200)}",
+                f"This pod's account cannot be used: {clean_line(why, limit=200)}",
                 f"Mount a service account's token at {self._account}.",
             ) from None
-        return Session(configuration, authorization=TokenFile(self._account / "token"))
+        return Session(self.server, pool, token)
 
     def _own_namespace(self) -> str:
         try:
