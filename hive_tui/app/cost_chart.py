@@ -107,7 +107,7 @@ def _day(
     shape = _shape(uses, total, models, most, max(0, room), by_cost=by_cost) if room >= LEAST_BAR else ""
     figures = (
         Cell(f"{aligned(total):>{_MONEY}}"),
-        Cell(f"  {text.count(total.tokens):>{_COUNT}}", Tone.QUIET),
+        Cell(f"  {text.count(total.counted.total):>{_COUNT}}", Tone.QUIET),
     )
     return (name, Cell(f"{' ' * _GAP}{shape:<{max(0, room)}}"), *figures)
 

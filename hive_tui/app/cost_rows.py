@@ -56,6 +56,7 @@ def row(use: Use, by: By, most: int, cells: int, now: datetime) -> Row:
     """One heading's sums; `most` is the largest cost of those, in picodollars, which fills so many cells."""
     # What has no heading of that kind is compared with nothing: there may be a hundred times as much of it.
     full = min(cells, max(1, round(use.cost / most * cells))) if most and use.cost and use.key else 0
+    tokens = use.counted
     last = text.UNKNOWN if use.last is None else text.since(moment(use.last), now)
     return Row(
         use.key,
@@ -64,11 +65,11 @@ def row(use: Use, by: By, most: int, cells: int, now: datetime) -> Row:
             Cell(FULL * full, Tone.QUIET),
             *(() if by in TIMES else (Cell(last, Tone.QUIET),)),
             Cell(text.count(use.calls or None), Tone.QUIET),
-            Cell(text.count(use.input), Tone.QUIET),
-            Cell(text.count(use.output), Tone.QUIET),
-            Cell(text.count(use.cache_write), Tone.QUIET),
-            Cell(text.count(use.cache_read), Tone.QUIET),
-            Cell(text.count(use.tokens)),
+            Cell(text.count(tokens.input), Tone.QUIET),
+            Cell(text.count(tokens.output), Tone.QUIET),
+            Cell(text.count(tokens.cache_write), Tone.QUIET),
+            Cell(text.count(tokens.cache_read), Tone.QUIET),
+            Cell(text.count(tokens.total)),
             Cell(aligned(use), Tone.TITLE if use.known else Tone.QUIET),
         ),
     )
@@ -84,11 +85,11 @@ def name(key: str, by: By) -> str:
 SORTS: dict[str, Sort[Use]] = {
     "last": Sort(lambda use: use.last, down=True),
     "calls": Sort(lambda use: use.calls or None, down=True),
-    "input": Sort(lambda use: use.input, down=True),
-    "output": Sort(lambda use: use.output, down=True),
-    "to cache": Sort(lambda use: use.cache_write, down=True),
-    "from cache": Sort(lambda use: use.cache_read, down=True),
-    "tokens": Sort(lambda use: use.tokens, down=True),
+    "input": Sort(lambda use: use.counted.input, down=True),
+    "output": Sort(lambda use: use.counted.output, down=True),
+    "to cache": Sort(lambda use: use.counted.cache_write, down=True),
+    "from cache": Sort(lambda use: use.counted.cache_read, down=True),
+    "tokens": Sort(lambda use: use.counted.total, down=True),
     "cost": Sort(lambda use: use.cost if use.known else None, down=True),
     **{by.value: Sort(lambda use: use.key.casefold()) for by in HEADINGS},
 }
@@ -115,7 +116,7 @@ def sums_line(question: Question, view: CostView | None, width: int) -> Line:
     for label, use in (("today", view.today), ("7 days", view.week), ("all", view.total)):
         cells.append(Cell(f"{label} {money(use)}"))
     if width >= _ROOMY:
-        cells.append(Cell(f"{text.count(view.total.tokens)} tokens", Tone.QUIET))
+        cells.append(Cell(f"{text.count(view.total.counted.total)} tokens", Tone.QUIET))
     return (*cells, Cell("reading …", Tone.QUIET)) if not view.whole else tuple(cells)
 
 
@@ -183,6 +184,8 @@ def details(use: Use, now: datetime) -> tuple[Cell, ...]:
     kinds = (
         f"{calls}{use.input:,} in, {use.output:,} out, "
         f"{use.cache_write:,} to cache, {use.cache_read:,} from cache"
+        if use.counted.total is not None
+        else ""
     )
     lacking = []
     if use.unpriced:

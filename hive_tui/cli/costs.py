@@ -39,10 +39,12 @@ _GAP = 2
 
 
 class TokensDoc(msgspec.Struct, frozen=True):
-    input: int
-    output: int
-    cache_read: int
-    cache_write: int
+    """Tokens by how they are billed; null where nobody counted them."""
+
+    input: int | None
+    output: int | None
+    cache_read: int | None
+    cache_write: int | None
 
 
 class UseDoc(msgspec.Struct, frozen=True):
@@ -221,10 +223,11 @@ def _use_doc(use: Use) -> UseDoc:
     from hive_tui.costs.clock import moment
     from hive_tui.costs.prices import micros
 
+    tokens = use.counted
     return UseDoc(
         use.key,
         use.calls,
-        TokensDoc(use.input, use.output, use.cache_read, use.cache_write),
+        TokensDoc(tokens.input, tokens.output, tokens.cache_read, tokens.cache_write),
         micros(use.cost) if use.known else None,
         use.unpriced,
         None if use.first is None else moment(use.first),
@@ -263,8 +266,9 @@ def _amounts(use: Use) -> tuple[Cell, ...]:
     from hive_tui.costs.prices import micros
 
     cost = text.money(micros(use.cost) if use.known else None, estimated=use.estimated)
+    tokens = use.counted
     return (
-        *map(text.count, (use.input, use.output, use.cache_write, use.cache_read)),
+        *map(text.count, (tokens.input, tokens.output, tokens.cache_write, tokens.cache_read)),
         f"{cost}*" if use.known and (use.unpriced or use.unaccounted) else cost,
     )
 

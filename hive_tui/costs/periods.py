@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime, timedelta, tzinfo
 
 import msgspec
 
+from hive_tui.core.model import Tokens
 from hive_tui.costs.clock import moment
 from hive_tui.costs.sums import Sum
 
@@ -50,6 +51,13 @@ class Use(msgspec.Struct, frozen=True):
     @property
     def tokens(self) -> int:
         return self.input + self.output + self.cache_read + self.cache_write
+
+    @property
+    def counted(self) -> Tokens:
+        """Its tokens by kind; all of them unknown where nobody counted any."""
+        if self.tokens or self.calls or not self.unaccounted:
+            return Tokens(self.input, self.output, self.cache_read, self.cache_write)
+        return Tokens()
 
     @property
     def known(self) -> bool:

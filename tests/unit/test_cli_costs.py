@@ -216,6 +216,16 @@ class TestLedger:
         assert "other sessions" in shown
         assert "* without 1 run of which nobody knows all that they cost" in shown
 
+    def test_a_run_of_which_nothing_is_known_used_no_zero_tokens(self, hive_home: Path) -> None:
+        ledger = FleetLedger(BackendContext("local", hive_home / "data" / "fleets" / "local", SETTINGS, "me"))
+        ledger.write([msgspec.structs.replace(entry(30, None, round=1), tokens=Tokens())])
+        ledger.close()
+        (line,) = [line for line in hive("--by", "issue").splitlines() if "me/app#30" in line]
+        assert line.split() == ["me/app#30", *"––––––"]
+        found = msgspec.json.decode(hive("--by", "issue", "-o", "json"))["costs"]
+        (unknown,) = [each for each in found if each["key"] == "me/app#30"]
+        assert set(unknown["tokens"].values()) == {None}
+
     def test_the_table_has_a_line_for_each_row(self) -> None:
         table = list(csv.DictReader(hive("export").splitlines()))
         assert len(table) == 6

@@ -141,8 +141,10 @@ def test_at_80_cells_heading_tokens_and_cost_have_room(by: By) -> None:
 def test_rows_say_what_they_lack() -> None:
     row = cost_rows.row(use("", 5, unpriced=1), By.ISSUE, 5 * CENT, 10, NOW)
     assert [row.cells[index].text for index in (0, 1, -1)] == ["other sessions", "", "$0.05*"]
-    unknown = cost_rows.row(use("x", 0, calls=0, unaccounted=1), By.RUN, 0, 10, NOW)
+    unknown = cost_rows.row(use("x", 0, calls=0, tokens=0, unaccounted=1), By.RUN, 0, 10, NOW)
     assert (unknown.cells[-1].text, unknown.cells[1].text) == ("– ", "")
+    assert [cell.text for cell in unknown.cells[3:9]] == ["–"] * 6, "calls and tokens"
+    assert cost_rows.details(use("x", 0, calls=0, tokens=0, unaccounted=1), NOW)[2].text == ""
     told = [cell.text for cell in cost_rows.details(use("x", 5, unpriced=1, unaccounted=2), NOW)]
     assert told[-1] == "1 call without a price, 2 runs of unknown cost"
     assert told[2].startswith("3 calls: 1,000 in, ")
