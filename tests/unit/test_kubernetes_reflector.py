@@ -15,7 +15,7 @@ import pytest
 
 from backends.clusters.kubernetes import reflector
 from backends.clusters.kubernetes.access import connect
-from backends.clusters.kubernetes.api import PODS, Api
+from backends.clusters.kubernetes.api import FLEETS, PODS, Api, Resource
 from backends.clusters.kubernetes.errors import Forbidden, Unreachable
 from backends.clusters.kubernetes.objects import KubeObject
 from backends.clusters.kubernetes.reflector import (
@@ -40,13 +40,17 @@ from tests.fakes.kube_server import (
     kube_server,
     kubeconfig,
     listing,
+    ok,
     status,
     thing,
 )
 from tests.waiting import until
 
-LIST = "/api/v1/namespaces/there/pods"
+HERE = "/api/v1/namespaces/there"
+LIST = f"{HERE}/pods"
 WATCH = f"{LIST}?watch"
+FLEET_LIST = "/apis/hive.dev/v1alpha1/namespaces/there/fleets"
+GONE = status(404, "NotFound", 'namespaces "there" not found', name="there", kind="namespaces")
 
 AT_ONCE = 2.5
 """Seconds: on a busy machine what takes milliseconds takes longer, but what waits for a server takes five."""
@@ -55,10 +59,10 @@ AT_ONCE = 2.5
 class Mirror:
     """A reflector at work, and what it says."""
 
-    def __init__(self, api: Api, **selectors: Any) -> None:
+    def __init__(self, api: Api, resource: Resource = PODS, **selectors: Any) -> None:
         self.said: list[News[KubeObject]] = []
         self.stop = threading.Event()
-        self.reflector = Reflector(api, PODS, KubeObject, say=self.said.append, **selectors)
+        self.reflector = Reflector(api, resource, KubeObject, say=self.said.append, **selectors)
         self.thread = threading.Thread(target=self.reflector.run, args=(self.stop,))
         self.thread.start()
 
@@ -111,8 +115,8 @@ def api(server: KubeServer, tmp_path: Path) -> Iterator[Api]:
 def mirror(api: Api) -> Iterator[Callable[..., Mirror]]:
     made: list[Mirror] = []
 
-    def make(**selectors: str) -> Mirror:
-        made.append(Mirror(api, **selectors))
+    def make(resource: Resource = PODS, **selectors: str) -> Mirror:
+        made.append(Mirror(api, resource, **selectors))
         return made[-1]
 
     yield make
@@ -172,6 +176,43 @@ def test_what_is_doubted_is_listed_anew_without_a_word_of_failure(
     made.reflector.doubt()
     made.until("synced a", "alive", "synced b", "alive")
     assert [each.query["resourceVersion"] for each in server.asked(WATCH)] == ["10", "50"]
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_fleet_that_goes_with_its_namespace_is_no_fleet_without_switches(
+    server: KubeServer, mirror: Callable[..., Mirror]
+) -> None:
+    ending = thing("there")
+    ending["metadata"]["deletionTimestamp"] = "2026-11-22T07:00:00Z"
+    server.on(FLEET_LIST, listing(thing("f")), always=listing())
+    server.on(f"{FLEET_LIST}?watch", Lines((event("DELETED", thing("f", "11")),)))
+    server.on(HERE, ok(ending), always=GONE)
+    server.on("/api/v1/namespaces", always=listing(thing("elsewhere")))
+    it = mirror(FLEETS)
+    it.until("synced f", "alive", "failed", "failed")
+    first, second = (each.error.message for each in it.failures()[:2])
+    assert (first, second) == ("The namespace 'there' is being deleted.", "Unknown namespace 'there'.")
+
+
+def test_a_fleet_that_goes_alone_is_gone(server: KubeServer, mirror: Callable[..., Mirror]) -> None:
+    server.on(FLEET_LIST, listing(thing("f")))
+    server.on(f"{FLEET_LIST}?watch", Lines((event("DELETED", thing("f", "11")), bookmark("12"))))
+    server.on(HERE, always=ok(thing("there")))
+    mirror(FLEETS).until("synced f", "alive", "deleted f", "alive")
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_namespace_that_went_while_nothing_was_heard_is_missed_at_the_next_list(
+    server: KubeServer, mirror: Callable[..., Mirror]
+) -> None:
+    server.on(LIST, listing(), listing())
+    server.on(HERE, ok(thing("there")), GONE)
+    server.on("/api/v1/namespaces", listing())
+    server.on(WATCH, Lines((bookmark("11"),), "close"), status(410, "Expired"))
+    it = mirror()
+    until(lambda: bool(it.failures()))
+    assert it.failures()[0].error.message == "Unknown namespace 'there'."
+    assert it.words().count("synced") == 1
 
 
 def test_watches_that_end_at_once_are_not_begun_again_at_once(

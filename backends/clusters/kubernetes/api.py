@@ -396,17 +396,29 @@ class Api:
             return ()
         return tuple(each.version for each in found.versions if each.version != asked.version)
 
+    def look_at_namespace_again(self) -> None:
+        """For whoever misses what was there: the namespace may have gone since. Raises UsageError."""
+        self._namespace_seen = False
+        self._look_at_namespace(Resource("", "", ""))
+
     def _look_at_namespace(self, resource: Resource) -> None:
         """Raises UsageError, with the nearest names, where the namespace is not there; asked once."""
         if self._namespace_seen or not resource.namespaced:
             return
         asked = self._asked("get", NAMESPACES, self.namespace)
         try:
-            self._once("GET", self._path(NAMESPACES, self.namespace), asked)
+            answer = self._once("GET", self._path(NAMESPACES, self.namespace), asked)
+            found = self._decode(answer, KubeObject, asked)
         except errors.NotFound:
             raise self._no_namespace() from None
         except HiveError:
-            pass  # whoever may not look at it finds out otherwise
+            found = None  # whoever may not look at it finds out otherwise
+        if found is not None and found.metadata.deletion_timestamp is not None:
+            # It is still there while what is in it goes, piece by piece.
+            raise UsageError(
+                f"The namespace {self.namespace!r} is being deleted.",
+                "Once it is gone `hive deploy` makes it anew.",
+            )
         self._namespace_seen = True
 
     def _no_namespace(self) -> UsageError:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 import msgspec
 
 from backends import typed
-from backends.clusters.kubernetes.api import Api, Resource, selectors
+from backends.clusters.kubernetes.api import FLEETS, Api, Resource, selectors
 from backends.clusters.kubernetes.errors import (
     Asked,
     Expired,
@@ -127,6 +127,8 @@ class Reflector(Generic[T]):
         """From which the watch goes on; None: list first."""
         self._worked = False
         """The watch has brought something, or lasted, since it was begun."""
+        self._listed = False
+        """It was listed at least once."""
         self._relisted = False
         """It was listed anew, and nothing was heard since."""
         self._doubted = False
@@ -201,8 +203,10 @@ class Reflector(Generic[T]):
             found = self._api.list(
                 self._resource, self._kind, labels=self._labels, fields=self._fields, patient=False
             )
+            if self._listed and not found.items:
+                self._api.look_at_namespace_again()
             self._version = found.version
-            self._relisted = True
+            self._listed = self._relisted = True
             self._say(Synced(found.items))
         stream = self._open(self._version)
         if stream is None:
@@ -253,6 +257,8 @@ class Reflector(Generic[T]):
             case "MODIFIED":
                 self._say(Changed(event.object))
             case "DELETED":
+                if self._resource is FLEETS:
+                    self._look_at_namespace()
                 self._say(Deleted(event.object))
             case "BOOKMARK":
                 self._say(Alive())
@@ -260,6 +266,12 @@ class Reflector(Generic[T]):
                 self._refuse(line)
                 return
         self._version = event.object.metadata.resource_version or self._version
+
+    def _look_at_namespace(self) -> None:
+        """A Fleet goes seldom, and then most often with its namespace, which no watch of it tells."""
+        version, self._version = self._version, None
+        self._api.look_at_namespace_again()
+        self._version = version
 
     def _refuse(self, line: bytes) -> None:
         """Raise what a line means that is no object; the list shows what was missed."""
