@@ -198,9 +198,13 @@ def _target(run: Run) -> Target:
 
 
 def _run(run: Run) -> Iterator[AttentionItem]:
-    status = run.status
+    status, place = run.status, run.place
     why = run.why or ""
-    if run.phase is Phase.WAITING and why.startswith(ASKS):
+    if place is not None and place.remedy is not None and not status.phase.final:
+        # Where to mend it comes first: the cluster's words may be longer than a line.
+        words = f"cannot start, {place.remedy}: {place.condition}"
+        yield AttentionItem(AttentionKind.STALLED, words, _target(run), status.since, "describe")
+    elif run.phase is Phase.WAITING and why.startswith(ASKS):
         yield AttentionItem(AttentionKind.QUESTION, why, _target(run), status.since, "send")
     elif run.phase is Phase.STALLED:
         said = f"stalled: {why}" if why else "stalled"

@@ -16,6 +16,8 @@ class Place(msgspec.Struct, frozen=True):
     """How often a container of it was started again."""
     condition: str | None = None
     """What stands in its way or ended it, in the cluster's own words; None while all is well."""
+    remedy: str | None = None
+    """Where to mend that, if it does not go away by waiting and it is known where."""
 
 
 class Node(msgspec.Struct, frozen=True):

@@ -5,10 +5,12 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+import msgspec
 import pytest
 
 from hive_tui.core import actions
 from hive_tui.core.attention import AttentionItem, AttentionKind, attention
+from hive_tui.core.cluster_facts import Place
 from hive_tui.core.dispatch import decide
 from hive_tui.core.model import (
     DISPATCHER,
@@ -67,6 +69,23 @@ def test_the_order_is_by_urgency_then_by_age() -> None:
 def test_a_run_that_waits_for_its_quota_needs_nobody() -> None:
     run = b.run(1, phase=Phase.WAITING, why="quota", until=b.NOW + timedelta(hours=1), agent_problem="limit")
     assert kinds(run) == []
+
+
+def test_a_pod_whose_image_cannot_be_fetched_needs_somebody_at_once() -> None:
+    words, remedy = "work: ErrImagePull: not found", "see `image` in `kubectl -n hive edit fleet work`"
+    waiting = Place("pod-1", condition=words, remedy=remedy)
+    run = msgspec.structs.replace(b.run(1, phase=Phase.QUEUED, why=words), place=waiting)
+    (item,) = needed(run, b.issue(1, labels=("status:in-progress",)))
+    assert (item.kind, item.action, item.target.run) == (AttentionKind.STALLED, "describe", run.id)
+    assert item.text == f"cannot start, {remedy}: {words}"
+    given_up = msgspec.structs.replace(b.run(1, phase=Phase.FAILED, why=words), place=waiting)
+    assert kinds(given_up, b.issue(1, labels=("status:in-progress",))) == []
+
+
+def test_a_pod_that_is_not_scheduled_yet_needs_nobody() -> None:
+    waiting = Place("pod-1", condition="0/1 nodes are available: 1 Insufficient cpu.")
+    run = msgspec.structs.replace(b.run(1, phase=Phase.QUEUED), place=waiting)
+    assert kinds(run, b.issue(1, labels=("status:in-progress",))) == []
 
 
 def test_only_the_last_attempt_speaks() -> None:

@@ -202,6 +202,19 @@ class TestRuns:
         seen.warning(refused.metadata.name, None)
         assert the(Run, changes(seen.changed(NOW))).why is None
 
+    def test_an_image_that_cannot_be_fetched_says_where_it_is_named(self, tmp_path: Any) -> None:
+        it = picture(tmp_path)
+        it.facts(ClusterFacts("prod", "hive", "v1.34.0"))
+        it.run(run_id(), agent_run(status=AgentRunStatus(starts=0)))
+        it.job(run_id(), kube_job())
+        for reason in ("ErrImagePull", "CreateContainerConfigError"):
+            waiting = {"waiting": {"reason": reason, "message": "no"}}
+            states = [{"name": "work", "state": waiting}]
+            it.pod("p", pod(node=None, phase="Pending", initContainerStatuses=states))
+            place = the(Run, changes(it.changed(NOW))).place
+            image = "see `image` in `kubectl -n hive edit fleet test`" if reason == "ErrImagePull" else None
+            assert (place.condition, place.remedy) == (f"work: {reason}: no", image)
+
     def test_time_alone_gives_up_a_start(self, tmp_path: Any) -> None:
         seen = picture(tmp_path)
         refused = warning("FailedCreate", "no such account", about=run_id(), uid="job-1")

@@ -41,10 +41,17 @@ DELETED_FOR = timedelta(minutes=1)
 
 MAX_WORDS = 600
 
-_STUCK = frozenset(
+_NO_IMAGE = frozenset(
     {
         *("ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull", "InvalidImageName", "ImageInspectError"),
-        *("RegistryUnavailable", "CreateContainerConfigError", "CreateContainerError", "RunContainerError"),
+        "RegistryUnavailable",
+    }
+)
+"""Why a container waits whose image cannot be fetched."""
+
+_STUCK = _NO_IMAGE | frozenset(
+    {
+        *("CreateContainerConfigError", "CreateContainerError", "RunContainerError"),
         *("CrashLoopBackOff", "StartError", "ContainerCannotRun"),
     }
 )
@@ -86,6 +93,8 @@ class Finding(msgspec.Struct, frozen=True):
     """What keeps a run that has not begun from it."""
     again: datetime | None = None
     """When time alone may change this."""
+    no_image: bool = False
+    """What keeps it is an image that cannot be fetched."""
 
 
 class Cause(msgspec.Struct, frozen=True):
@@ -102,6 +111,7 @@ class _Obstacle(msgspec.Struct, frozen=True):
     words: str
     lasting: bool
     """It does not go away by waiting."""
+    no_image: bool = False
 
 
 def look(run: RunId, status: AgentRunStatus, signs: Signs, now: datetime) -> Finding:
@@ -237,8 +247,8 @@ def _look_at_start(run: RunId, status: AgentRunStatus, signs: Signs, now: dateti
         return Finding(Process.ALIVE, place, obstacle.words)
     limit = since + (START_LIMIT if obstacle.lasting else REFUSED_FOR)
     if now >= limit:
-        return Finding(Process.GONE, place, obstacle.words)
-    return Finding(Process.ALIVE, place, obstacle.words, again=limit)
+        return Finding(Process.GONE, place, obstacle.words, no_image=obstacle.no_image)
+    return Finding(Process.ALIVE, place, obstacle.words, again=limit, no_image=obstacle.no_image)
 
 
 def _obstacle(
@@ -256,7 +266,8 @@ def _obstacle(
     for container in (*pod.status.init_container_statuses, *pod.status.container_statuses):
         waiting = container.state.waiting
         if waiting is not None and waiting.reason in _STUCK:
-            return _Obstacle(_words(f"{container.name}: {waiting.reason}: {waiting.message or ''}"), True)
+            words = _words(f"{container.name}: {waiting.reason}: {waiting.message or ''}")
+            return _Obstacle(words, True, waiting.reason in _NO_IMAGE)
         if container.name != RUNNER and container.restart_count and container.state.running is None:
             return _Obstacle(_restarts(container), True)
     begun = any(container.state.running for container in pod.status.init_container_statuses)

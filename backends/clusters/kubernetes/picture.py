@@ -297,7 +297,15 @@ class Picture:
             status = msgspec.structs.replace(status, why=found.why)
         if (why := evidence.interrupted(run, known.status, signs)) is not None:
             status = msgspec.structs.replace(status, why=why)
-        return Run(known.spec, status, found.process, known.status.settled, known.stop, found.place)
+        place = found.place
+        if place is not None and found.no_image:
+            place = msgspec.structs.replace(place, remedy=self._where_images_are_named())
+        return Run(known.spec, status, found.process, known.status.settled, known.stop, place)
+
+    def _where_images_are_named(self) -> str:
+        """The Fleet: since it is there, the settings that it was made from no longer count."""
+        of = f" -n {self._facts.namespace}" if self._facts.namespace else ""
+        return f"see `image` in `kubectl{of} edit fleet {self._context.fleet}`"
 
 
 def _order(item: Item) -> tuple[int, float, str]:
