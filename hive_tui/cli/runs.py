@@ -103,6 +103,9 @@ def logs_command(
     found = find_run(snapshot, run, repos=configured_repos(session), repo=session.repo, here=session.here)
     require(session, snapshot, "log", Target(run=found.id))
     raw = raw or session.output_option == "json"
+    if found.status.phase is Phase.QUEUED and not previous:
+        remedy = f"; {found.place.remedy}" if found.place is not None and found.place.remedy else ""
+        session.say(f"{found.id} has not begun: {found.status.why or 'it is queued'}{remedy}.")
     for line in _previous(session, snapshot, found) if previous else _logs(session, found, follow):
         if since is not None and line.at < since:
             continue

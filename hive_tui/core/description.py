@@ -184,6 +184,7 @@ def _run(found: Description, now: datetime) -> Iterator[Line]:
         yield from _pair("pod", run.place.pod)
         yield from _pair("node", cluster_words.place(run.place))
         yield from _pair("condition", run.place.condition, Tone.SOON)
+        yield from _pair("remedy", run.place.remedy)
     yield from _pair("last event", run.last_event.text if run.last_event is not None else None)
 
 

@@ -14,12 +14,13 @@ import pytest
 
 from hive_tui import config, detached
 from hive_tui.cli import run
-from hive_tui.core.cluster_facts import Right
+from hive_tui.core.cluster_facts import Place, Right
 from hive_tui.core.errors import HiveError, Refused, SourceError
 from hive_tui.core.events import LogLine, Said
-from hive_tui.core.model import Dispatcher, DispatcherState
+from hive_tui.core.model import Dispatcher, DispatcherState, Phase
 from hive_tui.core.ports import Section
 from hive_tui.fleet import OpenFleet, open_fleet
+from tests import builders as b
 from tests.fakes import cluster_fleet as c
 from tests.fakes import scene
 
@@ -101,6 +102,31 @@ def test_describe_goes_on_without_a_cluster_that_does_not_answer(
     shown = hive("describe", scene.FIRST_RUN)
     assert f"RUN {scene.FIRST_RUN}" in shown
     assert "hive: The API server does not answer. Wait." in shown
+
+
+@pytest.mark.parametrize(
+    ("why", "remedy", "words"),
+    [
+        ("work: ErrImagePull: no", "see `image` there", "work: ErrImagePull: no; see `image` there"),
+        ("0/1 nodes are available", None, "0/1 nodes are available"),
+        (None, None, "it is queued"),
+    ],
+)
+def test_logs_of_a_run_that_has_not_begun_say_why(
+    hive: Hive,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    why: str | None,
+    remedy: str | None,
+    words: str,
+) -> None:
+    waiting = b.run(1, phase=Phase.QUEUED, why=why)
+    place = Place("pod-1", condition=why, remedy=remedy)
+    c.holding(monkeypatch, c.fleet(name="work"), msgspec.structs.replace(waiting, place=place))
+    assert hive("logs", waiting.id) == f"{waiting.id} has not begun: {words}.\n"
+    run(["--fleet", "work", "logs", waiting.id, "--raw"])
+    assert capsys.readouterr().out == "", "it is no line of the log"
+    assert remedy is None or remedy in hive("describe", waiting.id)
 
 
 def test_logs_of_the_container_before(hive: Hive, holding: Any, pods: dict[str, Any]) -> None:
