@@ -21,6 +21,7 @@ import msgspec
 
 from backends.local_schema import APPLICATION_ID, MIGRATIONS
 from hive_tui.core.errors import StoreError
+from hive_tui.core.text import plural
 
 BUSY_SECONDS = 5.0
 """How long a write waits for another process's transaction; ours take milliseconds."""
@@ -40,7 +41,10 @@ class Database:
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection | None]:
-        """One consistent view of the file, or None when there is no fleet yet. Raises StoreError."""
+        """One consistent view of the file, or None when there is no fleet yet.
+
+        Raises StoreError, also when the file is gone and runs beside it say that there was one.
+        """
         with self._borrowed(create=False) as connection:
             if connection is None:
                 yield None
@@ -84,13 +88,26 @@ class Database:
         return self._file is not None and self.file() is None
 
     def connect(self) -> sqlite3.Connection | None:
-        """A connection of the caller's own, to be closed by it; None when there is no file."""
-        if self.file() is None:
+        """A connection of the caller's own, to be closed by it; None when there is no fleet yet.
+
+        Raises StoreError as `reading` does.
+        """
+        if self._missing():
             return None
         try:
             return self._open()
         except sqlite3.Error as error:
             raise failure(self.path, error) from error
+
+    def _missing(self) -> bool:
+        """Whether there is no file and never was one. Raises StoreError when it vanished from beside runs."""
+        if self.file() is not None:
+            return False
+        runs = _runs_beside(self.path)
+        # Looked for again: another process may have made the file, and a run, in the meantime.
+        if runs and self.file() is None:
+            raise vanished(self.path, runs)
+        return not runs
 
     def close(self) -> None:
         """Close what is idle; the object can still be used."""
@@ -133,9 +150,10 @@ class Database:
                 stale, self._idle = self._idle, []
         for connection in stale:
             connection.close()
-        if now is None and not create:
+        missing = now is None and self._missing()
+        if missing and not create:
             return None
-        if now is None:
+        if missing:
             try:
                 self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
                 self._make()
@@ -289,11 +307,31 @@ def deleted(path: Path) -> StoreError:
     """The error for a file that was there before."""
     return StoreError(
         f"{path} was deleted while it was in use.",
-        "Put it back from a copy, or end every hive of this fleet and start anew.",
+        f"Put it back from a copy, or end every hive of this fleet and {_ANEW}.",
     )
 
 
-_COPY = "Keep a copy, then put back a good one or move it away to start anew."
+def vanished(path: Path, runs: int) -> StoreError:
+    """The error for a file that is missing while the fleet's runs are still there."""
+    return StoreError(
+        f"{path} is not there any more, but runs/ beside it has {plural(runs, 'run')}.",
+        f"Put it back from a copy, or {_ANEW}.",
+    )
+
+
+def _runs_beside(path: Path) -> int:
+    """How many runs the fleet's folder has. A run is written down before its folder is made, so that a fleet
+    that has any had a file."""
+    try:
+        with os.scandir(path.parent / "runs") as found:
+            return sum(each.is_dir(follow_symlinks=False) for each in found)
+    except OSError:
+        return 0
+
+
+_ANEW = "move runs/ away as well to start anew"
+
+_COPY = "Keep a copy, then put back a good one or move it and runs/ beside it away to start anew."
 
 _PERMISSION = "Make the file and its folder writable for you, or point HIVE_HOME at another folder."
 

@@ -231,10 +231,11 @@ def _has_branch(path: Path, branch: str) -> bool:
 def _fleet(session: Session) -> Iterator[Finding]:
     database = session.fleet.home / "fleet.db"
     if session.fleet_settings.cluster == LOCAL:
-        if not database.exists():
+        if database.exists():
+            yield _database(database)
+        elif session.fleet.read_cluster().sources[CLUSTER].ok:
             yield ok("database", "none yet: it is made when it is needed")
             return
-        yield _database(database)
     snapshot = session.snapshot()
     for source in snapshot.sources.values():
         if not source.ok:
@@ -255,7 +256,7 @@ def _database(path: Path) -> Finding:
         with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=5.0)) as connection:
             (answer,) = connection.execute("PRAGMA quick_check(1)").fetchone()
     except sqlite3.Error as error:
-        fix = "Stop hive, keep a copy of the folder, and move fleet.db out of the way."
+        fix = "Stop hive, keep a copy of the folder, and move fleet.db and runs/ out of the way."
         # A full or read-only disk fails a sound file too, which must stay where it is.
         if getattr(error, "sqlite_errorcode", 0) & 0xFF not in (
             sqlite3.SQLITE_CORRUPT,

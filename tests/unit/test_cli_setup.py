@@ -284,6 +284,10 @@ def test_what_is_broken_is_said_with_a_next_step(
     assert "not a database" in broken("database")
     database.unlink()
 
+    (database.parent / "runs" / "acme-app-1-1").mkdir(parents=True)
+    assert "not there any more, but runs/ beside it has 1 run." in broken("cluster")
+    shutil.rmtree(database.parent)
+
     with monkeypatch.context() as nearly_full:
         nearly_full.setattr(doctor, "NO_SPACE", 10**18)
         assert "free" in broken("disk")

@@ -266,6 +266,35 @@ class TestFaults:
         write(Database(path), "of a new process")
         assert repos(database) == ["of a new process"]
 
+    def test_a_file_that_vanished_from_beside_its_runs_is_no_new_fleet(
+        self, database: Database, path: Path
+    ) -> None:
+        (path.parent / "runs" / "me-proj-1-1").mkdir(parents=True)
+        for attempt in (write, repos, Database.connect):
+            with pytest.raises(
+                StoreError, match=r"not there any more, but runs/ beside it has 1 run\."
+            ) as caught:
+                attempt(database)
+            assert caught.value.hint == "Put it back from a copy, or move runs/ away as well to start anew."
+        assert not path.exists()
+        (path.parent / "runs" / "me-proj-1-1").rmdir()
+        write(database)
+        assert repos(database) == ["me/proj"]
+
+    def test_a_file_that_another_made_while_its_runs_were_looked_for_is_read(
+        self, database: Database, path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        look = database_module._runs_beside
+
+        def made_meanwhile(path: Path) -> int:
+            monkeypatch.undo()
+            write(Database(path), "another's")
+            (path.parent / "runs" / "me-proj-1-1").mkdir(parents=True)
+            return look(path)
+
+        monkeypatch.setattr(database_module, "_runs_beside", made_meanwhile)
+        assert repos(database) == ["another's"]
+
     def test_a_replaced_file_is_used_from_then_on(
         self, database: Database, path: Path, tmp_path: Path
     ) -> None:
