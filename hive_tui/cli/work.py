@@ -19,7 +19,7 @@ from hive_tui.core.dispatch import Plan, decide
 from hive_tui.core.errors import HiveError, UsageError
 from hive_tui.core.gates import Gate
 from hive_tui.core.ids import AgentName, IssueKey, RunId
-from hive_tui.core.model import IssueType, Phase
+from hive_tui.core.model import DispatcherState, IssueType, Phase
 from hive_tui.core.sources import CLUSTER
 from hive_tui.core.store import Snapshot
 from hive_tui.core.targets import Target, find_run
@@ -293,11 +293,20 @@ def next_command(session: Session, everything: bool) -> None:
         left = len(items) - len(shown)
         lines += [f"… {left} more: `hive next --all`"] if left else []
         lines += [] if items else ["Nothing needs you."]
-        lines += [f"starts next: {start.key} {start.issue.title}" for start in starts]
+        verb = "starts" if _starts(snapshot) else "would start"
+        lines += [f"{verb} next: {start.key} {start.issue.title}" for start in starts]
         lines += _holding(data.gates, everything=everything)
         return "\n".join(text.clean_line(line) if line[:1] != " " else line for line in lines)
 
     session.emit(data, words)
+
+
+def _starts(snapshot: Snapshot) -> bool:
+    """Whether there is a dispatcher that starts what is planned."""
+    fleet = snapshot.fleet
+    if fleet is None or fleet.paused is not None:
+        return False
+    return fleet.dispatcher.state is DispatcherState.RUNNING and fleet.dispatcher.held is None
 
 
 _UNDER_WAY = ("state", "in-work")

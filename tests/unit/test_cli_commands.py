@@ -380,6 +380,16 @@ def test_next_names_the_command_that_helps(fleet: OpenFleet, hive: Hive) -> None
     assert "hive next --all" in out
 
 
+def test_next_promises_a_start_only_where_a_dispatcher_starts_something(fleet: OpenFleet, hive: Hive) -> None:
+    issue(fleet)
+    assert "\nwould start next: me/proj#1 Mend it\n" in hive("next")[0]
+    lease = fleet.cluster.hold_dispatch("1.0")
+    assert "\nstarts next: me/proj#1 Mend it\n" in hive("next")[0]
+    lease.beat(held="nothing is started: git is not installed.")
+    assert "\nwould start next: me/proj#1 Mend it\n" in hive("next")[0]
+    lease.release()
+
+
 def test_next_names_the_fleet_where_another_is_current(
     fleet: OpenFleet, hive: Hive, monkeypatch: pytest.MonkeyPatch
 ) -> None:
