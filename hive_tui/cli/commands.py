@@ -72,6 +72,16 @@ COMMANDS: dict[str, Entry] = {
 }
 
 
+OTHER_WORDS: dict[str, list[str]] = {
+    "why": ["next", "describe"],
+    "explain": ["next", "describe"],
+    "show": ["describe"],
+    "start": ["dispatch", "fire"],
+    "run": ["dispatch", "fire"],
+}
+"""What people call commands whose names are nothing like it."""
+
+
 class CommandTable(click.Group):
     """The root group: names and help come from the table, code from the module, when it is needed."""
 
@@ -131,6 +141,7 @@ def unknown_command(name: str, known: list[str], ctx: click.Context) -> click.Us
 
     if name in COMMANDS:
         return click.UsageError(f"No such command {name!r}. Did you mean `hive {name}`?", ctx)
-    near: list[Any] = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+    meant = [each for each in OTHER_WORDS.get(name, ()) if each in known]
+    near: list[Any] = meant or difflib.get_close_matches(name, known, n=3, cutoff=0.5)
     hint = f"Did you mean {' or '.join(near)}?" if near else f"Known: {', '.join(known)}."
     return click.UsageError(f"No such command {name!r}. {hint}", ctx)

@@ -133,6 +133,7 @@ def test_a_mistyped_repository_is_refused_with_the_known_ones(
     ("arguments", "code", "words"),
     [
         (["tpo"], 2, "Did you mean top"),
+        (["why", "me/app#4"], 2, "Did you mean next or describe?"),
         (["zzzzzz"], 2, "Known: top, ls"),
         (["config", "gte"], 2, "Did you mean get"),
         (["pr", "merge", "3"], 2, "Did you mean `hive merge`?"),
