@@ -171,6 +171,11 @@ class Session:
         """A message to the person, on standard error, out of the way of data."""
         click.echo(message, err=True)
 
+    def say_asking(self, whom: str) -> None:
+        """Say who is asked, before seconds of silence: to a person only, a script learns nothing from it."""
+        if sys.stderr.isatty():
+            self.say(f"Asking {whom} …")
+
     def say_empty(self, message: str) -> None:
         """Say why a list is empty; where no repository is, the first step is another."""
         if not self.fleet_settings.repos:

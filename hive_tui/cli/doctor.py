@@ -216,6 +216,7 @@ def _tracker(session: Session) -> Iterator[Finding]:
         setup = plugins.forge_setup(session.fleet_settings.forge, session.fleet.context)
         if setup is not None:
             with closing(setup):
+                session.say_asking(session.fleet_settings.forge)
                 yield from setup.examine()
     except HiveError as error:
         yield failed("forge", error)

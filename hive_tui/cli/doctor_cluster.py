@@ -27,6 +27,7 @@ def examine(session: Session) -> Iterator[Finding]:
         setup = plugins.cluster_setup(settings.cluster, session.fleet.context)
         if setup is not None:
             with closing(setup):
+                session.say_asking("the cluster")
                 yield from setup.examine()
     except HiveError as error:
         yield failed("cluster", error)

@@ -101,6 +101,7 @@ def initialise(session: Session, wish: Wish, here: Path) -> RemoteInitialised:
     if setup is None:
         raise UsageError(f"{wish.forge} is no tracker on a network.", "Leave out --forge.")
     with closing(setup):
+        session.say_asking(wish.forge)
         account = setup.account()
         access = tuple(_usable(setup, RepoName(repo)) for repo in repos)
         authors = wish.authors or ((account,) if account is not None else ())

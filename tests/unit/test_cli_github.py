@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -119,6 +120,17 @@ def test_a_tracker_that_failed_is_looked_at_again(
     github.faults.add(Fault("unauthorized", times=None))
     hive("top", "--once", code=1)
     assert "No dispatcher runs" in hive("dispatch")[1]
+
+
+@pytest.mark.parametrize("command", [["doctor"], ["init", "--forge", "github", "--repo", "kay/shop"]])
+def test_a_person_is_told_who_is_asked_and_a_script_is_not(
+    command: list[str], hive: Hive, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(command)  # whether all is well depends on the agents of this machine
+    assert "Asking" not in capsys.readouterr().err
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    run(command)
+    assert "Asking github …\n" in capsys.readouterr().err
 
 
 def test_a_merge_goes_by_what_the_checks_say_now(github: GitHub, repository: Repository, hive: Hive) -> None:
