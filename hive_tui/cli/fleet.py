@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import Any
 
 import click
@@ -13,6 +14,7 @@ from hive_tui.core.errors import Refused, UsageError, unknown
 from hive_tui.core.model import DispatcherState
 from hive_tui.core.ports import BackendContext
 from hive_tui.core.settings import FleetSettings
+from hive_tui.core.worker_template import KubernetesSettings
 from hive_tui.detached import elsewhere
 from hive_tui.fleet import LOCAL
 
@@ -161,7 +163,7 @@ def _where(context: str | None, namespace: str | None) -> str:
 @global_options
 @pass_session
 def remove_command(session: Session, name: str) -> None:
-    """Take a fleet out of the configuration. Its data folder stays."""
+    """Take a fleet out of the configuration. Its data folder stays, and so does what is in its cluster."""
     session.require_writable()
     if name not in session.settings.fleets:
         raise unknown("fleet in the configuration", name, session.settings.fleets, listing="hive fleet list")
@@ -187,3 +189,18 @@ def remove_command(session: Session, name: str) -> None:
     edit.edit(session.configuration, change)
     rest = "" if fleet.settings.cluster == LOCAL else " What it has in its cluster stays there."
     session.say(f"Fleet {name} is no longer configured. Its data is still in {fleet.home}.{rest}")
+    if fleet.settings.cluster == "kubernetes":
+        removal = _removal(name, fleet.settings.kubernetes)
+        session.say(f"Once no dispatcher of it runs, this removes that and ends its runs: `{removal}`")
+
+
+def _removal(name: str, settings: KubernetesSettings) -> str:
+    """The command for what is the fleet's alone: others may be in its namespace."""
+    named = (
+        ("kubeconfig", settings.kubeconfig),
+        ("context", settings.context),
+        ("namespace", settings.namespace),
+    )
+    where = [f"--{option}={value}" for option, value in named if value]
+    kinds = "fleets.hive.dev,agentruns.hive.dev,jobs,leases,events"
+    return shlex.join(["kubectl", *where, "delete", kinds, f"--selector=hive.dev/fleet={name}"])

@@ -137,6 +137,10 @@ def test_a_fleet_whose_dispatcher_is_elsewhere_can_be_taken_out_here(hive: Hive)
     hive("fleet", "add", "work", "--cluster", "kubernetes")
     said = hive("fleet", "remove", "work")
     assert "What it has in its cluster stays there" in said
+    assert (
+        "`kubectl --context=prod --namespace=agents delete"
+        " fleets.hive.dev,agentruns.hive.dev,jobs,leases,events --selector=hive.dev/fleet=work`" in said
+    )
     assert "work" not in config.load().names()
 
 
