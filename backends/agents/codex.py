@@ -83,13 +83,16 @@ class CodexUsage:
 
     def read(self, data: bytes) -> dict[str | None, Tokens]:
         from hive_tui.costs import codex  # only where an agent was ended
+        from hive_tui.costs.call import Place, Source
 
-        found = {
-            call.key: call for call in codex.calls(data, codex.State()) if not isinstance(call, codex.State)
-        }
+        places: dict[Place, int] = {}
+        source = Source(0, "", lambda place: places.setdefault(place, len(places)))
+        lines = codex.calls(data, source, codex.State())
+        found = {line.key: line for line in lines if not isinstance(line, codex.State)}
+        models = [model for _, model, _, _ in places]
         used: dict[str | None, Tokens] = {}
         for call in found.values():
-            model = None if call.model == codex.UNKNOWN_MODEL else call.model
+            model = None if models[call.place] == codex.UNKNOWN_MODEL else models[call.place]
             tokens = Tokens(call.input, call.output, call.cache_read, call.cache_write_5m)
             used[model] = add(Usage(used.get(model, Tokens())), Usage(tokens)).tokens
         return used
