@@ -15,6 +15,7 @@ from hive_tui.core.worker_template import KubernetesSettings
 from tests.cluster.kube import Namespace
 from tests.contract.conftest import get_run, job, start
 from tests.contract.kubernetes_fleet import KubernetesFleet
+from tests.waiting import until
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(400)]
 
@@ -35,7 +36,12 @@ def test_a_run_at_work_is_described_and_entered(
         cluster.shell(run)
     fleet.idle_run(run)
 
-    found = {section.title: section.text for section in cluster.describe(run)}
+    def described() -> dict[str, str]:
+        return {section.title: section.text for section in cluster.describe(run)}
+
+    # The run says that it is at work before the node says that its container runs.
+    until(lambda: "runner        running since" in described()["Pod"], what="the node says so", seconds=60)
+    found = described()
     assert list(found) == ["AgentRun", "Job", "Pod", "Events"]
     place = get_run(cluster, run).place
     assert place is not None
@@ -45,7 +51,6 @@ def test_a_run_at_work_is_described_and_entered(
     assert "Finished False: Working, 2" in found["AgentRun"]
     assert "1 active, 0 succeeded, 0 failed" in found["Job"]
     assert f"node          {place.node}" in found["Pod"]
-    assert "runner        running since" in found["Pod"]
     assert f"Normal SuccessfulCreate, Job {run}: Created pod: {place.pod}" in found["Events"]
     assert f"Pod {place.pod}: Started container runner" in " ".join(found["Events"].split())
 

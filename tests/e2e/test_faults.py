@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from backends.database import fleet_database
 from hive_tui import config
 from hive_tui.core.errors import SourceError, StoreError
 from hive_tui.dispatcher import Dispatcher
@@ -96,6 +97,8 @@ def test_a_dispatcher_outlives_a_beat_that_cannot_be_written(
     ids=["dispatcher", "runner"],
 )
 def test_a_full_disk_behind_its_log_does_not_end_a_process(call: tuple[str, ...], hive_home: Path) -> None:
+    with fleet_database(hive_home).writing():
+        pass  # there is a fleet, which does not know the run
     with open("/dev/full", "w", encoding="utf-8") as full:
         arguments = [word.format(home=hive_home) for word in call]
         done = subprocess.run(
