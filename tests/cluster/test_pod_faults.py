@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.cluster, pytest.mark.e2e, pytest.mark.timeout(600)]
 AGENTS = ("robin", "hungry", "tiny", "messy", "imageless", "secretless", "homeless")
 
 # What is in memory as a file belongs to no process; the parent of the shell is the agent, the first to go.
-# Once dead it has no program any more, before anybody heard of it: what is eaten then costs the next one its life.
+# Once dead it has no program any more, before anybody heard of it: what is eaten then costs the next one.
 EAT = "for n in $(seq 64); do readlink /proc/$PPID/exe && head -c 1000000 /dev/zero >> /dev/shm/much; done"
 OUT_OF_MEMORY: Steps = (
     {"write": {"path": "kept.txt", "text": "finished part\n"}},
