@@ -17,12 +17,14 @@ pytestmark = [pytest.mark.cluster, pytest.mark.e2e, pytest.mark.timeout(600)]
 AGENTS = ("robin", "hungry", "tiny", "messy", "imageless", "secretless", "homeless")
 
 # What is in memory as a file belongs to no process; the parent of the shell is the agent, the first to go.
-# Once dead it has no program any more, before anybody heard of it: what is eaten then costs the next one.
-EAT = "for n in $(seq 64); do readlink /proc/$PPID/exe && head -c 1000000 /dev/zero >> /dev/shm/much; done"
+# What is eaten once the kernel has counted that, and before it has gone, costs the next one its life.
+COUNTS = "/sys/fs/cgroup/memory.events /sys/fs/cgroup/memory/memory.oom_control"
+NOBODY_DIED = f"! grep -qs '^oom_kill [1-9]' {COUNTS}"
+EAT = f"for n in $(seq 64); do {NOBODY_DIED} && head -c 1000000 /dev/zero >> /dev/shm/much; done"
 OUT_OF_MEMORY: Steps = (
     {"write": {"path": "kept.txt", "text": "finished part\n"}},
     {"commit": "Finish a part"},
-    {"run": f"echo 1000 > /proc/$PPID/oom_score_adj; {EAT} >/dev/null; rm /dev/shm/much"},
+    {"run": f"echo 1000 > /proc/$PPID/oom_score_adj; {EAT}; rm /dev/shm/much"},
     {"stall": 60.0},
 )
 OVER_THE_LIMIT: Steps = (
